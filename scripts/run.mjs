@@ -1,0 +1,40 @@
+// Runs one of our programs, built first where its sources are newer than what was built.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+const ENTRIES = {
+  api: 'dist/apps/api/src/main.js',
+  migrate: 'dist/apps/api/src/migrate.js',
+};
+
+const root = path.resolve(import.meta.dirname, '..');
+
+export function buildIfStale() {
+  const built = modifiedMs('dist/apps/api/src/main.js');
+  const sources = ['apps', 'libs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
+  if (built > Math.max(...sources.map(newestMs))) return;
+  console.log('Building…');
+  const nest = createRequire(import.meta.url).resolve('@nestjs/cli/bin/nest.js');
+  const { status } = spawnSync(process.execPath, [nest, 'build', 'api'], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function newestMs(name) {
+  const full = path.join(root, name);
+  if (!existsSync(full)) return 0;
+  if (!statSync(full).isDirectory()) return modifiedMs(name);
+  const files = readdirSync(full, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Math.max(0, ...files.map((entry) => statSync(path.join(entry.parentPath, entry.name)).mtimeMs));
+}
+
+function modifiedMs(name) {
+  return statSync(path.join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+const [, script, program] = process.argv;
+if (script === import.meta.filename) {
+  buildIfStale();
+  await import(path.join(root, ENTRIES[program]));
+}
