@@ -1,0 +1,181 @@
+import { resolve } from 'node:path';
+import { validateSync } from 'class-validator';
+import type { CountryCode } from 'libphonenumber-js';
+import { parseDurationMs } from './duration.js';
+import { Environment } from './environment.js';
+
+export interface TwilioConfig {
+  readonly accountSid: string;
+  /** The account SID, or the SID of an API key. */
+  readonly username: string;
+  /** The auth token, or the secret of the API key. */
+  readonly password: string;
+  readonly from: string | null;
+  readonly messagingServiceSid: string | null;
+  /** Null for Twilio's own. */
+  readonly apiUrl: string | null;
+}
+
+/** What the environment says, checked and typed. Durations are milliseconds. */
+export interface AppConfig {
+  readonly production: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** Null for `http://localhost:{port}`. Without a slash at the end. */
+  readonly publicUrl: string | null;
+  readonly dataDir: string;
+  /** Null for the embedded Postgres. */
+  readonly databaseUrl: string | null;
+  /** Null: Postgres does everything. */
+  readonly redisUrl: string | null;
+  /** Null for one that is made up and kept under `dataDir`. */
+  readonly secret: string | null;
+  readonly secretPrevious: string | null;
+  /** Null for the inbox. */
+  readonly twilio: TwilioConfig | null;
+  readonly defaultRegion: CountryCode | null;
+  readonly otp: { readonly ttlMs: number; readonly length: number; readonly maxAttempts: number };
+  readonly tokenTtlMs: number;
+  readonly coolDownsMs: readonly number[];
+  /** Whether this process sends what it accepts. */
+  readonly background: boolean;
+  readonly drainTimeoutMs: number;
+  readonly migrateOnStart: boolean;
+  readonly logLevel: string;
+}
+
+/** A variable and the rule it breaks, never its value. */
+export interface ConfigurationFault {
+  readonly name: string;
+  readonly rule: string;
+}
+
+/** The environment cannot be run on; says every fault at once. */
+export class ConfigurationError extends Error {
+  constructor(readonly faults: readonly ConfigurationFault[]) {
+    super(faults.map(({ name, rule }) => `${name}: ${rule}`).join('\n'));
+  }
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** @throws ConfigurationError */
+export function readConfig(variables: Variables = process.env): AppConfig {
+  const environment = given(variables);
+  const faults = [...brokenRules(environment), ...contradictions(environment)];
+  if (faults.length > 0) throw new ConfigurationError(faults);
+  return freeze(toConfig(environment));
+}
+
+/** The defaults with the given values over them. An empty value counts as unset. */
+function given(variables: Variables): Environment {
+  const environment = new Environment();
+  for (const name of Object.keys(environment) as (keyof Environment)[]) {
+    const value = variables[name]?.trim();
+    if (value) environment[name] = value;
+  }
+  return environment;
+}
+
+export function brokenRules(environment: Environment): ConfigurationFault[] {
+  return validateSync(environment).flatMap(({ property, constraints }) =>
+    Object.values(constraints ?? {}).map((rule) => ({ name: property, rule: `must be ${rule}` })),
+  );
+}
+
+/** What no single variable can be blamed for. */
+function contradictions(env: Environment): ConfigurationFault[] {
+  const production = env.NODE_ENV === 'production';
+  const twilio = usesTwilio(env);
+  const faults: (ConfigurationFault | false)[] = [
+    production &&
+      !env.DATABASE_URL &&
+      fault('DATABASE_URL', 'is needed in production: the embedded Postgres is for development'),
+    production && !env.SECRET && fault('SECRET', 'is needed in production: a made-up one is for development'),
+    production &&
+      !twilio &&
+      fault('MESSAGE_SENDER', 'must be twilio in production: the inbox shows codes to anybody'),
+    twilio && !env.TWILIO_ACCOUNT_SID && fault('TWILIO_ACCOUNT_SID', 'is needed to send by Twilio'),
+    twilio &&
+      !env.TWILIO_AUTH_TOKEN &&
+      !env.TWILIO_API_KEY &&
+      fault('TWILIO_AUTH_TOKEN', 'or TWILIO_API_KEY is needed to send by Twilio'),
+    twilio &&
+      !env.TWILIO_FROM &&
+      !env.TWILIO_MESSAGING_SERVICE_SID &&
+      fault('TWILIO_FROM', 'or TWILIO_MESSAGING_SERVICE_SID is needed to send by Twilio'),
+    Boolean(env.TWILIO_API_KEY) !== Boolean(env.TWILIO_API_SECRET) &&
+      fault('TWILIO_API_KEY', 'and TWILIO_API_SECRET go together'),
+    Boolean(env.SECRET_PREVIOUS) &&
+      !env.SECRET &&
+      fault('SECRET_PREVIOUS', 'needs a SECRET that replaces it'),
+    env.BACKGROUND === 'off' &&
+      !twilio &&
+      fault('BACKGROUND', 'must be on with the inbox, which lives in the memory of this process'),
+  ];
+  return faults.filter((found) => found !== false);
+}
+
+function fault(name: keyof Environment, rule: string): ConfigurationFault {
+  return { name, rule };
+}
+
+function usesTwilio(env: Environment): boolean {
+  const set = [
+    env.TWILIO_ACCOUNT_SID,
+    env.TWILIO_AUTH_TOKEN,
+    env.TWILIO_API_KEY,
+    env.TWILIO_FROM,
+    env.TWILIO_MESSAGING_SERVICE_SID,
+  ];
+  return env.MESSAGE_SENDER ? env.MESSAGE_SENDER === 'twilio' : set.some(Boolean);
+}
+
+function toConfig(env: Environment): AppConfig {
+  const production = env.NODE_ENV === 'production';
+  return {
+    production,
+    host: env.HOST,
+    port: Number(env.PORT),
+    publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
+    dataDir: resolve(env.DATA_DIR),
+    databaseUrl: env.DATABASE_URL ?? null,
+    redisUrl: env.REDIS_URL ?? null,
+    secret: env.SECRET ?? null,
+    secretPrevious: env.SECRET_PREVIOUS ?? null,
+    twilio: usesTwilio(env) ? toTwilioConfig(env) : null,
+    defaultRegion: (env.DEFAULT_REGION as CountryCode | undefined) ?? null,
+    otp: {
+      ttlMs: ms(env.OTP_TTL),
+      length: Number(env.OTP_LENGTH),
+      maxAttempts: Number(env.OTP_MAX_ATTEMPTS),
+    },
+    tokenTtlMs: ms(env.TOKEN_TTL),
+    coolDownsMs: env.LIMIT_COOL_DOWN.split(',').map(ms),
+    background: env.BACKGROUND === 'on',
+    drainTimeoutMs: ms(env.DRAIN_TIMEOUT),
+    migrateOnStart: (env.MIGRATE_ON_START ?? (production ? 'off' : 'on')) === 'on',
+    logLevel: env.LOG_LEVEL,
+  };
+}
+
+function toTwilioConfig(env: Environment): TwilioConfig {
+  const accountSid = env.TWILIO_ACCOUNT_SID as string;
+  return {
+    accountSid,
+    username: env.TWILIO_API_KEY ?? accountSid,
+    password: (env.TWILIO_API_KEY ? env.TWILIO_API_SECRET : env.TWILIO_AUTH_TOKEN) as string,
+    from: env.TWILIO_FROM ?? null,
+    messagingServiceSid: env.TWILIO_MESSAGING_SERVICE_SID ?? null,
+    apiUrl: env.TWILIO_API_URL?.replace(/\/+$/, '') ?? null,
+  };
+}
+
+function ms(duration: string): number {
+  return parseDurationMs(duration) as number;
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (inner && typeof inner === 'object') freeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,7 @@
+export {
+  type AppConfig,
+  ConfigurationError,
+  type ConfigurationFault,
+  readConfig,
+  type TwilioConfig,
+} from './app-config.js';

@@ -1,0 +1,1 @@
+export { maskPhoneNumber, type PhoneNumber, parsePhoneNumber, type Region } from './phone-number.js';
