@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import pg from 'pg';
+import { DataSource, type EntityManager } from 'typeorm';
+import { AppError, Unavailable } from '#errors';
+
+/** Work that is done whole or not at all. */
+export type Transaction = EntityManager;
+
+/** A statement by name: Postgres plans it once per connection. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The connection was lost before the answer, or two transactions got in each other's way: worth one more try. */
+const RETRIED = new Set(['08006', '57P01', '40001', '40P01']);
+
+/** SQLSTATE classes that say "not now" rather than "wrong": connection, resources, not in the needed state, operator, system, conflict. */
+const AWAY = new Set(['08', '53', '55', '57', '58', '40']);
+const READ_ONLY = '25006';
+
+/** Postgres as the rest sees it: statements, transactions, and one error when it does not answer. */
+@Injectable()
+export class Database {
+  constructor(@InjectDataSource() private readonly source: DataSource) {}
+
+  /** The pool below TypeORM, for libraries that bring SQL of their own. */
+  get pool(): pg.Pool {
+    return (this.source.driver as unknown as { master: pg.Pool }).master;
+  }
+
+  /** @throws Unavailable */
+  async run<Row extends pg.QueryResultRow>(statement: Statement, values: unknown[] = []): Promise<Row[]> {
+    try {
+      const { rows } = await this.pool.query<Row>({ ...statement, values });
+      return rows;
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+
+  /** @throws Unavailable */
+  async ping(): Promise<void> {
+    await this.run({ name: 'ping', text: 'select 1' });
+  }
+
+  /**
+   * Tried once more when the first try was lost, so the work must give the same result when it is done twice.
+   *
+   * @throws Unavailable
+   */
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.source.transaction(work);
+    } catch (error) {
+      if (!isWorthARetry(error)) throw explained(error);
+    }
+    try {
+      return await this.source.transaction(work);
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+}
+
+function isWorthARetry(error: unknown): boolean {
+  if (error instanceof AppError) return false;
+  const code = (driverError(error) as { code?: string }).code;
+  return isConnectionError(error) || (code !== undefined && RETRIED.has(code));
+}
+
+function explained(error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  const cause = driverError(error);
+  const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : '';
+  const away = isConnectionError(error) || AWAY.has(code.slice(0, 2)) || code === READ_ONLY;
+  return away ? new Unavailable('postgres', { cause: error }) : error;
+}
+
+/** What pg reports about a connection carries no SQLSTATE of the server's. */
+function isConnectionError(error: unknown): boolean {
+  const cause = driverError(error);
+  if (cause instanceof pg.DatabaseError || !(cause instanceof Error)) return false;
+  const { code } = cause as NodeJS.ErrnoException;
+  return code ? /^E[A-Z]+$/.test(code) : /connection|timeout|closed|pool|terminat/i.test(cause.message);
+}
+
+/** TypeORM wraps what the driver threw. */
+function driverError(error: unknown): unknown {
+  return (error as { driverError?: unknown } | null)?.driverError ?? error;
+}

@@ -1,0 +1,59 @@
+import { DataSource } from 'typeorm';
+import { CreateUsers0000000000001 } from './migrations/000001-create-users.js';
+import { CreateTokens0000000000002 } from './migrations/000002-create-tokens.js';
+import { CreateDataKeys0000000000003 } from './migrations/000003-create-data-keys.js';
+import { CreateVerifications0000000000004 } from './migrations/000004-create-verifications.js';
+import { CreateLimits0000000000005 } from './migrations/000005-create-limits.js';
+
+const MIGRATIONS = [
+  CreateUsers0000000000001,
+  CreateTokens0000000000002,
+  CreateDataKeys0000000000003,
+  CreateVerifications0000000000004,
+  CreateLimits0000000000005,
+];
+
+/** Names the lock that lets one process migrate at a time. Any number that nobody else uses. */
+const MIGRATION_LOCK = 7_403_201;
+
+/** Applies what is pending, oldest first. Processes that start together wait for one another. */
+export async function migrate(url: string): Promise<string[]> {
+  return locked(url, async (source) => {
+    const applied = await source.runMigrations({ transaction: 'each' });
+    return applied.map(({ name }) => name);
+  });
+}
+
+/** Takes the newest applied migration back. */
+export async function revertMigration(url: string): Promise<void> {
+  await locked(url, (source) => source.undoLastMigration({ transaction: 'each' }));
+}
+
+/** Whether the database lacks a migration that this version needs. */
+export async function hasPendingMigrations(url: string): Promise<boolean> {
+  return connected(url, (source) => source.showMigrations());
+}
+
+async function locked<T>(url: string, work: (source: DataSource) => Promise<T>): Promise<T> {
+  return connected(url, async (source) => {
+    const holder = source.createQueryRunner();
+    await holder.connect();
+    try {
+      await holder.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+      return await work(source);
+    } finally {
+      await holder.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]).finally(() => holder.release());
+    }
+  });
+}
+
+/** A connection of its own, because a migration may take longer than any request is allowed to. */
+async function connected<T>(url: string, work: (source: DataSource) => Promise<T>): Promise<T> {
+  const source = new DataSource({ type: 'postgres', url, migrations: MIGRATIONS, connectTimeoutMS: 10_000 });
+  await source.initialize();
+  try {
+    return await work(source);
+  } finally {
+    await source.destroy();
+  }
+}
