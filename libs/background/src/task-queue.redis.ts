@@ -1,0 +1,33 @@
+import { Queue, Worker } from 'bullmq';
+import { connectRedis, patientOptions, quickOptions } from '#redis';
+import { QUEUE_NAME, type TaskProcessor, TaskQueue, type TaskWorkerOptions } from './task-queue.js';
+
+const PREFIX = 'latchkey:queue';
+
+export class RedisTaskQueue extends TaskQueue {
+  readonly concurrency = 50;
+  readonly queue: Queue;
+  private readonly producer;
+  private readonly consumer;
+
+  constructor(url: string) {
+    super();
+    this.producer = connectRedis(url, quickOptions);
+    this.consumer = connectRedis(url, { ...patientOptions, lazyConnect: true });
+    this.queue = new Queue(QUEUE_NAME, {
+      connection: this.producer,
+      prefix: PREFIX,
+      skipWaitingForReady: true,
+    });
+  }
+
+  work(process: TaskProcessor, options: TaskWorkerOptions): Worker {
+    return new Worker(QUEUE_NAME, process, { ...options, connection: this.consumer, prefix: PREFIX });
+  }
+
+  async close(): Promise<void> {
+    await this.queue.close();
+    this.producer.disconnect();
+    this.consumer.disconnect();
+  }
+}
