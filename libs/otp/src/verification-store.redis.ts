@@ -1,0 +1,216 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRedis } from '@nestjs-modules/ioredis';
+import type { Redis } from 'ioredis';
+import { asking } from '#redis';
+import type { DeliveryStatus, Purpose, VerificationId } from './verification.js';
+import {
+  KEPT_AFTER_EXPIRY_MS,
+  type NewVerification,
+  type StoredVerification,
+  type Unsent,
+  VerificationStore,
+} from './verification-store.js';
+
+/** One hash per verification, one pointer per number and purpose, one sorted set of queued messages by time. */
+const key = {
+  verification: (id: string) => `latchkey:verification:${id}`,
+  newest: (purpose: Purpose, phoneIndex: string) => `latchkey:newest:${purpose}:${phoneIndex}`,
+  unsent: 'latchkey:unsent',
+};
+
+/**
+ * Scripts run alone, so each decides and writes in one step. Times are milliseconds by Redis's clock;
+ * they are formatted by hand because Lua would write large numbers as 1.7e+12.
+ */
+const PRELUDE = `
+local function text(number) return string.format('%.0f', number) end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local function get(field) return redis.call('HGET', KEYS[1], field) end
+local function set(...) redis.call('HSET', KEYS[1], ...) end
+local function unclaimed() return tonumber(get('claimedUntil') or '0') <= now end
+local function pending() return get('status') == 'pending' and tonumber(get('expiresAt')) > now and unclaimed() end
+local function open() return pending() and tonumber(get('attemptsLeft')) > 0 end
+local function row()
+  if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
+  local status = get('status')
+  if status == 'pending' then
+    if not unclaimed() then status = 'approved'
+    elseif tonumber(get('expiresAt')) <= now then status = 'expired'
+    elseif tonumber(get('attemptsLeft')) == 0 then status = 'max_attempts_reached' end
+  end
+  return { status, redis.call('HGETALL', KEYS[1]) }
+end
+local function queue(send)
+  set('sends', send, 'delivery', 'queued', 'deliveryUpdatedAt', text(now))
+  redis.call('ZADD', KEYS[2], now, get('id') .. '.' .. send)
+end
+`;
+
+const SCRIPTS = {
+  // KEYS: verification, unsent, newest. ARGV: ttl, resend after, kept after expiry, then the fields as they are.
+  open: `
+    redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+    set('status', 'pending', 'createdAt', text(now), 'expiresAt', text(now + ARGV[1]), 'resendAt', text(now + ARGV[2]))
+    queue(1)
+    redis.call('PEXPIRE', KEYS[1], text(ARGV[1] + ARGV[3]))
+    redis.call('SET', KEYS[3], get('id'), 'PX', ARGV[1])
+    return row()`,
+  find: 'return row()',
+  findOpen: 'if not open() then return nil end return row()',
+  resend: `
+    if not open() then return nil end
+    queue(tonumber(get('sends')) + 1)
+    set('resendAt', text(now + ARGV[1]))
+    return row()`,
+  attempt: `
+    if not open() then return nil end
+    redis.call('HINCRBY', KEYS[1], 'attemptsLeft', -1)
+    return row()`,
+  claim: `
+    if not pending() then return nil end
+    redis.call('HINCRBY', KEYS[1], 'attemptsLeft', 1)
+    set('claimedUntil', text(now + ARGV[1]))
+    return row()`,
+  approve: `if get('status') == 'pending' then set('status', 'approved') end`,
+  release: `if get('status') == 'pending' then redis.call('HDEL', KEYS[1], 'claimedUntil') end`,
+  cancel: `
+    if not open() then return nil end
+    set('status', 'canceled')
+    return row()`,
+  // ARGV: id, send, status. A message of a verification that is gone needs nobody's care any more.
+  recordDelivery: `
+    redis.call('ZREM', KEYS[2], ARGV[1] .. '.' .. ARGV[2])
+    if get('sends') == ARGV[2] and get('delivery') == 'queued' then
+      set('delivery', ARGV[3], 'deliveryUpdatedAt', text(now))
+    end`,
+  // KEYS[2]: unsent. ARGV: older than, limit.
+  unsent: `return redis.call('ZRANGE', KEYS[2], 0, text(now - ARGV[1]), 'BYSCORE', 'LIMIT', 0, ARGV[2])`,
+} as const;
+
+type Script = keyof typeof SCRIPTS;
+type Reply = [status: string, fields: string[]] | null;
+type Commands = Record<
+  `verification_${Script}`,
+  (keys: number, ...args: (string | number)[]) => Promise<unknown>
+>;
+
+@Injectable()
+export class RedisVerificationStore extends VerificationStore {
+  private readonly commands: Commands;
+
+  constructor(@InjectRedis() private readonly redis: Redis) {
+    super();
+    for (const [name, body] of Object.entries(SCRIPTS)) {
+      redis.defineCommand(`verification_${name}`, { lua: PRELUDE + body });
+    }
+    this.commands = redis as unknown as Commands;
+  }
+
+  async open(v: NewVerification): Promise<StoredVerification> {
+    const { ttlMs, resendAfterMs, maxAttempts, name, locale, ...fields } = v;
+    const opened = await this.row(
+      'open',
+      v.id,
+      [
+        ...[ttlMs, resendAfterMs, KEPT_AFTER_EXPIRY_MS, 'attemptsLeft', maxAttempts],
+        ...Object.entries({
+          ...fields,
+          ...(name !== null && { name }),
+          ...(locale !== null && { locale }),
+        }).flat(),
+      ],
+      [key.newest(v.purpose, v.phoneIndex)],
+    );
+    return opened as StoredVerification;
+  }
+
+  find(id: VerificationId) {
+    return this.row('find', id);
+  }
+
+  async findOpen(purpose: Purpose, phoneIndex: string): Promise<StoredVerification | null> {
+    const id = await asking(this.redis.get(key.newest(purpose, phoneIndex)));
+    return id === null ? null : this.row('findOpen', id);
+  }
+
+  resend(id: VerificationId, resendAfterMs: number) {
+    return this.row('resend', id, [resendAfterMs]);
+  }
+
+  attempt(id: VerificationId) {
+    return this.row('attempt', id);
+  }
+
+  async claim(id: VerificationId, leaseMs: number): Promise<boolean> {
+    return (await this.row('claim', id, [leaseMs])) !== null;
+  }
+
+  async approve(id: VerificationId): Promise<void> {
+    await this.reply('approve', id);
+  }
+
+  async release(id: VerificationId): Promise<void> {
+    await this.reply('release', id);
+  }
+
+  async cancel(id: VerificationId): Promise<boolean> {
+    return (await this.row('cancel', id)) !== null;
+  }
+
+  async recordDelivery(id: VerificationId, send: number, status: DeliveryStatus): Promise<void> {
+    await this.reply('recordDelivery', id, [id, send, status]);
+  }
+
+  async unsent(olderThanMs: number, limit: number): Promise<Unsent[]> {
+    const members = (await this.reply('unsent', '', [olderThanMs, limit])) as string[];
+    return members.map((member) => {
+      const [id, send] = member.split('.') as [VerificationId, string];
+      return { id, send: Number(send) };
+    });
+  }
+
+  /** Redis forgets by itself. */
+  async purge(): Promise<void> {}
+
+  private async row(script: Script, id: string, args: (string | number)[] = [], keys: string[] = []) {
+    const reply = (await this.reply(script, id, args, keys)) as Reply;
+    return reply ? toVerification(reply) : null;
+  }
+
+  private reply(
+    script: Script,
+    id: string,
+    args: (string | number)[] = [],
+    keys: string[] = [],
+  ): Promise<unknown> {
+    const all = [key.verification(id), key.unsent, ...keys];
+    return asking(this.commands[`verification_${script}`](all.length, ...all, ...args));
+  }
+}
+
+function toVerification([status, flat]: NonNullable<Reply>): StoredVerification {
+  const fields = new Map<string, string>();
+  for (let i = 0; i < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string);
+  const text = (field: string) => fields.get(field) as string;
+  const number = (field: string) => Number(text(field));
+  const date = (field: string) => new Date(number(field));
+  return {
+    id: text('id') as VerificationId,
+    purpose: text('purpose') as Purpose,
+    phoneIndex: text('phoneIndex'),
+    phoneSealed: text('phoneSealed'),
+    name: fields.get('name') ?? null,
+    locale: fields.get('locale') ?? null,
+    channel: text('channel'),
+    codeLength: number('codeLength'),
+    secretId: text('secretId'),
+    status: status as StoredVerification['status'],
+    attemptsLeft: number('attemptsLeft'),
+    createdAt: date('createdAt'),
+    expiresAt: date('expiresAt'),
+    resendAt: date('resendAt'),
+    sends: number('sends'),
+    delivery: { status: text('delivery') as DeliveryStatus, updatedAt: date('deliveryUpdatedAt') },
+  };
+}

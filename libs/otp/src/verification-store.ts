@@ -1,0 +1,74 @@
+import type { DeliveryStatus, Purpose, Verification, VerificationId } from './verification.js';
+
+/** How long a verification can still be looked at after it expired. */
+export const KEPT_AFTER_EXPIRY_MS = 3_600_000;
+
+/** A verification as a store keeps it: its number sealed, and a key to find it by that tells nothing. */
+export type StoredVerification = Omit<Verification, 'phoneNumber'> & {
+  readonly phoneSealed: string;
+  readonly phoneIndex: string;
+};
+
+/** What a store is given; times are the store's own, so that the clocks of several processes do not matter. */
+export type NewVerification = Pick<
+  StoredVerification,
+  'id' | 'purpose' | 'phoneSealed' | 'phoneIndex' | 'name' | 'locale' | 'channel' | 'codeLength' | 'secretId'
+> & {
+  readonly maxAttempts: number;
+  readonly ttlMs: number;
+  readonly resendAfterMs: number;
+};
+
+/** A message that was asked for and of which nobody knows yet that it went out. */
+export interface Unsent {
+  readonly id: VerificationId;
+  readonly send: number;
+}
+
+/**
+ * Where verifications wait for their code. Each verb is atomic: a driver that reads, decides in JavaScript and
+ * writes back would let parallel guesses share an attempt. A store that cannot answer throws Unavailable and
+ * never says "absent".
+ */
+export abstract class VerificationStore {
+  abstract open(verification: NewVerification): Promise<StoredVerification>;
+
+  abstract find(id: VerificationId): Promise<StoredVerification | null>;
+
+  /** The newest one of the number and purpose that still takes codes. */
+  abstract findOpen(purpose: Purpose, phoneIndex: string): Promise<StoredVerification | null>;
+
+  /** Asks for one more message; null when the verification takes no more codes. */
+  abstract resend(id: VerificationId, resendAfterMs: number): Promise<StoredVerification | null>;
+
+  /** Counts one attempt, before anything is compared; null when there is nothing left to attempt. */
+  abstract attempt(id: VerificationId): Promise<StoredVerification | null>;
+
+  /**
+   * The right code was given: true for exactly one caller, however many ask at once. Its attempt is given back,
+   * and nobody else gets one, until `approve` or `release`, or until the lease is over because the caller died.
+   */
+  abstract claim(id: VerificationId, leaseMs: number): Promise<boolean>;
+
+  /** The claim bore fruit. */
+  abstract approve(id: VerificationId): Promise<void>;
+
+  /** The claim came to nothing: the code is as good as before. */
+  abstract release(id: VerificationId): Promise<void>;
+
+  /** False when the verification was not open any more. */
+  abstract cancel(id: VerificationId): Promise<boolean>;
+
+  /** Settles what became of a message, once: of a newer message's verification, or a settled one, nothing changes. */
+  abstract recordDelivery(
+    id: VerificationId,
+    send: number,
+    status: Exclude<DeliveryStatus, 'queued'>,
+  ): Promise<void>;
+
+  /** Messages that have been queued for longer than this, oldest first, whether their code still lives or not. */
+  abstract unsent(olderThanMs: number, limit: number): Promise<Unsent[]>;
+
+  /** Forgets what expired long ago. */
+  abstract purge(): Promise<void>;
+}

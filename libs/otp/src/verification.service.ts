@@ -1,0 +1,159 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { CodeRejected, NotFound, VerificationClosed } from '#errors';
+import { Keys } from '#keys';
+import type { PhoneNumber } from '#phone';
+import { hotp, isSameCode, readCode } from './hotp.js';
+import {
+  type DeliveryStatus,
+  newVerificationId,
+  type Purpose,
+  type Verification,
+  type VerificationId,
+} from './verification.js';
+import { type StoredVerification, type Unsent, VerificationStore } from './verification-store.js';
+
+/** Longer than it takes to write a user and a token, shorter than a person's patience. */
+const CLAIM_MS = 10_000;
+
+export abstract class OtpPolicy {
+  /** How long a code can be typed in, in milliseconds. */
+  abstract readonly ttlMs: number;
+  /** Digits of a code. */
+  abstract readonly length: number;
+  abstract readonly maxAttempts: number;
+}
+
+/** What a verification is opened for. */
+export interface VerificationRequest {
+  readonly purpose: Purpose;
+  readonly phoneNumber: PhoneNumber;
+  readonly channel: string;
+  readonly name?: string | null;
+  readonly locale?: string | null;
+}
+
+/** Proofs that somebody holds a phone number. Codes are derived whenever one is needed and kept nowhere. */
+@Injectable()
+export class VerificationService {
+  private readonly logger = new Logger('Verification');
+
+  constructor(
+    private readonly store: VerificationStore,
+    private readonly keys: Keys,
+    private readonly policy: OtpPolicy,
+  ) {}
+
+  /** @param resendAfterMs how long until the next message may be asked for. */
+  async open(request: VerificationRequest, resendAfterMs: number): Promise<Verification> {
+    const opened = await this.store.open({
+      id: newVerificationId(),
+      purpose: request.purpose,
+      phoneIndex: this.keys.indexOf(request.phoneNumber),
+      phoneSealed: this.keys.seal(request.phoneNumber),
+      name: request.name ?? null,
+      locale: request.locale ?? null,
+      channel: request.channel,
+      codeLength: this.policy.length,
+      secretId: this.keys.secretId,
+      maxAttempts: this.policy.maxAttempts,
+      ttlMs: this.policy.ttlMs,
+      resendAfterMs,
+    });
+    return this.unsealed(opened);
+  }
+
+  /** @throws NotFound */
+  async get(id: VerificationId): Promise<Verification> {
+    const found = await this.store.find(id);
+    if (!found) throw new NotFound('verification');
+    return this.unsealed(found);
+  }
+
+  async findOpen(purpose: Purpose, phoneNumber: PhoneNumber): Promise<Verification | null> {
+    const found = await this.store.findOpen(purpose, this.keys.indexOf(phoneNumber));
+    return found && this.unsealed(found);
+  }
+
+  /**
+   * Asks for one more message with the same code.
+   *
+   * @throws NotFound, VerificationClosed
+   */
+  async resend(id: VerificationId, resendAfterMs: number): Promise<Verification> {
+    const resent = await this.store.resend(id, resendAfterMs);
+    return resent ? this.unsealed(resent) : this.refuse(id);
+  }
+
+  /**
+   * Trades the right code for what `settle` makes of it, once. When `settle` fails the code is as good as before.
+   *
+   * @throws CodeRejected, NotFound, VerificationClosed
+   */
+  async check<T>(
+    id: VerificationId,
+    code: string,
+    settle: (verification: Verification) => Promise<T>,
+  ): Promise<T> {
+    const attempted = await this.store.attempt(id);
+    if (!attempted) return this.refuse(id);
+    const verification = this.unsealed(attempted);
+    if (!isSameCode(this.codeOf(verification), readCode(code)))
+      throw new CodeRejected(verification.attemptsLeft);
+    if (!(await this.store.claim(id, CLAIM_MS))) return this.refuse(id);
+    return this.settled(verification, settle);
+  }
+
+  /** @throws NotFound, VerificationClosed */
+  async cancel(id: VerificationId): Promise<void> {
+    if (!(await this.store.cancel(id))) await this.refuse(id);
+  }
+
+  /** The code to send or to compare with; not to be kept. */
+  codeOf(verification: Verification): string {
+    const key = this.keys.codeKey(verification.secretId, verification.id, verification.phoneNumber);
+    return hotp(key, 0n, verification.codeLength);
+  }
+
+  /** Settles what became of a message, once. */
+  recordDelivery(id: VerificationId, send: number, status: Exclude<DeliveryStatus, 'queued'>): Promise<void> {
+    return this.store.recordDelivery(id, send, status);
+  }
+
+  /** Messages that have been queued for longer than this. */
+  unsent(olderThanMs: number, limit: number): Promise<Unsent[]> {
+    return this.store.unsent(olderThanMs, limit);
+  }
+
+  purge(): Promise<void> {
+    return this.store.purge();
+  }
+
+  private async settled<T>(verification: Verification, settle: (v: Verification) => Promise<T>): Promise<T> {
+    const { id } = verification;
+    let result: T;
+    try {
+      result = await settle(verification);
+    } catch (error) {
+      // If even this fails the lease runs out by itself.
+      await this.store
+        .release(id)
+        .catch((failure: Error) => this.logger.warn(`not released: ${failure.message}`));
+      throw error;
+    }
+    // The session exists and is the caller's, whether or not the store can still write it down.
+    await this.store
+      .approve(id)
+      .catch((failure: Error) => this.logger.warn(`not approved: ${failure.message}`));
+    return result;
+  }
+
+  private async refuse(id: VerificationId): Promise<never> {
+    const { status } = await this.get(id);
+    // Pending means that a claim in between was released: another try may well succeed.
+    throw status === 'pending' ? new CodeRejected() : new VerificationClosed(status);
+  }
+
+  private unsealed({ phoneSealed, phoneIndex: _, ...rest }: StoredVerification): Verification {
+    return { ...rest, phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber };
+  }
+}

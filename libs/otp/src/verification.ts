@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+import type { PhoneNumber } from '#phone';
+
+/** Unguessable (128 random bits), because it works as the handle of whoever asked. */
+export type VerificationId = string & { readonly __brand: 'VerificationId' };
+
+/** `sign_up`: the one that `POST /signup` finds by the number. `sign_in`: found by its id only. */
+export type Purpose = 'sign_up' | 'sign_in';
+
+export type VerificationStatus = 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
+
+/** Where the newest message with the code is on its way. */
+export type DeliveryStatus = 'queued' | 'sent' | 'delivered' | 'undelivered' | 'failed';
+
+/** One proof of one phone number: a code goes out, a person types it in. The code itself is nowhere. */
+export interface Verification {
+  readonly id: VerificationId;
+  readonly purpose: Purpose;
+  readonly phoneNumber: PhoneNumber;
+  /** What the person asked to be called, used when this sign-in makes the account. */
+  readonly name: string | null;
+  readonly locale: string | null;
+  readonly channel: string;
+  readonly codeLength: number;
+  /** Which secret the code is derived from. */
+  readonly secretId: string;
+  readonly status: VerificationStatus;
+  readonly attemptsLeft: number;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  /** When the next message may be asked for. */
+  readonly resendAt: Date;
+  /** How many messages were asked for; names the newest one. */
+  readonly sends: number;
+  readonly delivery: { readonly status: DeliveryStatus; readonly updatedAt: Date };
+}
+
+export function newVerificationId(): VerificationId {
+  return randomBytes(16).toString('base64url') as VerificationId;
+}
+
+/** Whether the text has an id's form; anything else cannot name a verification. */
+export function isVerificationId(text: string): text is VerificationId {
+  return /^[\w-]{22}$/.test(text);
+}
