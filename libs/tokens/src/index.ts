@@ -1,0 +1,2 @@
+export { TokensModule } from './tokens.module.js';
+export { TokensRepository } from './tokens.repository.js';

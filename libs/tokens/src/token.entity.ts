@@ -1,0 +1,25 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import type { Scope } from './token.js';
+
+/** A bearer token as stored: without the secret, only its hash. */
+@Entity('tokens')
+export class TokenEntity {
+  @PrimaryColumn('bytea')
+  hash: Buffer;
+
+  @Column({ name: 'user_id', type: 'uuid' })
+  userId: string;
+
+  @Column('text')
+  scope: Scope;
+
+  /** The verification that it was traded for, which can be traded once. */
+  @Column({ name: 'verification_id', type: 'text', unique: true })
+  verificationId: string;
+
+  @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
+  createdAt: Date;
+
+  @Column({ name: 'expires_at', type: 'timestamptz' })
+  expiresAt: Date;
+}

@@ -1,0 +1,25 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn, VersionColumn } from 'typeorm';
+
+/** A person as stored: the phone number is sealed, and found by an index that tells nothing without the key. */
+@Entity('users')
+export class UserEntity {
+  /** UUIDv7 (RFC 9562, section 5.7). */
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
+  createdAt: Date;
+
+  @Column({ type: 'text', nullable: true })
+  name: string | null;
+
+  @Column({ name: 'phone_index', type: 'text', unique: true })
+  phoneIndex: string;
+
+  @Column({ name: 'phone_sealed', type: 'text' })
+  phoneSealed: string;
+
+  /** Counts the changes, for optimistic locking. */
+  @VersionColumn({ default: 1 })
+  version: number;
+}
