@@ -14,7 +14,18 @@ const swc = [
   },
 ];
 
-const esmOnly = ['@nestjs/', 'cookie/', 'file-type/', 'strtok3/', 'token-types/', 'uint8array-extras/', '@tokenizer/', '@borewit/', 'uuid/'];
+const esmOnly = [
+  'content-disposition/',
+  '@nestjs/',
+  'cookie/',
+  'file-type/',
+  'strtok3/',
+  'token-types/',
+  'uint8array-extras/',
+  '@tokenizer/',
+  '@borewit/',
+  'uuid/',
+];
 
 /** @type {import('jest').Config} */
 export default {

@@ -9,6 +9,9 @@ import { TaskQueue } from './task-queue.js';
 const LOCK_MS = 5_000;
 const LOOK_FOR_ABANDONED_MS = 1_500;
 
+/** BullMQ itself waits for a backend that is away, which a request cannot. */
+const ENQUEUE_TIMEOUT_MS = 2_000;
+
 /** A task may take its provider's eight seconds and a little; a shutdown begins none that it could not see end. */
 const LONGEST_TASK_MS = 8_500;
 const LOOK_WHETHER_IDLE_MS = 50;
@@ -60,18 +63,16 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
    * @throws Unavailable
    */
   async enqueue(task: string, id: string, data: Record<string, string | number>): Promise<void> {
-    try {
-      await this.tasks.queue.add(task, data, {
-        jobId: id,
-        attempts: TRIES,
-        backoff: { type: 'custom' },
-        removeOnComplete: true,
-        removeOnFail: true,
-        stackTraceLimit: 0,
-      });
-    } catch (error) {
-      throw new Unavailable('queue', { cause: error });
-    }
+    const added = this.tasks.queue.add(task, data, {
+      jobId: id,
+      attempts: TRIES,
+      backoff: { type: 'custom' },
+      removeOnComplete: true,
+      removeOnFail: true,
+      stackTraceLimit: 0,
+    });
+    const outcome = await until(Date.now() + ENQUEUE_TIMEOUT_MS, added).catch((error) => error);
+    if (outcome === null || outcome instanceof Error) throw new Unavailable('queue', { cause: outcome });
   }
 
   /** Work of this process alone, with a name to blame. A shutdown waits for it. */

@@ -14,11 +14,7 @@ export class RedisTaskQueue extends TaskQueue {
     super();
     this.producer = connectRedis(url, quickOptions);
     this.consumer = connectRedis(url, { ...patientOptions, lazyConnect: true });
-    this.queue = new Queue(QUEUE_NAME, {
-      connection: this.producer,
-      prefix: PREFIX,
-      skipWaitingForReady: true,
-    });
+    this.queue = new Queue(QUEUE_NAME, { connection: this.producer, prefix: PREFIX });
   }
 
   work(process: TaskProcessor, options: TaskWorkerOptions): Worker {

@@ -15,7 +15,7 @@ export type Region = CountryCode;
  */
 export function parsePhoneNumber(text: string, region?: Region): PhoneNumber | null {
   // NFKC folds the full-width plus sign, which the library does not know, into the common one.
-  const parsed = parsePhoneNumberFromString(text.normalize('NFKC'), {
+  const parsed = parsePhoneNumberFromString(text.normalize('NFKC').trim(), {
     defaultCountry: region,
     extract: false,
   });

@@ -1,0 +1,47 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, NotFoundException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PROBLEMS, Unavailable } from '#errors';
+import { allowedMethods } from './allowed-methods.js';
+import { type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
+
+/** The only place that turns errors into answers. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Http');
+
+  /** @param publicUrl null for the address that the request came in by. */
+  constructor(private readonly publicUrl: string | null) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    // The client left, or the time limit answered first: there is nobody to tell.
+    if (reply.sent) return;
+    const allowed = error instanceof NotFoundException ? allowedMethods(request) : [];
+    // To Fastify, and so to Nest, a known address with an unknown method is not found.
+    const problem = problemOf(allowed.length > 0 ? { statusCode: 405 } : error);
+    this.log(error, problem, request);
+    const publicUrl = this.publicUrl ?? `http://localhost:${request.socket.localPort}`;
+    const path = request.url.split('?', 1)[0] as string;
+    reply
+      .status(PROBLEMS[problem.code].status)
+      .headers(problemHeaders(problem))
+      .headers(allowed.length > 0 ? { allow: allowed.join(', ') } : {})
+      .send(problemBody(problem, { publicUrl, requestId: request.id, path }));
+  }
+
+  private log(error: unknown, { code }: Problem, request: FastifyRequest): void {
+    const where = `${request.method} ${request.routeOptions.url ?? '?'} [${request.id}]`;
+    if (code === 'internal_error')
+      this.logger.error(`${where} failed`, (error as Error)?.stack ?? String(error));
+    if (error instanceof Unavailable)
+      this.logger.warn(`${where}: ${error.dependency} is away: ${messageOf(error.cause)}`);
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message || cause.name : 'no cause given';
+}

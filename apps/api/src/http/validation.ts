@@ -1,0 +1,47 @@
+import { ValidationPipe } from '@nestjs/common';
+import { ValidateBy, type ValidationError } from 'class-validator';
+import { type Fault, InvalidRequest } from '#errors';
+
+/** Unknown members are refused, and every fault is named at once by a JSON Pointer, never by its value. */
+export function createValidationPipe(): ValidationPipe {
+  return new ValidationPipe({
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    transform: true,
+    validationError: { target: false, value: false },
+    exceptionFactory: (errors) =>
+      new InvalidRequest(
+        'the body breaks the rules in `errors`',
+        errors.flatMap((e) => faultsOf(e)),
+      ),
+  });
+}
+
+/**
+ * Text that every store can keep as it is: Postgres takes no NUL, UTF-8 has no lone surrogates, and control
+ * characters have no place in a name or a number.
+ */
+export function IsText({ max }: { max: number }): PropertyDecorator {
+  return ValidateBy({
+    name: 'isText',
+    validator: {
+      validate: (value) =>
+        typeof value === 'string' &&
+        value.trim().length > 0 &&
+        value.length <= max &&
+        value.isWellFormed() &&
+        !/\p{Cc}/u.test(value),
+      defaultMessage: () => `must be text of 1 to ${max} characters, without control characters`,
+    },
+  });
+}
+
+function faultsOf({ property, constraints = {}, children = [] }: ValidationError, parent = ''): Fault[] {
+  // RFC 6901, section 3
+  const pointer = `${parent}/${property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const details = 'whitelistValidation' in constraints ? ['is not known here'] : Object.values(constraints);
+  return [
+    ...details.map((detail) => ({ pointer, detail })),
+    ...children.flatMap((child) => faultsOf(child, pointer)),
+  ];
+}

@@ -1,0 +1,16 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { Public } from '#auth';
+import { metrics } from './request-metrics.js';
+
+@ApiExcludeController()
+@Controller('metrics')
+export class MetricsController {
+  /** Prometheus text. */
+  @Public()
+  @Get()
+  @Header('content-type', metrics.contentType)
+  read(): Promise<string> {
+    return metrics.metrics();
+  }
+}

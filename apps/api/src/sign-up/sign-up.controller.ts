@@ -1,0 +1,52 @@
+import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { AuthService, CurrentUser, Public, type Session, type User } from '#auth';
+import { PhoneNumbers } from '../http/phone-numbers.js';
+import { Problems } from '../http/problems.decorator.js';
+import { ProtectedDto } from './protected.dto.js';
+import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
+import { UserDto } from './user.dto.js';
+
+@ApiTags('Sign-up')
+@Controller()
+export class SignUpController {
+  constructor(
+    private readonly auth: AuthService,
+    private readonly phoneNumbers: PhoneNumbers,
+  ) {}
+
+  /**
+   * Sign-up and verification in one.
+   *
+   * Without `otp` a code goes out. With `otp` the right code is traded for a token, and a number that is new here
+   * gets an account. The answer to the first half is the same for every number, known or not.
+   */
+  @Public()
+  @ApiExtraModels(CodeSentDto, SignedUpDto)
+  @ApiOkResponse({
+    description: 'A code is on its way; or, with `otp`, the person is signed in.',
+    schema: { oneOf: [{ $ref: getSchemaPath(CodeSentDto) }, { $ref: getSchemaPath(SignedUpDto) }] },
+  })
+  @Problems('invalid_request', 'code_rejected', 'payload_too_large', 'unsupported_media_type', 'rate_limited')
+  @Post('signup')
+  @HttpCode(200)
+  async signUp(@Body() { phone_number, name, otp }: SignUpDto): Promise<CodeSentDto | SignedUpDto> {
+    const phoneNumber = this.phoneNumbers.read(phone_number);
+    if (otp) return signedUp(await this.auth.signUp(phoneNumber, otp, name));
+    await this.auth.requestSignUpCode({ phoneNumber, name, channel: 'sms' });
+    return { success: true, message: 'OTP sent successfully' };
+  }
+
+  /** The smallest protected route, for trying a token out. */
+  @ApiBearerAuth()
+  @Problems('unauthenticated')
+  @Get('protected')
+  readProtected(@CurrentUser() user: User): ProtectedDto {
+    return { message: 'You are signed in', user: UserDto.of(user) };
+  }
+}
+
+function signedUp({ user, token, expiresAt }: Session): SignedUpDto {
+  const message = 'User registered successfully';
+  return { success: true, message, data: UserDto.of(user), token, expires_at: expiresAt };
+}

@@ -1,0 +1,147 @@
+import { IsIn, IsOptional, Matches } from 'class-validator';
+import type { Session, Verification } from '#auth';
+import { CHANNELS, type Channel } from '#messaging';
+import { IsText } from '../http/validation.js';
+import { UserDto } from '../sign-up/user.dto.js';
+
+export class OpenVerificationDto {
+  /**
+   * With `+` and the country code; or as it is dialled in the server's `DEFAULT_REGION`, where one is set.
+   * @example "+14155550100"
+   */
+  @IsText({ max: 64 })
+  phone_number: string;
+
+  /**
+   * How the code travels.
+   * @example "sms"
+   */
+  @IsOptional()
+  @IsIn(CHANNELS, { message: `must be one of ${CHANNELS.join(', ')}` })
+  channel?: Channel | null;
+
+  /**
+   * The language of the message (BCP 47). English is the only one so far.
+   * @example "en"
+   */
+  @IsOptional()
+  @Matches(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, {
+    message: 'must be a language tag, such as en or pt-BR',
+  })
+  locale?: string | null;
+
+  /**
+   * What the person is called. Used when this sign-in makes the account.
+   * @example "Ada"
+   */
+  @IsOptional()
+  @IsText({ max: 100 })
+  name?: string | null;
+}
+
+export class ResendVerificationDto {
+  /**
+   * How the code travels.
+   * @example "sms"
+   */
+  @IsOptional()
+  @IsIn(CHANNELS, { message: `must be one of ${CHANNELS.join(', ')}` })
+  channel?: Channel | null;
+}
+
+export class CheckVerificationDto {
+  /**
+   * The code from the message.
+   * @example "123456"
+   */
+  @IsText({ max: 32 })
+  code: string;
+
+  /**
+   * What the person is called. Used when this sign-in makes the account.
+   * @example "Ada"
+   */
+  @IsOptional()
+  @IsText({ max: 100 })
+  name?: string | null;
+}
+
+export class DeliveryDto {
+  /** How far the newest message got. */
+  status: 'queued' | 'sent' | 'delivered' | 'undelivered' | 'failed';
+
+  updated_at: Date;
+}
+
+export class VerificationDto {
+  /**
+   * Names the verification and gives access to it: keep it on the device that asked.
+   * @example "q0b7ZnG2S1mXw9cY4rT5uA"
+   */
+  id: string;
+
+  status: 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
+
+  /** @example "+14155550100" */
+  phone_number: string;
+
+  /** @example "sms" */
+  channel: string;
+
+  /** @example 6 */
+  code_length: number;
+
+  /** @example 5 */
+  attempts_left: number;
+
+  created_at: Date;
+
+  expires_at: Date;
+
+  /** When the code can be asked for once more. */
+  resend_at: Date;
+
+  delivery: DeliveryDto;
+
+  static of(verification: Verification): VerificationDto {
+    return {
+      id: verification.id,
+      status: verification.status,
+      phone_number: verification.phoneNumber,
+      channel: verification.channel,
+      code_length: verification.codeLength,
+      attempts_left: verification.attemptsLeft,
+      created_at: verification.createdAt,
+      expires_at: verification.expiresAt,
+      resend_at: verification.resendAt,
+      delivery: { status: verification.delivery.status, updated_at: verification.delivery.updatedAt },
+    };
+  }
+}
+
+export class SessionDto {
+  /**
+   * The bearer token, told only now.
+   * @example "7CJ5KQ2N3XW4EYAV6DZTLM5RUI"
+   */
+  token: string;
+
+  token_type: 'Bearer';
+
+  expires_at: Date;
+
+  /** Whether this sign-in made the account. */
+  is_new_user: boolean;
+
+  user: UserDto;
+
+  static of({ token, expiresAt, isNewUser, user }: Session): SessionDto {
+    return {
+      token,
+      token_type: 'Bearer',
+      expires_at: expiresAt,
+      is_new_user: isNewUser,
+      user: UserDto.of(user),
+    };
+  }
+}

@@ -1,0 +1,205 @@
+import { Ajv, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import type { TwilioConfig } from '#config';
+import { type Message, TwilioSender } from '#messaging';
+import type { PhoneNumber } from '#phone';
+import { type Answer, FakeTwilio, type SeenRequest } from '../support/fake-twilio.js';
+import twilioApi from './twilio-messages.openapi.json' with { type: 'json' };
+
+const PATH = '/2010-04-01/Accounts/{AccountSid}/Messages.json';
+const FORM = 'application/x-www-form-urlencoded';
+const FROM = '+15005550006';
+const SERVICE = `MG${'0'.repeat(32)}`;
+const MESSAGE: Message = {
+  to: '+14155550123' as PhoneNumber,
+  channel: 'sms',
+  body: 'Ihr Code: 739145 – läuft in 5 Minuten ab & bleibt 100 % geheim + 👍',
+  code: '739145',
+  validForSeconds: 300,
+};
+
+describe('by the description that Twilio publishes of its API', () => {
+  let fake: FakeTwilio;
+
+  beforeEach(async () => {
+    fake = await FakeTwilio.start();
+  });
+
+  afterEach(() => fake.stop());
+
+  it.each<[how: string, sender: Partial<TwilioConfig>]>([
+    ['from a number', { from: FROM }],
+    ['from a name', { from: 'Latchkey' }],
+    ['through a messaging service', { messagingServiceSid: SERVICE }],
+    ['from a number of a messaging service', { from: FROM, messagingServiceSid: SERVICE }],
+  ])('a message %s is a valid request', async (_, sender) => {
+    await send(sender);
+
+    expect(fake.requests).toHaveLength(1);
+    expect(fake.requests.flatMap(faultsOf)).toEqual([]);
+    expect(fake.messages).toEqual([expect.objectContaining({ to: MESSAGE.to, body: MESSAGE.body })]);
+  });
+
+  it.each([-1, 0, 59.5, 36_000, 1e9])('a message for the next %d s is a valid request', async (seconds) => {
+    await send({ from: FROM }, { validForSeconds: seconds });
+
+    expect(fake.requests.flatMap(faultsOf)).toEqual([]);
+  });
+
+  it.each<[what: string, change: Change, fault: string]>([
+    ['a parameter it does not know', { Code: '739145' }, 'must NOT have additional properties'],
+    ['no recipient', { To: null }, "must have required property 'To'"],
+    ['a recipient that is no number', { To: 'somebody' }, '/To must match pattern'],
+    ['neither a sender nor a service', { From: null }, 'needs From or MessagingServiceSid'],
+    ['nothing to say', { Body: null }, 'needs Body or MediaUrl or ContentSid'],
+    ['a validity that is no integer', { ValidityPeriod: '5m' }, 'must be integer'],
+    ['a validity out of range', { ValidityPeriod: '36001' }, 'must be <= 36000'],
+    ['another method', { method: 'PUT' }, 'no operation'],
+    ['another path', { path: '/2010-04-01/Accounts/AC1/Messages.json' }, 'no operation'],
+    ['another content type', { headers: { 'content-type': 'application/json' } }, 'content type'],
+    ['no credentials', { headers: { authorization: 'Bearer x' } }, 'credentials'],
+  ])('a request with %s is not valid', async (_, change, fault) => {
+    await send({ from: FROM });
+    const [request] = fake.requests as [SeenRequest];
+
+    expect(faultsOf(changed(request, change))).toEqual([expect.stringContaining(fault)]);
+  });
+
+  it.each<[how: string, sender: Record<string, string>]>([
+    ['a number', { From: FROM }],
+    ['a messaging service', { MessagingServiceSid: SERVICE }],
+  ])('the fake answers a message from %s with a whole Message resource', async (_, sender) => {
+    const response = await ask({ To: MESSAGE.to, Body: MESSAGE.body, ValidityPeriod: '300', ...sender });
+
+    expect(response.status).toBe(201);
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(faultsIn(messageResource, await response.json())).toEqual([]);
+  });
+
+  // The description has no errors; this is the shape at https://www.twilio.com/docs/usage/twilios-response.
+  it.each<[status: number, code: number, answer: Answer]>([
+    [400, 21211, { refuse: 21211 }],
+    [429, 20429, { throttle: '3' }],
+    [503, 20500, { fail: 503 }],
+  ])('the fake says what is wrong as Twilio does: %d with %d', async (status, code, answer) => {
+    fake.answer(answer);
+
+    const response = await ask({ To: MESSAGE.to, Body: MESSAGE.body, From: FROM });
+
+    expect(response.status).toBe(status);
+    expect(await response.json()).toEqual({
+      code,
+      message: expect.any(String),
+      more_info: `https://www.twilio.com/docs/errors/${code}`,
+      status,
+    });
+  });
+
+  async function send(sender: Partial<TwilioConfig>, message: Partial<Message> = {}): Promise<void> {
+    const twilio = new TwilioSender({
+      accountSid: fake.accountSid,
+      username: fake.accountSid,
+      password: fake.authToken,
+      from: null,
+      messagingServiceSid: null,
+      apiUrl: fake.url,
+      ...sender,
+    });
+    await twilio.send({ ...MESSAGE, ...message });
+  }
+
+  function ask(form: Record<string, string>): Promise<Response> {
+    const credentials = Buffer.from(`${fake.accountSid}:${fake.authToken}`).toString('base64');
+    return fetch(fake.url + PATH.replace('{AccountSid}', fake.accountSid), {
+      method: 'POST',
+      headers: { authorization: `Basic ${credentials}` },
+      body: new URLSearchParams(form),
+    });
+  }
+});
+
+const operation = twilioApi.paths[PATH].post;
+const requestSchema = operation.requestBody.content[FORM].schema;
+const messageSchema = twilioApi.components.schemas['api.v2010.account.message'];
+
+// Not strict: the document is OpenAPI 3.0, whose keywords are not all JSON Schema's.
+const ajv = new Ajv({ strict: false, allErrors: true, coerceTypes: 'array' });
+addFormats.default(ajv);
+ajv.addFormat('phone-number', /^(\+[1-9]\d{6,14}|[A-Za-z0-9 ]{1,11})$/);
+ajv.addFormat('date-time-rfc-2822', /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}$/);
+ajv.addFormat('currency', /^[a-z]{3}$/i);
+ajv.addFormat('uri-map', true);
+
+const accountSid = compile({ allOf: operation.parameters.map(({ schema }) => schema) });
+const requestForm = compile({
+  ...requestSchema,
+  properties: {
+    ...requestSchema.properties,
+    To: { ...requestSchema.properties.To, pattern: '^\\+[1-9]\\d{6,14}$' },
+    // The range stands in the prose of the description.
+    ValidityPeriod: { type: 'integer', minimum: 1, maximum: 36_000 },
+  },
+  additionalProperties: false,
+});
+const messageResource = compile({
+  ...messageSchema,
+  required: Object.keys(messageSchema.properties),
+  additionalProperties: false,
+});
+
+function compile(schema: object): ValidateFunction {
+  return ajv.compile({ ...schema, components: twilioApi.components });
+}
+
+function faultsIn(validate: ValidateFunction, value: unknown): string[] {
+  if (validate(structuredClone(value))) return [];
+  return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+}
+
+function faultsOf({ method, path, headers, form }: SeenRequest): string[] {
+  const [before, after] = PATH.split('{AccountSid}') as [string, string];
+  const known = path.startsWith(before) && path.endsWith(after);
+  const sid = path.slice(before.length, -after.length);
+  if (method !== 'POST' || !known || faultsIn(accountSid, sid).length > 0)
+    return [`no operation ${method} ${path}`];
+
+  const names = [...new Set(form.keys())];
+  const members = Object.fromEntries(names.map((name) => [name, form.getAll(name)]));
+  const lacking = operation['x-twilio'].conditional
+    .map((alternatives) => alternatives.map(parameterName))
+    .filter((alternatives) => !alternatives.some((name) => form.has(name)))
+    .map((alternatives) => `needs ${alternatives.join(' or ')}`);
+  return [
+    ...(headers['content-type'] === FORM ? [] : ['content type']),
+    ...(/^Basic \S+$/.test(headers.authorization ?? '') ? [] : ['credentials']),
+    ...lacking,
+    ...faultsIn(requestForm, members),
+  ];
+}
+
+/** `messaging_service_sid` → `MessagingServiceSid` */
+function parameterName(name: string): string {
+  return name.replace(/(^|_)(.)/g, (_, _gap, letter: string) => letter.toUpperCase());
+}
+
+interface Change {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: SeenRequest['headers'];
+  readonly [parameter: string]: unknown;
+}
+
+/** Null takes a parameter away. */
+function changed(request: SeenRequest, { method, path, headers, ...parameters }: Change): SeenRequest {
+  const form = new URLSearchParams(request.form);
+  for (const [name, value] of Object.entries(parameters)) {
+    form.delete(name);
+    if (value !== null) form.set(name, String(value));
+  }
+  return {
+    method: method ?? request.method,
+    path: path ?? request.path,
+    headers: { ...request.headers, ...headers },
+    form,
+  };
+}
