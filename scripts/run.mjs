@@ -1,4 +1,4 @@
-// Runs one of our programs, built first where its sources are newer than what was built.
+// Runs one of our programs, built first where its sources are newer than what was built. Without a name it only builds.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,7 +11,7 @@ const ENTRIES = {
 
 const root = path.resolve(import.meta.dirname, '..');
 
-export function buildIfStale() {
+function buildIfStale() {
   const built = modifiedMs('dist/apps/api/src/main.js');
   const sources = ['apps', 'libs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
   if (built > Math.max(...sources.map(newestMs))) return;
@@ -33,8 +33,6 @@ function modifiedMs(name) {
   return statSync(path.join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-const [, script, program] = process.argv;
-if (script === import.meta.filename) {
-  buildIfStale();
-  await import(path.join(root, ENTRIES[program]));
-}
+const program = process.argv[2];
+buildIfStale();
+if (program) await import(path.join(root, ENTRIES[program]));
