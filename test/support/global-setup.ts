@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -14,6 +14,7 @@ declare global {
  */
 export default async function startServices(): Promise<void> {
   const here = import.meta.dirname;
+  build(join(here, '../../scripts/run.mjs'));
   const program = `require(${JSON.stringify(join(here, 'services.ts'))})`;
   const services = spawn(process.execPath, ['--require', join(here, 'typescript.cjs'), '--eval', program], {
     detached: true,
@@ -25,4 +26,10 @@ export default async function startServices(): Promise<void> {
     return;
   }
   throw new Error('the services which the tests need did not start; the reason stands above');
+}
+
+/** Some specs run the programs themselves, as they are shipped. */
+function build(script: string): void {
+  const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the build failed; the reason stands above');
 }

@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { Client } from './client.js';
+import type { FakeTwilio } from './fake-twilio.js';
+import { waitFor } from './wait.js';
+
+const PROGRAMS = {
+  api: 'dist/apps/api/src/main.js',
+  worker: 'dist/apps/worker/src/main.js',
+  migrate: 'dist/apps/api/src/migrate.js',
+};
+
+/** What a process said and how it ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** One of our programs as it is shipped: built, in a process of its own, on a free port. */
+export class ServerProcess {
+  output = '';
+  private readonly exit: Promise<unknown>;
+
+  private constructor(private readonly child: ChildProcess) {
+    this.exit = once(child, 'exit');
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk) => {
+        this.output += chunk;
+      });
+    }
+  }
+
+  static spawn(
+    program: keyof typeof PROGRAMS,
+    variables: Record<string, string>,
+    args: string[] = [],
+  ): ServerProcess {
+    const root = resolve(import.meta.dirname, '../..');
+    const { PATH = '' } = process.env;
+    const child = spawn(process.execPath, [resolve(root, PROGRAMS[program]), ...args], {
+      cwd: root,
+      env: { PATH, PORT: '0', LOG_LEVEL: 'warn', ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new ServerProcess(child);
+  }
+
+  /** An API that answers, or a failed test with what it said instead. */
+  static async api(variables: Record<string, string>): Promise<ServerProcess> {
+    const server = ServerProcess.spawn('api', variables);
+    try {
+      await waitFor('the API', () => /Latchkey is up/.test(server.output) || server.hasEnded, 30_000);
+      if (server.hasEnded) throw new Error('it ended');
+      return server;
+    } catch (error) {
+      await server.end('SIGKILL');
+      throw new Error(`the API did not start:\n${server.output}`, { cause: error });
+    }
+  }
+
+  get client(): Client {
+    return new Client(/API +(\S+)/.exec(this.output)?.[1] as string);
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
+    this.child.kill(signal);
+    return this.ended();
+  }
+
+  async ended(): Promise<Ended> {
+    if (!this.hasEnded) await this.exit;
+    return { code: this.child.exitCode, output: this.output };
+  }
+}
+
+/** The variables that make a server send through the fake. */
+export function throughTwilio(twilio: FakeTwilio): Record<string, string> {
+  return {
+    TWILIO_ACCOUNT_SID: twilio.accountSid,
+    TWILIO_AUTH_TOKEN: twilio.authToken,
+    TWILIO_FROM: '+15005550006',
+    TWILIO_API_URL: twilio.url,
+  };
+}
