@@ -62,11 +62,7 @@ function configOrExit(): AppConfig {
   try {
     return readConfig();
   } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    process.stderr.write(
-      `Latchkey cannot start with this environment:\n${error.message.replace(/^/gm, '  ')}\n`,
-    );
-    process.exit(EXIT_CONFIGURATION);
+    exitWith(error);
   }
 }
 
@@ -89,8 +85,13 @@ function surviveStrayErrors(log: Log): void {
   process.on('uncaughtException', report);
 }
 
-function exitWith(error: unknown, log: Log): never {
-  log.debug({ stack: (error as Error).stack }, 'the cause');
+function exitWith(error: unknown, log?: Log): never {
+  if (error instanceof ConfigurationError) {
+    const faults = error.message.replace(/^/gm, '  ');
+    process.stderr.write(`Latchkey cannot start with this environment:\n${faults}\n`);
+    process.exit(EXIT_CONFIGURATION);
+  }
+  log?.debug({ stack: (error as Error).stack }, 'the cause');
   process.stderr.write(`Latchkey cannot go on: ${(error as Error).message}\n`);
   process.exit(1);
 }

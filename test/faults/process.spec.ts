@@ -1,0 +1,189 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/databases.js';
+import { ServerProcess } from '../support/server-process.js';
+import { waitFor } from '../support/wait.js';
+
+const processes: ServerProcess[] = [];
+const folders: string[] = [];
+
+afterEach(async () => {
+  await Promise.all(processes.splice(0).map((server) => server.end('SIGTERM')));
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function someFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-start-'));
+  chmodSync(folder, 0o711);
+  folders.push(folder);
+  return folder;
+}
+
+async function start(variables: Record<string, string>): Promise<ServerProcess> {
+  const server = await ServerProcess.api(variables);
+  processes.push(server);
+  return server;
+}
+
+async function signUp({ client }: ServerProcess, phone_number = '+14155550100'): Promise<string> {
+  await client.post('/signup', { phone_number });
+  const otp = await waitFor('the code', async () => (await client.get('/dev/inbox/messages')).body[0]?.code);
+  return (await client.post('/signup', { phone_number, otp })).body.token;
+}
+
+/** The sign-in that the server prints, run by a shell as a person would paste it. */
+async function pasteBanner(server: ServerProcess): Promise<string> {
+  const { execFile } = await import('node:child_process');
+  const { promisify } = await import('node:util');
+  const lines = server.output.split('\n').filter((line) => /^(curl|CODE=|TOKEN=)/.test(line));
+  const [ask, ...rest] = lines as [string, ...string[]];
+  const inbox = /http\S+\/dev\/inbox/.exec(server.output)?.[0];
+  const shell = promisify(execFile);
+  await shell('bash', ['-c', ask]);
+  await waitFor(
+    'the message',
+    async () => ((await fetch(`${inbox}/messages`).then((r) => r.json())) as unknown[]).length > 0,
+  );
+  return (await shell('bash', ['-c', rest.join('\n')])).stdout;
+}
+
+describe('A start on a bare machine', () => {
+  it('prints a sign-in that works when it is pasted', async () => {
+    const server = await start({ DATA_DIR: someFolder() });
+    expect(JSON.parse(await pasteBanner(server))).toMatchObject({ user: { phone_number: '+14155550100' } });
+  });
+
+  it('keeps users, tokens and the secret for the next start, and ends with 0', async () => {
+    const DATA_DIR = someFolder();
+    const first = await start({ DATA_DIR });
+    const token = await signUp(first);
+    const { code } = await first.end('SIGINT');
+    expect(code).toBe(0);
+
+    const second = await start({ DATA_DIR });
+    const { status, body } = await second.client.as(token).get('/protected');
+    expect(status).toBe(200);
+    expect(body.user.phone_number).toBe('+14155550100');
+  });
+
+  it('is not stopped by a process that was killed, whose Postgres it takes over and ends', async () => {
+    const DATA_DIR = someFolder();
+    const killed = await start({ DATA_DIR });
+    const token = await signUp(killed);
+    await killed.end('SIGKILL');
+
+    const next = await start({ DATA_DIR });
+    expect((await next.client.as(token).get('/protected')).status).toBe(200);
+    expect((await next.end('SIGTERM')).code).toBe(0);
+
+    // Nothing is left that would hold the folder: a third start makes a new server.
+    const third = await start({ DATA_DIR });
+    expect((await third.client.as(token).get('/protected')).status).toBe(200);
+  });
+});
+
+describe('A server that runs', () => {
+  it('outlives an error that nobody waited for', async () => {
+    const stray = `setTimeout(() => { Promise.reject(new Error('stray')); throw new Error('lost'); }, 1)`;
+    const server = await start({
+      DATA_DIR: someFolder(),
+      NODE_OPTIONS: `--import "data:text/javascript,${stray.replaceAll(' ', '%20')}"`,
+    });
+    await waitFor(
+      'the errors',
+      () => server.output.includes('Error: stray') && server.output.includes('Error: lost'),
+    );
+    expect(await signUp(server)).toMatch(/^[A-Z2-7]{26}$/);
+  });
+});
+
+describe('A start that cannot be', () => {
+  it('names every fault of the environment at once, without values, and exits with 78', async () => {
+    const server = ServerProcess.spawn('api', {
+      PORT: '70000',
+      OTP_TTL: '1h',
+      SECRET: 'too short a secret',
+      TWILIO_AUTH_TOKEN: 'an-auth-token-of-twilio',
+    });
+    const { code, output } = await server.ended();
+    expect(code).toBe(78);
+    for (const name of ['PORT', 'OTP_TTL', 'SECRET', 'TWILIO_ACCOUNT_SID', 'TWILIO_FROM'])
+      expect(output).toContain(name);
+    for (const value of ['70000', 'too short a secret', 'an-auth-token-of-twilio'])
+      expect(output).not.toContain(value);
+  });
+
+  it('is refused in production with all that is for development named', async () => {
+    const { code, output } = await ServerProcess.spawn('api', { NODE_ENV: 'production' }).ended();
+    expect(code).toBe(78);
+    for (const name of ['DATABASE_URL', 'SECRET', 'MESSAGE_SENDER']) expect(output).toContain(`${name}: `);
+  });
+
+  it('is refused to a worker that could only fill an inbox nobody sees', async () => {
+    const { code, output } = await ServerProcess.spawn('worker', { DATA_DIR: someFolder() }).ended();
+    expect(code).toBe(78);
+    expect(output).toContain('MESSAGE_SENDER: ');
+  });
+
+  it('says that the port is taken, and leaves no Postgres behind', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await waitFor('the port', () => blocker.listening);
+    const port = String((blocker.address() as { port: number }).port);
+    const { code, output } = await ServerProcess.spawn('api', { DATA_DIR: someFolder(), PORT: port }).ended();
+    blocker.close();
+    expect(code).toBe(1);
+    expect(output).toContain('EADDRINUSE');
+  });
+
+  it('says that Postgres is away', async () => {
+    const { code, output } = await ServerProcess.spawn('api', {
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    }).ended();
+    expect(code).toBe(1);
+    expect(output).toContain('ECONNREFUSED');
+  });
+});
+
+describe('Migrations', () => {
+  let database: TestDatabase;
+  afterEach(() => database.drop());
+
+  it('may be applied by several processes at once', async () => {
+    database = await emptyDatabase();
+    const DATABASE_URL = database.url;
+    const ends = await Promise.all(
+      [1, 2, 3].map(() => ServerProcess.spawn('migrate', { DATABASE_URL }).ended()),
+    );
+    expect(ends.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(ends.filter(({ output }) => output.includes('CreateUsers'))).toHaveLength(1);
+  });
+
+  it('are demanded, not applied, where MIGRATE_ON_START is off', async () => {
+    database = await emptyDatabase();
+    const { code, output } = await ServerProcess.spawn('api', {
+      DATABASE_URL: database.url,
+      MIGRATE_ON_START: 'off',
+    }).ended();
+    expect(code).toBe(1);
+    expect(output).toContain('npm run migrate');
+  });
+
+  it('can be taken back one by one', async () => {
+    database = await freshDatabase();
+    const tables = async () => {
+      const client = new pg.Client(database.url);
+      await client.connect();
+      const { rows } = await client.query(`select tablename from pg_tables where schemaname = 'public'`);
+      await client.end();
+      return rows.map(({ tablename }) => tablename);
+    };
+    expect(await tables()).toContain('limits');
+    const { code } = await ServerProcess.spawn('migrate', { DATABASE_URL: database.url }, ['revert']).ended();
+    expect(code).toBe(0);
+    expect(await tables()).not.toContain('limits');
+    expect(await tables()).toContain('users');
+  });
+});
