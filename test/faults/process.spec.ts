@@ -87,11 +87,15 @@ describe('A start on a bare machine', () => {
 
 describe('A server that runs', () => {
   it('outlives an error that nobody waited for', async () => {
-    const stray = `setTimeout(() => { Promise.reject(new Error('stray')); throw new Error('lost'); }, 1)`;
-    const server = await start({
-      DATA_DIR: someFolder(),
-      NODE_OPTIONS: `--import "data:text/javascript,${stray.replaceAll(' ', '%20')}"`,
-    });
+    // Waits in the server until it is about to start, then fails in the two ways that nobody can catch.
+    const stray = `const timer = setInterval(() => {
+      if (process.listenerCount('uncaughtException') === 0) return;
+      clearInterval(timer);
+      Promise.reject(new Error('stray'));
+      throw new Error('lost');
+    }, 10)`;
+    const NODE_OPTIONS = `--import "data:text/javascript,${encodeURIComponent(stray)}"`;
+    const server = await start({ DATA_DIR: someFolder(), NODE_OPTIONS });
     await waitFor(
       'the errors',
       () => server.output.includes('Error: stray') && server.output.includes('Error: lost'),
