@@ -31,7 +31,9 @@ export function seal(key: Buffer, plaintext: Buffer, context: string): Buffer {
 
 /** @throws when the key or the context is another one, or a bit was changed. */
 export function unseal(key: Buffer, sealed: Buffer, context: string): Buffer {
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES))
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  // Without the length a tag cut down to four bytes would do.
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
     .setAAD(Buffer.from(context))
     .setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
   return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
