@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { withLatinDigits } from '#phone';
 
 /**
  * HOTP (RFC 4226, section 5.3): HMAC-SHA-1 of the counter, truncated to decimal digits.
@@ -16,7 +17,7 @@ export function hotp(key: Buffer, counter: bigint, digits: number): string {
 
 /** What a person typed, as the code was meant: any script's digits, without spaces and hyphens. */
 export function readCode(typed: string): string {
-  return typed.normalize('NFKC').replace(/[\s-]/g, '');
+  return withLatinDigits(typed).replace(/[\s\p{Pd}]/gu, '');
 }
 
 /** In constant time for codes of one length, so that the answer's delay tells no digits. */

@@ -1,1 +1,7 @@
-export { maskPhoneNumber, type PhoneNumber, parsePhoneNumber, type Region } from './phone-number.js';
+export {
+  maskPhoneNumber,
+  type PhoneNumber,
+  parsePhoneNumber,
+  type Region,
+  withLatinDigits,
+} from './phone-number.js';

@@ -6,24 +6,40 @@ export type PhoneNumber = string & { readonly __brand: 'PhoneNumber' };
 /** An ISO 3166-1 alpha-2 code with a numbering plan, such as `US`. */
 export type Region = CountryCode;
 
+/** The longest that ITU-T E.164 allows, the shortest that anybody has: some numbering plans describe others. */
+const E164 = /^\+[1-9]\d{6,14}$/;
+
 /**
  * Reads a phone number the way people write it: spaces, hyphens and brackets, any script's digits.
  * One line has one reading, so that one line cannot hold two accounts.
  *
  * @param region where a number without `+` belongs; without one only international numbers are read.
- * @returns null for whatever is not a number that can be dialled: unknown ranges, extensions, words.
+ * @returns null for whatever is not a number of a person's: unknown ranges, premium lines, extensions, words.
  */
 export function parsePhoneNumber(text: string, region?: Region): PhoneNumber | null {
-  // NFKC folds the full-width plus sign, which the library does not know, into the common one.
-  const parsed = parsePhoneNumberFromString(text.normalize('NFKC').trim(), {
+  const parsed = parsePhoneNumberFromString(withLatinDigits(text).trim(), {
     defaultCountry: region,
     extract: false,
   });
-  if (!parsed?.isValid() || parsed.ext) return null;
-  return parsed.number as string as PhoneNumber;
+  if (!parsed?.isValid() || parsed.ext || parsed.getType() === 'PREMIUM_RATE') return null;
+  return E164.test(parsed.number) ? (parsed.number as string as PhoneNumber) : null;
+}
+
+/** The text with any script's decimal digits as 0 to 9. NFKC folds full-width digits and signs. */
+export function withLatinDigits(text: string): string {
+  return text
+    .normalize('NFKC')
+    .replace(/\p{Nd}/gu, (digit) => String(digitValue(digit.codePointAt(0) as number)));
 }
 
 /** For logs and people: enough to recognise a number one already knows, too little to dial it. */
 export function maskPhoneNumber(phoneNumber: PhoneNumber): string {
   return `${phoneNumber.slice(0, 3)}${'*'.repeat(phoneNumber.length - 5)}${phoneNumber.slice(-2)}`;
+}
+
+/** Unicode keeps the ten digits of a script side by side, from zero to nine. */
+function digitValue(digit: number): number {
+  let before = 0;
+  while (/\p{Nd}/u.test(String.fromCodePoint(digit - before - 1))) before += 1;
+  return before % 10;
 }
