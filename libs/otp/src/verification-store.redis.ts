@@ -11,7 +11,7 @@ import {
   VerificationStore,
 } from './verification-store.js';
 
-/** One hash per verification, one pointer per number and purpose, one sorted set of queued messages by time. */
+/** One hash per verification, one list of the newest per number and purpose, one sorted set of queued messages by time. */
 const key = {
   verification: (id: string) => `latchkey:verification:${id}`,
   newest: (purpose: Purpose, phoneIndex: string) => `latchkey:newest:${purpose}:${phoneIndex}`,
@@ -42,6 +42,7 @@ local function row()
   return { status, redis.call('HGETALL', KEYS[1]) }
 end
 local function queue(send)
+  redis.call('ZREM', KEYS[2], get('id') .. '.' .. (send - 1))
   set('sends', send, 'delivery', 'queued', 'deliveryUpdatedAt', text(now))
   redis.call('ZADD', KEYS[2], now, get('id') .. '.' .. send)
 end
@@ -54,7 +55,9 @@ const SCRIPTS = {
     set('status', 'pending', 'createdAt', text(now), 'expiresAt', text(now + ARGV[1]), 'resendAt', text(now + ARGV[2]))
     queue(1)
     redis.call('PEXPIRE', KEYS[1], text(ARGV[1] + ARGV[3]))
-    redis.call('SET', KEYS[3], get('id'), 'PX', ARGV[1])
+    redis.call('LPUSH', KEYS[3], get('id'))
+    redis.call('LTRIM', KEYS[3], 0, 9)
+    if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[3], ARGV[1]) end
     return row()`,
   find: 'return row()',
   findOpen: 'if not open() then return nil end return row()',
@@ -130,8 +133,11 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   async findOpen(purpose: Purpose, phoneIndex: string): Promise<StoredVerification | null> {
-    const id = await asking(this.redis.get(key.newest(purpose, phoneIndex)));
-    return id === null ? null : this.row('findOpen', id);
+    for (const id of await asking(this.redis.lrange(key.newest(purpose, phoneIndex), 0, -1))) {
+      const found = await this.row('findOpen', id);
+      if (found) return found;
+    }
+    return null;
   }
 
   resend(id: VerificationId, resendAfterMs: number) {
