@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { BackgroundService, GiveUp, type TaskHandler, TryAgain } from '#background';
+import { NotFound } from '#errors';
 import {
   type Channel,
   codeMessage,
@@ -50,7 +51,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
 
   async run(task: SendCode): Promise<void> {
     const { id, send } = task;
-    const verification = await this.verifications.get(id);
+    const verification = await this.verifications.get(id).catch(giveUpWhatIsGone);
     if (verification.sends !== send || verification.delivery.status !== 'queued') return;
     const validForSeconds = Math.floor((verification.expiresAt.getTime() - Date.now()) / 1_000);
     if (verification.status !== 'pending' || validForSeconds < 1)
@@ -101,4 +102,9 @@ function tryAgainWhileAlive(
 ): Error {
   const isTooLate = Date.now() + (later.afterMs ?? 0) >= expiresAt.getTime();
   return isTooLate ? new GiveUp(reason) : new TryAgain(reason, later);
+}
+
+/** A store that lost its data has no code to send. */
+function giveUpWhatIsGone(error: unknown): never {
+  throw error instanceof NotFound ? new GiveUp('the verification is gone') : error;
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import pg from 'pg';
@@ -13,8 +14,12 @@ export interface Statement {
   readonly text: string;
 }
 
-/** The connection was lost before the answer, or two transactions got in each other's way: worth one more try. */
-const RETRIED = new Set(['08006', '57P01', '40001', '40P01']);
+/**
+ * The connection was lost before the answer, or two transactions got in each other's way: worth one more try.
+ * A time-out is not: whoever asked has waited long enough.
+ */
+const RETRIED = new Set(['08006', '57P01', '40001', '40P01', 'ECONNRESET', 'EPIPE']);
+const CONNECTION_LOST = /^Connection terminated/;
 
 /** SQLSTATE classes that say "not now" rather than "wrong": connection, resources, not in the needed state, operator, system, conflict. */
 const AWAY = new Set(['08', '53', '55', '57', '58', '40']);
@@ -66,8 +71,8 @@ export class Database {
 
 function isWorthARetry(error: unknown): boolean {
   if (error instanceof AppError) return false;
-  const code = (driverError(error) as { code?: string }).code;
-  return isConnectionError(error) || (code !== undefined && RETRIED.has(code));
+  const { code, message } = driverError(error) as NodeJS.ErrnoException;
+  return code ? RETRIED.has(code) : CONNECTION_LOST.test(message);
 }
 
 function explained(error: unknown): unknown {
@@ -81,7 +86,7 @@ function explained(error: unknown): unknown {
 /** What pg reports about a connection carries no SQLSTATE of the server's. */
 function isConnectionError(error: unknown): boolean {
   const cause = driverError(error);
-  if (cause instanceof pg.DatabaseError || !(cause instanceof Error)) return false;
+  if (cause instanceof pg.DatabaseError || !types.isNativeError(cause)) return false;
   const { code } = cause as NodeJS.ErrnoException;
   return code ? /^E[A-Z]+$/.test(code) : /connection|timeout|closed|pool|terminat/i.test(cause.message);
 }

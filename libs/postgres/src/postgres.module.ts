@@ -3,7 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Database } from './database.js';
 
 /** Longer than any statement needs; a request must get its answer while its caller still waits. */
-const STATEMENT_TIMEOUT_MS = 2_000;
+const STATEMENT_TIMEOUT_MS = 1_500;
 const CONNECTIONS = 20;
 
 @Global()
