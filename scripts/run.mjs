@@ -25,8 +25,9 @@ function newestMs(name) {
   const full = path.join(root, name);
   if (!existsSync(full)) return 0;
   if (!statSync(full).isDirectory()) return modifiedMs(name);
-  const files = readdirSync(full, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Math.max(0, ...files.map((entry) => statSync(path.join(entry.parentPath, entry.name)).mtimeMs));
+  const entries = readdirSync(full, { recursive: true, withFileTypes: true });
+  const sources = entries.filter((entry) => entry.isFile() && !entry.name.endsWith('.spec.ts'));
+  return Math.max(0, ...sources.map((entry) => statSync(path.join(entry.parentPath, entry.name)).mtimeMs));
 }
 
 function modifiedMs(name) {
