@@ -205,7 +205,7 @@ describe.each(modes)('Signing in on $name', (mode) => {
       });
       const again = await post(`${path}/check`, { code });
       expect(again.status).toBe(410);
-      expect(again.body).toMatchObject({ code: 'verification_closed', status: 'approved' });
+      expect(again.body).toMatchObject({ code: 'verification_closed', verification_status: 'approved' });
     });
 
     it('counts wrong codes down, then takes none', async () => {
@@ -216,7 +216,7 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(answers.map(({ body }) => body.attempts_left)).toEqual([4, 3, 2, 1, 0]);
       const right = await post(`${path}/check`, { code });
       expect(right.status).toBe(410);
-      expect(right.body).toMatchObject({ status: 'max_attempts_reached' });
+      expect(right.body).toMatchObject({ verification_status: 'max_attempts_reached' });
       expect((await api.client.get(path)).body.status).toBe('max_attempts_reached');
     });
 
@@ -230,7 +230,7 @@ describe.each(modes)('Signing in on $name', (mode) => {
         await api.client.delete(path),
       ]) {
         expect(answer.status).toBe(410);
-        expect(answer.body).toMatchObject({ code: 'verification_closed', status: 'canceled' });
+        expect(answer.body).toMatchObject({ code: 'verification_closed', verification_status: 'canceled' });
       }
     });
 

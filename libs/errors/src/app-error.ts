@@ -73,7 +73,7 @@ export class VerificationClosed extends AppError {
 
   constructor(status: string) {
     super('the verification takes no more codes');
-    this.extensions = { status };
+    this.extensions = { verification_status: status };
   }
 }
 

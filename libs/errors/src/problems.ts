@@ -47,7 +47,7 @@ export const PROBLEMS = {
     status: 410,
     title: 'The verification is closed',
     explanation:
-      'It was approved, canceled, has expired or is out of attempts: `status` says which. Open a new verification.',
+      'It was approved, canceled, has expired or is out of attempts: `verification_status` says which. Open a new verification.',
   },
   payload_too_large: {
     status: 413,

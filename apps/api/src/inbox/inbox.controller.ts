@@ -1,14 +1,16 @@
 import { Controller, Delete, Get, Header, HttpCode, Query, Res } from '@nestjs/common';
-import { ApiExcludeEndpoint } from '@nestjs/swagger';
+import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Public } from '#auth';
 import { InvalidRequest } from '#errors';
 import { InboxSender } from '#messaging';
 import { type PhoneNumber, parsePhoneNumber } from '#phone';
+import { Problems } from '../http/problems.decorator.js';
 import { INBOX_PAGE, INBOX_PAGE_HEADERS } from './inbox.page.js';
 import { InboxMessageDto } from './inbox-message.dto.js';
 
 /** What would have gone out. It shows codes to anybody, so it is mounted only where nothing really does. */
+@ApiTags('For developers')
 @Public()
 @Controller('dev/inbox')
 export class InboxController {
@@ -22,12 +24,15 @@ export class InboxController {
   }
 
   /** Newest first; with `to`, only those to this number. */
+  @Problems('invalid_request')
   @Get('messages')
   @Header('Cache-Control', 'no-store')
   list(@Query('to') to?: string): InboxMessageDto[] {
     return this.inbox.messages(to === undefined ? undefined : recipient(to)).map(InboxMessageDto.of);
   }
 
+  /** Forgets all of them. */
+  @Problems()
   @Delete('messages')
   @HttpCode(204)
   clear(): void {

@@ -22,6 +22,7 @@ export class HealthController {
 
   /** The process runs. Restart it when this does not answer. */
   @Public()
+  @Problems()
   @Get('live')
   live(): LivenessDto {
     return { status: 'ok' };
@@ -29,7 +30,7 @@ export class HealthController {
 
   /** Each dependency by name. Send no requests while this is not 200: something is away, or the server is closing. */
   @Public()
-  @Problems('unavailable')
+  @Problems()
   @Get('ready')
   async ready(): Promise<ReadinessDto> {
     const dependencies = { postgres: this.database, ...(this.redis && { redis: this.redis }) };

@@ -25,7 +25,7 @@ export class SignUpController {
   @ApiExtraModels(CodeSentDto, SignedUpDto)
   @ApiOkResponse({
     description: 'A code is on its way; or, with `otp`, the person is signed in.',
-    schema: { oneOf: [{ $ref: getSchemaPath(CodeSentDto) }, { $ref: getSchemaPath(SignedUpDto) }] },
+    schema: { anyOf: [{ $ref: getSchemaPath(CodeSentDto) }, { $ref: getSchemaPath(SignedUpDto) }] },
   })
   @Problems('invalid_request', 'code_rejected', 'payload_too_large', 'unsupported_media_type', 'rate_limited')
   @Post('signup')

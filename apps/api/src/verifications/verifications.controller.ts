@@ -9,7 +9,7 @@ import {
   Post,
   Res,
 } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AuthService, isVerificationId, Public, type VerificationId } from '#auth';
 import { NotFound } from '#errors';
@@ -22,6 +22,8 @@ import {
   SessionDto,
   VerificationDto,
 } from './verification.dto.js';
+
+const LOCATION = { description: 'The address of the new verification.', schema: { type: 'string' } } as const;
 
 /** What has not even the form of an id names nothing. */
 const asVerificationId: PipeTransform<string, VerificationId> = {
@@ -45,6 +47,7 @@ export class VerificationsController {
    * Always 202 and always this shape: the answer does not tell whether the number is known.
    */
   @Public()
+  @ApiAcceptedResponse({ type: VerificationDto, headers: { Location: LOCATION } })
   @Problems('invalid_request', 'payload_too_large', 'unsupported_media_type', 'rate_limited')
   @Post()
   @HttpCode(202)

@@ -1,0 +1,157 @@
+import SwaggerParser from '@apidevtools/swagger-parser';
+import { Ajv } from 'ajv';
+import formats from 'ajv-formats';
+import type { Answer, Client } from '../support/client.js';
+import { freshDatabase, type TestDatabase } from '../support/databases.js';
+import { ServerProcess } from '../support/server-process.js';
+import { waitFor } from '../support/wait.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: a document is whatever it is until it was looked at
+type Loose = any;
+
+/** Each documented operation with the statuses it must name. */
+const OPERATIONS: Record<string, number[]> = {
+  'post /signup': [200, 400, 401, 413, 415, 429, 500, 503],
+  'get /protected': [200, 401, 500, 503],
+  'post /v1/verifications': [202, 400, 401, 413, 415, 429, 500, 503],
+  'get /v1/verifications/{id}': [200, 401, 404, 500, 503],
+  'delete /v1/verifications/{id}': [204, 401, 404, 410, 500, 503],
+  'post /v1/verifications/{id}/resend': [202, 400, 401, 404, 410, 413, 415, 429, 500, 503],
+  'post /v1/verifications/{id}/check': [200, 400, 401, 404, 410, 413, 415, 500, 503],
+  'get /health/live': [200, 401, 500, 503],
+  'get /health/ready': [200, 401, 500, 503],
+  'get /dev/inbox/messages': [200, 400, 401, 500, 503],
+  'delete /dev/inbox/messages': [204, 401, 500, 503],
+};
+
+/** The document is made by the build, so the server that serves it is the built one. */
+describe('The OpenAPI document', () => {
+  let database: TestDatabase;
+  let server: ServerProcess;
+  let client: Client;
+  let document: Loose;
+
+  beforeAll(async () => {
+    database = await freshDatabase();
+    server = await ServerProcess.api({
+      DATABASE_URL: database.url,
+      SECRET: 'a secret for tests that is long enough',
+    });
+    client = server.client;
+    document = (await client.get('/openapi.json')).body;
+  });
+  afterAll(async () => {
+    await server?.end();
+    await database.drop();
+  });
+
+  const operation = (name: string) => {
+    const [method, path] = name.split(' ') as [string, string];
+    return document.paths[path]?.[method];
+  };
+
+  it('is a valid one', async () => {
+    await expect(SwaggerParser.validate(structuredClone(document))).resolves.toBeDefined();
+  });
+
+  it('knows every operation, and no other', () => {
+    const names = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    expect(names.sort()).toEqual(Object.keys(OPERATIONS).sort());
+  });
+
+  it.each(Object.entries(OPERATIONS))('names every status of %s, and the headers', (name, statuses) => {
+    const { responses, summary } = operation(name);
+    expect(summary).toMatch(/\w/);
+    expect(Object.keys(responses).map(Number)).toEqual(expect.arrayContaining(statuses));
+    expect(Object.keys(responses)).toHaveLength(statuses.length);
+    for (const [status, { headers }] of Object.entries<Loose>(responses)) {
+      expect(Object.keys(headers)).toEqual(expect.arrayContaining(['X-Request-Id', 'Cache-Control', 'Vary']));
+      if (status === '401') expect(headers).toHaveProperty('WWW-Authenticate');
+      if (['429', '503'].includes(status)) expect(headers).toHaveProperty('Retry-After');
+    }
+  });
+
+  it('says where a new verification is', () => {
+    expect(operation('post /v1/verifications').responses[202].headers).toHaveProperty('Location');
+  });
+
+  it('has bodies that can be tried as they stand', async () => {
+    const schema = document.components.schemas.OpenVerificationDto;
+    const examples = Object.entries<Loose>(schema.properties).map(([name, { example }]) => [name, example]);
+    expect(schema.required).toEqual(['phone_number']);
+    const { status } = await client.post('/v1/verifications', Object.fromEntries(examples));
+    expect(status).toBe(202);
+    expect(document.components.schemas.SignUpDto.required).toEqual(['phone_number']);
+    expect(document.components.schemas.CheckVerificationDto.required).toEqual(['code']);
+  });
+
+  it('asks for the bearer where one is needed', () => {
+    expect(document.components.securitySchemes.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
+    expect(operation('get /protected').security).toEqual([{ bearer: [] }]);
+    expect(operation('post /signup').security).toBeUndefined();
+  });
+
+  it('describes the answers that are really given', async () => {
+    const dereferenced: Loose = await SwaggerParser.dereference(structuredClone(document));
+    const ajv = formats.default(new Ajv({ strict: false, allErrors: true }));
+
+    function describes(name: string, answer: Answer): Answer {
+      const [method, path] = name.split(' ') as [string, string];
+      const response = dereferenced.paths[path][method].responses[answer.status];
+      const [contentType] = (answer.headers.get('content-type') ?? '').split(';') as [string];
+      const schema = nullable(response?.content?.[contentType]?.schema);
+      const isValid = ajv.validate(schema, answer.body);
+      expect({ name, status: answer.status, faults: isValid ? [] : ajv.errorsText(ajv.errors) }).toEqual({
+        name,
+        status: answer.status,
+        faults: [],
+      });
+      return answer;
+    }
+
+    const phone_number = '+14155550177';
+    const other = '+14155550178';
+    const code = (to: string) =>
+      waitFor('the code', async () => {
+        const { body } = await client.get(`/dev/inbox/messages?to=${encodeURIComponent(to)}`);
+        return body[0]?.code;
+      });
+    describes('post /signup', await client.post('/signup', { phone_number }));
+    describes('post /signup', await client.post('/signup', { phone_number }));
+    describes('post /signup', await client.post('/signup', { phone_number: 1 }));
+    describes('post /signup', await client.post('/signup', { phone_number, otp: 'wrong' }));
+    const { body } = describes(
+      'post /signup',
+      await client.post('/signup', { phone_number, otp: await code(phone_number) }),
+    );
+    describes('get /protected', await client.as(body.token).get('/protected'));
+    describes('get /protected', await client.get('/protected'));
+    const opened = describes(
+      'post /v1/verifications',
+      await client.post('/v1/verifications', { phone_number: other }),
+    );
+    const path = `/v1/verifications/${opened.body.id}`;
+    describes('get /v1/verifications/{id}', await client.get(path));
+    describes('post /v1/verifications/{id}/resend', await client.post(`${path}/resend`));
+    describes('post /v1/verifications/{id}/check', await client.post(`${path}/check`, { code: 'wrong' }));
+    describes(
+      'post /v1/verifications/{id}/check',
+      await client.post(`${path}/check`, { code: await code(other) }),
+    );
+    describes('delete /v1/verifications/{id}', await client.delete(path));
+    describes('get /health/ready', await client.get('/health/ready'));
+    describes('get /dev/inbox/messages', await client.get('/dev/inbox/messages'));
+  });
+});
+
+/** OpenAPI 3.0 says `nullable` where JSON Schema says `type: null`; and what is not described must not be there. */
+function nullable(schema: Loose): Loose {
+  if (typeof schema !== 'object' || schema === null) return schema;
+  if (Array.isArray(schema)) return schema.map(nullable);
+  const inner: Loose = Object.fromEntries(
+    Object.entries(schema).map(([name, value]) => [name, nullable(value)]),
+  );
+  return inner.nullable ? { anyOf: [{ type: 'null' }, inner] } : inner;
+}
