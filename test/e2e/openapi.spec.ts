@@ -83,6 +83,10 @@ describe('The OpenAPI document', () => {
     expect(schema.required).toEqual(['phone_number']);
     const { status } = await client.post('/v1/verifications', Object.fromEntries(examples));
     expect(status).toBe(202);
+    const [first] = Object.values<Loose>(
+      operation('post /signup').requestBody.content['application/json'].examples,
+    );
+    expect((await client.post('/signup', { ...first.value, phone_number: '+14155550179' })).status).toBe(200);
     expect(document.components.schemas.SignUpDto.required).toEqual(['phone_number']);
     expect(document.components.schemas.CheckVerificationDto.required).toEqual(['code']);
   });

@@ -1,11 +1,24 @@
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import { AuthService, CurrentUser, Public, type Session, type User } from '#auth';
 import { PhoneNumbers } from '../http/phone-numbers.js';
 import { Problems } from '../http/problems.decorator.js';
 import { ProtectedDto } from './protected.dto.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
 import { UserDto } from './user.dto.js';
+
+/** In the order in which a person tries them out. */
+const EXAMPLES = {
+  'ask for a code': { value: { phone_number: '+14155550100', name: 'Ada' } },
+  'trade it for a token': { value: { phone_number: '+14155550100', otp: '123456' } },
+};
 
 @ApiTags('Sign-up')
 @Controller()
@@ -22,6 +35,7 @@ export class SignUpController {
    * gets an account. The answer to the first half is the same for every number, known or not.
    */
   @Public()
+  @ApiBody({ type: SignUpDto, examples: EXAMPLES })
   @ApiExtraModels(CodeSentDto, SignedUpDto)
   @ApiOkResponse({
     description: 'A code is on its way; or, with `otp`, the person is signed in.',
