@@ -15,6 +15,7 @@ const ENQUEUE_TIMEOUT_MS = 2_000;
 /** A task may take its provider's eight seconds and a little; a shutdown begins none that it could not see end. */
 const LONGEST_TASK_MS = 8_500;
 const LOOK_WHETHER_IDLE_MS = 50;
+const CLOSE_TIMEOUT_MS = 500;
 
 /** What is done with the tasks of one name. The data is kept in clear: it may hold ids and nothing else. */
 export interface TaskHandler<Data> {
@@ -71,8 +72,13 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
       removeOnFail: true,
       stackTraceLimit: 0,
     });
-    const outcome = await until(Date.now() + ENQUEUE_TIMEOUT_MS, added).catch((error) => error);
-    if (outcome === null || outcome instanceof Error) throw new Unavailable('queue', { cause: outcome });
+    const isAdded = await until(
+      Date.now() + ENQUEUE_TIMEOUT_MS,
+      added.then(() => true),
+    ).catch((cause) => {
+      throw new Unavailable('queue', { cause });
+    });
+    if (!isAdded) throw new Unavailable('queue');
   }
 
   /** Work of this process alone, with a name to blame. A shutdown waits for it. */
@@ -118,8 +124,13 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     if (worker) {
       while (Date.now() < deadline - LONGEST_TASK_MS && (await this.hasTasks()))
         await wait(LOOK_WHETHER_IDLE_MS);
-      const finished = worker.close().then(() => true);
-      if (!(await until(deadline, finished))) await this.abandon(worker);
+      // A close that waits could not be turned into one that does not.
+      const isIdle = await until(
+        deadline,
+        worker.pause().then(() => true),
+      ).catch(() => false);
+      if (!isIdle) this.logger.warn('the time to drain is over; tasks under way are left to another process');
+      await until(Date.now() + CLOSE_TIMEOUT_MS, worker.close(true));
     }
     await until(deadline, Promise.all(this.running.keys()));
   }
@@ -127,11 +138,6 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
   private async hasTasks(): Promise<boolean> {
     const counts = await this.tasks.queue.getJobCounts('waiting', 'prioritized', 'active').catch(() => ({}));
     return Object.values(counts).some((count) => count > 0);
-  }
-
-  private async abandon(worker: Worker): Promise<void> {
-    this.logger.warn('the time to drain is over; tasks under way are left to another process');
-    await until(Date.now() + 500, worker.close(true));
   }
 
   private async process(job: Job): Promise<void> {
@@ -144,7 +150,9 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
       if (!(error instanceof GiveUp) && number < TRIES) throw await this.forTheQueue(job, error);
       const reason = error instanceof GiveUp ? error.message : `failed ${number} times`;
       this.logger.warn(`${job.name} ${job.id} given up: ${reason}`);
-      await handler.gaveUp(job.data, reason);
+      await handler.gaveUp(job.data, reason).catch(async (failure) => {
+        throw await this.forTheQueue(job, failure);
+      });
       throw new UnrecoverableError(reason);
     }
   }
