@@ -2,7 +2,12 @@ import { types } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import pg from 'pg';
-import { DataSource, type EntityManager } from 'typeorm';
+import {
+  DataSource,
+  type EntityManager,
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+} from 'typeorm';
 import { AppError, Unavailable } from '#errors';
 
 /** Work that is done whole or not at all. */
@@ -19,7 +24,10 @@ export interface Statement {
  * A time-out is not: whoever asked has waited long enough.
  */
 const RETRIED = new Set(['08006', '57P01', '40001', '40P01', 'ECONNRESET', 'EPIPE']);
-const CONNECTION_LOST = /^Connection terminated/;
+const CONNECTION_LOST = /^Connection terminated( unexpectedly)?$/;
+
+/** TypeORM's words for a connection that was lost between two statements of a transaction. */
+const RELEASED = [QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError];
 
 /** SQLSTATE classes that say "not now" rather than "wrong": connection, resources, not in the needed state, operator, system, conflict. */
 const AWAY = new Set(['08', '53', '55', '57', '58', '40']);
@@ -71,6 +79,7 @@ export class Database {
 
 function isWorthARetry(error: unknown): boolean {
   if (error instanceof AppError) return false;
+  if (isReleased(error)) return true;
   const { code, message } = driverError(error) as NodeJS.ErrnoException;
   return code ? RETRIED.has(code) : CONNECTION_LOST.test(message);
 }
@@ -79,7 +88,8 @@ function explained(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const cause = driverError(error);
   const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : '';
-  const away = isConnectionError(error) || AWAY.has(code.slice(0, 2)) || code === READ_ONLY;
+  const away =
+    isReleased(error) || isConnectionError(error) || AWAY.has(code.slice(0, 2)) || code === READ_ONLY;
   return away ? new Unavailable('postgres', { cause: error }) : error;
 }
 
@@ -89,6 +99,10 @@ function isConnectionError(error: unknown): boolean {
   if (cause instanceof pg.DatabaseError || !types.isNativeError(cause)) return false;
   const { code } = cause as NodeJS.ErrnoException;
   return code ? /^E[A-Z]+$/.test(code) : /connection|timeout|closed|pool|terminat/i.test(cause.message);
+}
+
+function isReleased(error: unknown): boolean {
+  return RELEASED.some((kind) => error instanceof kind);
 }
 
 /** TypeORM wraps what the driver threw. */

@@ -1,0 +1,261 @@
+import { Test, type TestingModule } from '@nestjs/testing';
+import { DataSource } from 'typeorm';
+import { CodeRejected, Unavailable } from '#errors';
+import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { TcpProxy } from '../../../test/support/proxy.js';
+import { waitFor } from '../../../test/support/wait.js';
+import { Database, type Transaction } from './database.js';
+import { PostgresModule } from './postgres.module.js';
+
+const statement = (text: string) => ({ name: text, text });
+
+/** Fails on the server with the given SQLSTATE. */
+const failing = (code: string) => `do $$ begin raise exception using errcode = '${code}'; end $$`;
+
+const LOST = ['08006', '57P01', '40001', '40P01'];
+const NOT_NOW = ['08001', '53200', '53300', '55P03', '57014', '57P03', '58030', '25006', ...LOST];
+const OUR_FAULT = ['42601', '42P01', '23505', '22P02', '25001', 'XX000', 'P0001'];
+
+describe('Database', () => {
+  let server: TestDatabase;
+  let wire: TcpProxy;
+  let module: TestingModule;
+  let database: Database;
+
+  beforeAll(async () => {
+    server = await freshDatabase();
+    await server.query('create table notes (text text)');
+    wire = await TcpProxy.before(server.url);
+    module = await Test.createTestingModule({ imports: [PostgresModule.forRoot(wire.url)] }).compile();
+    database = module.get(Database);
+  });
+  const closers: (() => Promise<unknown>)[] = [];
+
+  beforeEach(() => server.query('delete from notes'));
+  afterEach(async () => {
+    wire.heal();
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+  afterAll(async () => {
+    await module.close();
+    await wire.close();
+    await server.drop();
+  });
+
+  const notes = async () =>
+    (await server.query<{ text: string }>('select text from notes')).map((n) => n.text);
+
+  /** Ends the connection that the transaction is on, the way an operator or a restart would. */
+  async function kill(transaction: Transaction): Promise<void> {
+    const [{ pid }] = await transaction.query('select pg_backend_pid() pid');
+    await server.query('select pg_terminate_backend($1)', [pid]);
+    await waitFor('the news of it', () => transaction.queryRunner?.isReleased);
+  }
+
+  /** What a piece of work came to, and how often it was begun. */
+  async function transact(work: (transaction: Transaction, round: number) => Promise<unknown>) {
+    let rounds = 0;
+    const outcome = await database
+      .transaction((transaction) => {
+        rounds += 1;
+        return work(transaction, rounds);
+      })
+      .catch((error: unknown) => error);
+    return { outcome, rounds };
+  }
+
+  describe('run', () => {
+    it('gives the rows', async () => {
+      const rows = await database.run(statement('select $1::int + 1 as sum'), [41]);
+      expect(rows).toEqual([{ sum: 42 }]);
+    });
+
+    it.each(NOT_NOW)('takes %s for "not now"', async (code) => {
+      await expect(database.run(statement(failing(code)))).rejects.toThrow(Unavailable);
+    });
+
+    it.each(OUR_FAULT)('takes %s for what it is', async (code) => {
+      await expect(database.run(statement(failing(code)))).rejects.toMatchObject({ code });
+    });
+
+    it('does not excuse a statement that is wrong', async () => {
+      await expect(database.run(statement('selekt 1'))).rejects.toThrow('syntax error');
+    });
+
+    it('keeps the cause for the log, not for the client', async () => {
+      const error = await database.run(statement(failing('53200'))).catch((e: unknown) => e);
+      expect(error).toMatchObject({ dependency: 'postgres', cause: { code: '53200' } });
+      expect((error as Error).message).not.toContain('53200');
+    });
+  });
+
+  describe('transaction', () => {
+    it('keeps all that was done', async () => {
+      const { outcome, rounds } = await transact(async (transaction) => {
+        await transaction.query(`insert into notes values ('a'), ('b')`);
+        return 'done';
+      });
+      expect([outcome, rounds, await notes()]).toEqual(['done', 1, ['a', 'b']]);
+    });
+
+    it('keeps nothing, and passes the error on untouched, when the work refuses', async () => {
+      const refusal = new CodeRejected(3);
+      const { outcome, rounds } = await transact(async (transaction) => {
+        await transaction.query(`insert into notes values ('a')`);
+        throw refusal;
+      });
+      expect(outcome).toBe(refusal);
+      expect([rounds, await notes()]).toEqual([1, []]);
+    });
+
+    it('does not try again what is unavailable for another reason', async () => {
+      const refusal = new Unavailable('redis');
+      const { outcome, rounds } = await transact(() => Promise.reject(refusal));
+      expect(outcome).toBe(refusal);
+      expect(rounds).toBe(1);
+    });
+
+    const rest: [string, (transaction: Transaction) => Promise<unknown> | undefined][] = [
+      ['another statement', (transaction) => transaction.query('select 1')],
+      ['a statement of a query builder', (transaction) => transaction.queryRunner?.query('select 1')],
+      ['the commit', async () => {}],
+    ];
+
+    it.each(rest)('is tried once more when its connection was killed before %s', async (_, goOn) => {
+      const { outcome, rounds } = await transact(async (transaction, round) => {
+        await transaction.query('insert into notes values ($1)', [`round ${round}`]);
+        if (round === 1) await kill(transaction);
+        await goOn(transaction);
+        return 'done';
+      });
+      expect([outcome, rounds, await notes()]).toEqual(['done', 2, ['round 2']]);
+    });
+
+    it.each(rest)('is given up when its connection is killed twice before %s', async (_, goOn) => {
+      const { outcome, rounds } = await transact(async (transaction) => {
+        await kill(transaction);
+        await goOn(transaction);
+      });
+      expect(outcome).toBeInstanceOf(Unavailable);
+      expect(rounds).toBe(2);
+    });
+
+    it('is tried once more when its connection is killed during a statement', async () => {
+      const { outcome, rounds } = await transact(async (transaction, round) => {
+        await transaction.query('insert into notes values ($1)', [`round ${round}`]);
+        if (round === 1) await transaction.query('select pg_terminate_backend(pg_backend_pid())');
+        return 'done';
+      });
+      expect([outcome, rounds, await notes()]).toEqual(['done', 2, ['round 2']]);
+    });
+
+    it('is tried once more when the wire broke', async () => {
+      const { outcome, rounds } = await transact(async (transaction, round) => {
+        if (round === 1) wire.cut();
+        const answer = transaction.query('select 1');
+        wire.heal();
+        await answer;
+        return 'done';
+      });
+      expect([outcome, rounds]).toEqual(['done', 2]);
+    });
+
+    it.each(LOST)('is tried once more after %s', async (code) => {
+      const { outcome, rounds } = await transact(async (transaction, round) => {
+        if (round === 1) await transaction.query(failing(code));
+        return 'done';
+      });
+      expect([outcome, rounds]).toEqual(['done', 2]);
+    });
+
+    it.each(LOST)('is given up after %s twice', async (code) => {
+      const { outcome, rounds } = await transact((transaction) => transaction.query(failing(code)));
+      expect(outcome).toBeInstanceOf(Unavailable);
+      expect(rounds).toBe(2);
+    });
+
+    it.each(NOT_NOW.filter((code) => !LOST.includes(code)))('is not tried again after %s', async (code) => {
+      const { outcome, rounds } = await transact((transaction) => transaction.query(failing(code)));
+      expect(outcome).toBeInstanceOf(Unavailable);
+      expect(rounds).toBe(1);
+    });
+
+    it('is not tried again when it is wrong', async () => {
+      const { outcome, rounds } = await transact((transaction) => transaction.query('selekt 1'));
+      expect((outcome as Error).message).toMatch('syntax error');
+      expect(rounds).toBe(1);
+    });
+  });
+
+  describe('a server in trouble', () => {
+    it('is unavailable while it takes too long', async () => {
+      await expect(database.run(statement('select pg_sleep(60)'))).rejects.toThrow(Unavailable);
+      const { outcome, rounds } = await transact((transaction) => transaction.query('select pg_sleep(60)'));
+      expect(outcome).toBeInstanceOf(Unavailable);
+      expect(rounds).toBe(1);
+    });
+
+    it('is unavailable while it is away, and available again when it is back', async () => {
+      wire.cut();
+      await expect(database.ping()).rejects.toThrow(Unavailable);
+      expect((await transact((transaction) => transaction.query('select 1'))).outcome).toBeInstanceOf(
+        Unavailable,
+      );
+      wire.heal();
+      await database.ping();
+    });
+
+    it('is unavailable while it says nothing at all', async () => {
+      await database.ping();
+      wire.blackHole();
+      await expect(database.ping()).rejects.toThrow(Unavailable);
+    });
+
+    it('is unavailable while it only reads', async () => {
+      const [row] = await server.query<{ name: string }>('select current_database() as name');
+      await server.query(`alter database ${row?.name} set default_transaction_read_only = on`);
+      const reader = new Database(await connected(server.url));
+      const insert = `insert into notes values ('a')`;
+      await reader.ping();
+      await expect(reader.run(statement(insert))).rejects.toThrow(Unavailable);
+      await expect(reader.transaction((t) => t.query(insert))).rejects.toThrow(Unavailable);
+    });
+
+    it('is unavailable while all connections are taken', async () => {
+      const busy = new Database(await connected(server.url, { poolSize: 1, connectTimeoutMS: 200 }));
+      await busy.transaction(async () => {
+        await expect(busy.ping()).rejects.toThrow(Unavailable);
+        await expect(busy.transaction((t) => t.query('select 1'))).rejects.toThrow(Unavailable);
+      });
+      await busy.ping();
+    });
+
+    it('is not asked for a connection again when it did not give one in time', async () => {
+      const hanging = await TcpProxy.before(server.url);
+      closers.push(() => hanging.close());
+      const source = await connected(hanging.url, { connectTimeoutMS: 200 });
+      const slow = new Database(source);
+      hanging.cut();
+      await waitFor('the end of all connections', () => slow.pool.totalCount === 0);
+      hanging.blackHole();
+      const tries = jest.spyOn(source, 'transaction');
+      await expect(slow.transaction((t) => t.query('select 1'))).rejects.toThrow(Unavailable);
+      expect(tries).toHaveBeenCalledTimes(1);
+    });
+
+    it('is unavailable when its connections were given up', async () => {
+      const source = await new DataSource({ type: 'postgres', url: server.url }).initialize();
+      const orphan = new Database(source);
+      await orphan.pool.end();
+      await expect(orphan.ping()).rejects.toThrow(Unavailable);
+      await expect(orphan.transaction((t) => t.query('select 1'))).rejects.toThrow(Unavailable);
+    });
+  });
+
+  /** A data source of its own, which ends with the test. */
+  async function connected(url: string, options: { poolSize?: number; connectTimeoutMS?: number } = {}) {
+    const source = await new DataSource({ type: 'postgres', url, ...options }).initialize();
+    closers.push(() => source.destroy());
+    return source;
+  }
+});
