@@ -1,0 +1,294 @@
+import { resolve } from 'node:path';
+import { ConfigurationError, readConfig } from './app-config.js';
+import { parseDurationMs } from './duration.js';
+
+const TWILIO = {
+  TWILIO_ACCOUNT_SID: `AC${'a'.repeat(32)}`,
+  TWILIO_AUTH_TOKEN: 't'.repeat(32),
+  TWILIO_FROM: '+14155550100',
+};
+
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://latchkey@db/latchkey',
+  SECRET: 's'.repeat(32),
+  ...TWILIO,
+};
+
+/** A variable that is wrong in its own right, whatever the others are. */
+const WRONG = {
+  NODE_ENV: ['staging', 'Production'],
+  HOST: ['a host', 'http://host'],
+  PORT: ['-1', '65536', '80.5', 'http', '0x50', '99999999999'],
+  PUBLIC_URL: ['id.example.org', 'ftp://id.example.org', '/'],
+  DATABASE_URL: ['mysql://db/latchkey', 'db:5432', 'localhost'],
+  REDIS_URL: ['http://redis', 'redis', '127.0.0.1:6379'],
+  SECRET: ['s'.repeat(31), 'é'.repeat(15)],
+  SECRET_PREVIOUS: ['s'.repeat(31)],
+  MESSAGE_SENDER: ['sms', 'Twilio'],
+  TWILIO_ACCOUNT_SID: [`SK${'a'.repeat(32)}`, `AC${'a'.repeat(31)}`, `AC${'g'.repeat(32)}`],
+  TWILIO_AUTH_TOKEN: ['t'.repeat(15)],
+  TWILIO_API_KEY: [`AC${'a'.repeat(32)}`],
+  TWILIO_API_SECRET: ['t'.repeat(15)],
+  TWILIO_FROM: ['+0123456789', 'twelve chars', '+1 415 555 0100'],
+  TWILIO_MESSAGING_SERVICE_SID: [`AC${'a'.repeat(32)}`],
+  TWILIO_API_URL: ['api.twilio.com', 'ftp://api.twilio.com'],
+  DEFAULT_REGION: ['us', 'USA', 'XX', 'constructor', '__proto__'],
+  OTP_TTL: ['29s', '601s', '11m', '1h', '300', '5 m'],
+  OTP_LENGTH: ['5', '11', 'six', '6.5'],
+  OTP_MAX_ATTEMPTS: ['0', '11', '-5'],
+  TOKEN_TTL: ['59s', '366d', 'forever'],
+  LIMIT_COOL_DOWN: ['0s', '999ms', '61m', '30', '30s,', '30s;60s', Array(11).fill('30s').join()],
+  BACKGROUND: ['true', 'On'],
+  DRAIN_TIMEOUT: ['0s', '6m', '10'],
+  DATA_DIR: ['a\0b'],
+  MIGRATE_ON_START: ['yes'],
+  LOG_LEVEL: ['verbose', 'INFO'],
+};
+
+describe('readConfig', () => {
+  it('has a default for everything', () => {
+    expect(readConfig({})).toEqual({
+      production: false,
+      host: '127.0.0.1',
+      port: 4000,
+      publicUrl: null,
+      dataDir: resolve('.data'),
+      databaseUrl: null,
+      redisUrl: null,
+      secret: null,
+      secretPrevious: null,
+      twilio: null,
+      defaultRegion: null,
+      otp: { ttlMs: 300_000, length: 6, maxAttempts: 5 },
+      tokenTtlMs: 172_800_000,
+      coolDownsMs: [30_000, 60_000, 120_000, 300_000],
+      background: true,
+      drainTimeoutMs: 10_000,
+      migrateOnStart: true,
+      logLevel: 'info',
+    });
+  });
+
+  it('takes what it is given over the defaults', () => {
+    expect(
+      readConfig({
+        HOST: '::1',
+        PORT: '0',
+        PUBLIC_URL: 'https://id.example.org//',
+        DATA_DIR: '/var/lib/latchkey',
+        DATABASE_URL: 'postgresql://latchkey@db/latchkey',
+        REDIS_URL: 'rediss://cache',
+        SECRET: `  ${'s'.repeat(32)}\n`,
+        SECRET_PREVIOUS: 'é'.repeat(16),
+        DEFAULT_REGION: 'FR',
+        OTP_TTL: '10m',
+        OTP_LENGTH: '10',
+        OTP_MAX_ATTEMPTS: '1',
+        TOKEN_TTL: '365d',
+        LIMIT_COOL_DOWN: '1s,1h',
+        BACKGROUND: 'off',
+        DRAIN_TIMEOUT: '1s',
+        MIGRATE_ON_START: 'off',
+        LOG_LEVEL: 'silent',
+        MESSAGE_SENDER: 'twilio',
+        ...TWILIO,
+      }),
+    ).toMatchObject({
+      host: '::1',
+      port: 0,
+      publicUrl: 'https://id.example.org',
+      dataDir: '/var/lib/latchkey',
+      databaseUrl: 'postgresql://latchkey@db/latchkey',
+      redisUrl: 'rediss://cache',
+      secret: 's'.repeat(32),
+      secretPrevious: 'é'.repeat(16),
+      defaultRegion: 'FR',
+      otp: { ttlMs: 600_000, length: 10, maxAttempts: 1 },
+      tokenTtlMs: 31_536_000_000,
+      coolDownsMs: [1_000, 3_600_000],
+      background: false,
+      drainTimeoutMs: 1_000,
+      migrateOnStart: false,
+      logLevel: 'silent',
+    });
+  });
+
+  it.each(['', ' ', '\t\n'])('counts the empty value %j as unset', (empty) => {
+    const variables = Object.keys(WRONG).map((name) => [name, empty]);
+    expect(readConfig(Object.fromEntries(variables))).toEqual(readConfig({}));
+  });
+
+  it('ignores variables that are not its own', () => {
+    expect(readConfig({ PATH: '/bin', constructor: 'x', toString: 'x' })).toEqual(readConfig({}));
+  });
+
+  const wrong = Object.entries(WRONG).flatMap(([name, values]) => values.map((value) => [name, value]));
+  it.each(wrong as [string, string][])('refuses %s=%j', (name, value) => {
+    const { faults } = errorOf({ ...TWILIO, SECRET: 's'.repeat(32), [name]: value });
+    expect(faults.filter((fault) => fault.rule.startsWith('must be '))).toEqual([
+      { name, rule: expect.any(String) },
+    ]);
+  });
+
+  it('names every fault at once', () => {
+    const { faults, message } = errorOf(Object.fromEntries(wrong));
+    expect(faults.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(WRONG)));
+    for (const { name, rule } of faults) expect(message.split('\n')).toContain(`${name}: ${rule}`);
+  });
+
+  it('never repeats a value, which may be a secret', () => {
+    const secrets = {
+      DATABASE_URL: 'mysql://root:hunter2@db/latchkey',
+      REDIS_URL: 'http://:correct-horse@cache',
+      SECRET: 'too-short-a-secret',
+      SECRET_PREVIOUS: 'its-predecessor',
+      TWILIO_AUTH_TOKEN: 'half-a-token',
+      TWILIO_API_KEY: 'not-a-key-sid',
+      TWILIO_API_SECRET: 'key-material',
+      TWILIO_ACCOUNT_SID: 'someones-account',
+      LOG_LEVEL: 'pasted-into-the-wrong-line',
+    };
+    const error = errorOf(secrets);
+    const said = [error.message, error.stack, JSON.stringify(error)].join();
+    for (const [name, value] of Object.entries(secrets)) {
+      expect(said).toContain(name);
+      expect(said).not.toContain(value);
+    }
+    expect(said).not.toMatch(/hunter2|correct-horse/);
+  });
+
+  it('runs in production on services of its own', () => {
+    expect(readConfig(PRODUCTION)).toMatchObject({ production: true, migrateOnStart: false });
+    expect(readConfig({ ...PRODUCTION, MIGRATE_ON_START: 'on' }).migrateOnStart).toBe(true);
+  });
+
+  it('refuses whatever is embedded or made up in production, all at once', () => {
+    expect(errorOf({ NODE_ENV: 'production' }).faults.map(({ name }) => name)).toEqual([
+      'DATABASE_URL',
+      'SECRET',
+      'MESSAGE_SENDER',
+    ]);
+    expect(errorOf({ ...PRODUCTION, MESSAGE_SENDER: 'inbox' }).faults.map(({ name }) => name)).toEqual([
+      'MESSAGE_SENDER',
+    ]);
+  });
+
+  const { TWILIO_FROM, TWILIO_AUTH_TOKEN, TWILIO_ACCOUNT_SID } = TWILIO;
+  const TWILIO_API_KEY = `SK${'b'.repeat(32)}`;
+  const TWILIO_API_SECRET = 'k'.repeat(32);
+  it.each([
+    ['Twilio without an account', { TWILIO_AUTH_TOKEN, TWILIO_FROM }, 'TWILIO_ACCOUNT_SID'],
+    ['Twilio without credentials', { TWILIO_ACCOUNT_SID, TWILIO_FROM }, 'TWILIO_AUTH_TOKEN'],
+    ['Twilio without a sender', { TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN }, 'TWILIO_FROM'],
+    ['an API key without its secret', { ...TWILIO, TWILIO_API_KEY }, 'TWILIO_API_KEY'],
+    ['the secret of no API key', { ...TWILIO, TWILIO_API_SECRET }, 'TWILIO_API_KEY'],
+    ['a previous secret of no secret', { SECRET_PREVIOUS: 's'.repeat(32) }, 'SECRET_PREVIOUS'],
+    ['an inbox in a process that sends nothing', { BACKGROUND: 'off' }, 'BACKGROUND'],
+    ['an inbox on request there', { ...TWILIO, MESSAGE_SENDER: 'inbox', BACKGROUND: 'off' }, 'BACKGROUND'],
+  ])('refuses %s', (_, variables, name) => {
+    expect(errorOf(variables).faults).toEqual([{ name, rule: expect.any(String) }]);
+  });
+
+  it('asks for everything of Twilio that is missing when Twilio is asked for', () => {
+    expect(errorOf({ MESSAGE_SENDER: 'twilio' }).faults.map(({ name }) => name)).toEqual([
+      'TWILIO_ACCOUNT_SID',
+      'TWILIO_AUTH_TOKEN',
+      'TWILIO_FROM',
+    ]);
+  });
+
+  it.each([
+    [
+      'an auth token',
+      TWILIO,
+      { username: TWILIO_ACCOUNT_SID, password: TWILIO_AUTH_TOKEN, from: TWILIO_FROM },
+    ],
+    [
+      'an API key',
+      { TWILIO_ACCOUNT_SID, TWILIO_FROM, TWILIO_API_KEY, TWILIO_API_SECRET },
+      { username: TWILIO_API_KEY, password: TWILIO_API_SECRET, from: TWILIO_FROM },
+    ],
+    [
+      'an API key rather than an auth token',
+      { ...TWILIO, TWILIO_API_KEY, TWILIO_API_SECRET },
+      { username: TWILIO_API_KEY, password: TWILIO_API_SECRET, from: TWILIO_FROM },
+    ],
+    [
+      'a messaging service behind a proxy',
+      {
+        TWILIO_ACCOUNT_SID,
+        TWILIO_AUTH_TOKEN,
+        TWILIO_MESSAGING_SERVICE_SID: `MG${'c'.repeat(32)}`,
+        TWILIO_API_URL: 'http://proxy/twilio/',
+      },
+      {
+        username: TWILIO_ACCOUNT_SID,
+        password: TWILIO_AUTH_TOKEN,
+        messagingServiceSid: `MG${'c'.repeat(32)}`,
+        apiUrl: 'http://proxy/twilio',
+      },
+    ],
+  ])('signs in to Twilio with %s', (_, variables, twilio) => {
+    expect(readConfig(variables).twilio).toEqual({
+      accountSid: TWILIO_ACCOUNT_SID,
+      from: null,
+      messagingServiceSid: null,
+      apiUrl: null,
+      ...twilio,
+    });
+  });
+
+  it('leaves Twilio alone when the inbox is asked for', () => {
+    expect(readConfig({ ...TWILIO, MESSAGE_SENDER: 'inbox' }).twilio).toBeNull();
+  });
+
+  it('is frozen to the ground', () => {
+    const config = readConfig(PRODUCTION);
+    for (const part of [config, config.otp, config.coolDownsMs, config.twilio])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+});
+
+describe('parseDurationMs', () => {
+  it.each([
+    ['0s', 0],
+    ['250ms', 250],
+    ['90s', 90_000],
+    ['5m', 300_000],
+    ['48h', 172_800_000],
+    ['30d', 2_592_000_000],
+    ['007m', 420_000],
+  ])('reads %s', (text, ms) => {
+    expect(parseDurationMs(text)).toBe(ms);
+  });
+
+  it.each([
+    '',
+    '5',
+    '5 m',
+    ' 5m',
+    '5m\n',
+    '-5m',
+    '+5m',
+    '1.5h',
+    '1h30m',
+    '5M',
+    '5w',
+    '1e3s',
+    'm',
+    '1234567890s',
+  ])('refuses %j', (text) => {
+    expect(parseDurationMs(text)).toBeNull();
+  });
+});
+
+function errorOf(variables: Record<string, string | undefined>): ConfigurationError {
+  try {
+    readConfig(variables);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error;
+    throw error;
+  }
+  throw new Error('this configuration was taken');
+}

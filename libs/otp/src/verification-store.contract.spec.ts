@@ -1,0 +1,514 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Unavailable } from '#errors';
+import { Keys } from '#keys';
+import { Database } from '#postgres';
+import { connectRedis, quickOptions } from '#redis';
+import { freshDatabase, freshRedis } from '../../../test/support/databases.js';
+import { TcpProxy } from '../../../test/support/proxy.js';
+import { waitFor } from '../../../test/support/wait.js';
+import { nameSecret } from '../../keys/src/keys.js';
+import { newVerificationId, type VerificationId } from './verification.js';
+import { VerificationService } from './verification.service.js';
+import type { NewVerification, VerificationStore } from './verification-store.js';
+import { PostgresVerificationStore } from './verification-store.postgres.js';
+import { RedisVerificationStore } from './verification-store.redis.js';
+
+Logger.overrideLogger(false);
+
+/** A driver on its server, and ways around the driver. */
+interface Opened {
+  readonly store: VerificationStore;
+  readonly wire: TcpProxy;
+  /** Everything that the server holds, as text. */
+  dump(): Promise<string>;
+  clear(): Promise<unknown>;
+  close(): Promise<unknown>;
+}
+
+const drivers = [
+  { name: 'Postgres', open: openOnPostgres },
+  ...(process.env.TEST_REDIS_URL ? [{ name: 'Redis', open: openOnRedis }] : []),
+];
+
+const HOUR = 3_600_000;
+const ADDRESS = { purpose: 'sign_up', phoneIndex: 'index of a number' } as const;
+
+const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
+
+function verification(overrides: Partial<NewVerification> = {}): NewVerification {
+  return {
+    id: newVerificationId(),
+    ...ADDRESS,
+    phoneSealed: 'a sealed number',
+    name: 'Ada',
+    locale: 'en',
+    channel: 'sms',
+    codeLength: 6,
+    secretId: 'a secret',
+    maxAttempts: 5,
+    ttlMs: 60_000,
+    resendAfterMs: 30_000,
+    ...overrides,
+  };
+}
+
+describe.each(drivers)('VerificationStore on $name', ({ open }) => {
+  let server: Opened;
+  let store: VerificationStore;
+
+  beforeAll(async () => {
+    server = await open();
+    store = server.store;
+  });
+  beforeEach(() => server.clear());
+  afterAll(() => server.close());
+
+  async function opened(overrides: Partial<NewVerification> = {}): Promise<VerificationId> {
+    return (await store.open(verification(overrides))).id;
+  }
+
+  /** What a closed verification says to everybody. */
+  async function expectClosed(id: VerificationId, status: string): Promise<void> {
+    expect(await store.attempt(id)).toBeNull();
+    expect(await store.resend(id, 0)).toBeNull();
+    expect(await store.claim(id, 1_000)).toBe(false);
+    expect(await store.cancel(id)).toBe(false);
+    expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)).toBeNull();
+    expect(await store.find(id)).toMatchObject({ status });
+  }
+
+  describe('open', () => {
+    it('keeps what it is given, by its own clock', async () => {
+      const given = verification({ ttlMs: 300_000, resendAfterMs: 30_000, maxAttempts: 7 });
+      const { maxAttempts, ttlMs, resendAfterMs, ...kept } = given;
+      const row = await store.open(given);
+      expect(row).toEqual({
+        ...kept,
+        status: 'pending',
+        attemptsLeft: maxAttempts,
+        createdAt: expect.any(Date),
+        expiresAt: new Date(row.createdAt.getTime() + ttlMs),
+        resendAt: new Date(row.createdAt.getTime() + resendAfterMs),
+        sends: 1,
+        delivery: { status: 'queued', updatedAt: row.createdAt },
+      });
+      expect(await store.find(row.id)).toEqual(row);
+    });
+
+    it.each([
+      ['absent', null],
+      ['empty', ''],
+      ['foreign', 'Ада 🦊\n"; drop table'],
+    ])('keeps a name that is %s as it is', async (_, name) => {
+      const id = await opened({ name, locale: null });
+      expect(await store.find(id)).toMatchObject({ name, locale: null });
+    });
+  });
+
+  it('knows nothing of an id that was never opened', async () => {
+    const id = newVerificationId();
+    await store.approve(id);
+    await store.release(id);
+    await store.recordDelivery(id, 1, 'sent');
+    expect(await store.find(id)).toBeNull();
+    expect(await store.attempt(id)).toBeNull();
+    expect(await store.resend(id, 0)).toBeNull();
+    expect(await store.claim(id, 1_000)).toBe(false);
+    expect(await store.cancel(id)).toBe(false);
+    expect(await store.find(id)).toBeNull();
+  });
+
+  describe('attempt', () => {
+    it('is granted as often as was promised, however parallel', async () => {
+      const id = await opened({ maxAttempts: 5 });
+      const granted = await Promise.all(times(50, () => store.attempt(id)));
+      const left = granted.flatMap((row) => row?.attemptsLeft ?? []);
+      expect(left.sort()).toEqual([0, 1, 2, 3, 4]);
+    });
+
+    it('closes the verification when it is the last', async () => {
+      const id = await opened({ maxAttempts: 2 });
+      expect(await store.attempt(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });
+      expect(await store.attempt(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
+      expect(await store.attempt(id)).toBeNull();
+      expect(await store.resend(id, 0)).toBeNull();
+      expect(await store.cancel(id)).toBe(false);
+      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)).toBeNull();
+      expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
+    });
+
+    it('takes nothing from other verifications', async () => {
+      const [id, other] = [await opened(), await opened()];
+      await store.attempt(id);
+      expect(await store.find(other)).toMatchObject({ attemptsLeft: 5 });
+    });
+  });
+
+  describe('claim', () => {
+    it('is granted to one of fifty', async () => {
+      const id = await opened();
+      await store.attempt(id);
+      const granted = await Promise.all(times(50, () => store.claim(id, 60_000)));
+      expect(granted.filter(Boolean)).toHaveLength(1);
+    });
+
+    it('gives its attempt back, even the last one', async () => {
+      const id = await opened({ maxAttempts: 1 });
+      await store.attempt(id);
+      expect(await store.claim(id, 60_000)).toBe(true);
+      expect(await store.find(id)).toMatchObject({ status: 'approved', attemptsLeft: 1 });
+    });
+
+    it('lets nobody else do anything while it lives', async () => {
+      const id = await opened();
+      await store.attempt(id);
+      await store.claim(id, 60_000);
+      await expectClosed(id, 'approved');
+    });
+
+    it('leaves the code as good as before when it is released', async () => {
+      const id = await opened({ maxAttempts: 1 });
+      await store.attempt(id);
+      await store.claim(id, 60_000);
+      await store.release(id);
+      expect(await store.find(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });
+      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)).toMatchObject({ id });
+      expect(await store.attempt(id)).not.toBeNull();
+      expect(await store.claim(id, 60_000)).toBe(true);
+    });
+
+    it('leaves the code as good as before when its claimant died', async () => {
+      const id = await opened({ maxAttempts: 1 });
+      await store.attempt(id);
+      await store.claim(id, 200);
+      await waitFor('the end of the lease', () => store.attempt(id));
+      expect(await store.claim(id, 60_000)).toBe(true);
+    });
+
+    it('is final once approved, even when the lease is over', async () => {
+      const id = await opened();
+      await store.attempt(id);
+      await store.claim(id, 1);
+      await waitFor('the end of the lease', async () => (await store.find(id))?.status === 'pending');
+      await store.approve(id);
+      await store.release(id);
+      await expectClosed(id, 'approved');
+    });
+
+    it('outlives the expiry of the code', async () => {
+      const id = await opened({ ttlMs: 500 });
+      await store.attempt(id);
+      expect(await store.claim(id, 60_000)).toBe(true);
+      await waitFor('the expiry', async () => {
+        const row = await store.find(id);
+        return row && Date.now() > row.expiresAt.getTime();
+      });
+      expect(await store.find(id)).toMatchObject({ status: 'approved' });
+      await store.approve(id);
+      await expectClosed(id, 'approved');
+    });
+  });
+
+  it('takes no codes after the expiry, but is still to be seen', async () => {
+    const id = await opened({ ttlMs: 100 });
+    await waitFor('the expiry', async () => (await store.find(id))?.status === 'expired');
+    await expectClosed(id, 'expired');
+  });
+
+  describe('resend', () => {
+    it('counts the messages of one and the same code', async () => {
+      const first = await store.open(verification());
+      await store.attempt(first.id);
+      await store.recordDelivery(first.id, 1, 'sent');
+      const second = await store.resend(first.id, 120_000);
+      expect(second).toEqual({
+        ...first,
+        attemptsLeft: 4,
+        sends: 2,
+        resendAt: expect.any(Date),
+        delivery: { status: 'queued', updatedAt: expect.any(Date) },
+      });
+      const { delivery, resendAt } = second as NonNullable<typeof second>;
+      expect(resendAt.getTime() - delivery.updatedAt.getTime()).toBeCloseTo(120_000, -1);
+      expect(await store.find(first.id)).toEqual(second);
+    });
+
+    it('gives each of many at once a number of its own', async () => {
+      const id = await opened();
+      const resent = await Promise.all(times(20, () => store.resend(id, 0)));
+      const sends = resent.map((row) => row?.sends);
+      expect(new Set(sends)).toEqual(new Set(times(20, (i) => i + 2)));
+    });
+  });
+
+  describe('cancel', () => {
+    it('closes for good, and is told to one of many', async () => {
+      const id = await opened();
+      const told = await Promise.all(times(20, () => store.cancel(id)));
+      expect(told.filter(Boolean)).toHaveLength(1);
+      await store.approve(id);
+      await store.release(id);
+      await expectClosed(id, 'canceled');
+    });
+
+    it('and a claim never both succeed', async () => {
+      const ids = await Promise.all(times(30, () => opened()));
+      const outcomes = await Promise.all(
+        ids.map((id, i) =>
+          Promise.all(
+            i % 2 ? [store.cancel(id), store.claim(id, 60_000)] : [store.claim(id, 60_000), store.cancel(id)],
+          ),
+        ),
+      );
+      for (const both of outcomes) expect(both.filter(Boolean)).toHaveLength(1);
+    });
+  });
+
+  describe('findOpen', () => {
+    const found = async (purpose = ADDRESS.purpose, phoneIndex: string = ADDRESS.phoneIndex) =>
+      (await store.findOpen(purpose, phoneIndex))?.id;
+
+    it('finds the newest', async () => {
+      const older = await opened();
+      const newest = await opened();
+      await opened({ purpose: 'sign_in' });
+      await opened({ phoneIndex: 'index of another number' });
+      expect(await found()).toBe(newest);
+      await store.attempt(older);
+      expect(await found()).toBe(newest);
+    });
+
+    it('finds none of another number or purpose', async () => {
+      await opened({ purpose: 'sign_in' });
+      await opened({ phoneIndex: 'index of another number' });
+      expect(await found()).toBeUndefined();
+    });
+
+    it.each<[string, (id: VerificationId) => Promise<unknown>]>([
+      ['canceled', (id) => store.cancel(id)],
+      ['claimed', (id) => store.claim(id, 60_000)],
+      ['approved', (id) => store.claim(id, 60_000).then(() => store.approve(id))],
+      ['out of attempts', (id) => Promise.all(times(5, () => store.attempt(id)))],
+    ])('passes over one that is %s', async (_, close) => {
+      const older = await opened();
+      await close(await opened());
+      expect(await found()).toBe(older);
+      await close(older);
+      expect(await found()).toBeUndefined();
+    });
+
+    it('passes over one that is expired', async () => {
+      const older = await opened();
+      const newest = await opened({ ttlMs: 100 });
+      await waitFor('the expiry', async () => (await store.find(newest))?.status === 'expired');
+      expect(await found()).toBe(older);
+    });
+  });
+
+  describe('recordDelivery', () => {
+    it('settles what became of a message, once', async () => {
+      const { id, delivery } = await store.open(verification());
+      await waitFor('the clock to go on', () => Date.now() > delivery.updatedAt.getTime() + 1);
+      await store.recordDelivery(id, 1, 'sent');
+      const settled = await store.find(id);
+      expect(settled?.delivery.status).toBe('sent');
+      expect(settled?.delivery.updatedAt.getTime()).toBeGreaterThan(delivery.updatedAt.getTime());
+      await store.recordDelivery(id, 1, 'failed');
+      expect((await store.find(id))?.delivery).toEqual(settled?.delivery);
+    });
+
+    it('has nothing to say about a message that a newer one replaced', async () => {
+      const id = await opened();
+      await store.resend(id, 0);
+      await store.recordDelivery(id, 1, 'failed');
+      expect(await store.find(id)).toMatchObject({ delivery: { status: 'queued' } });
+      await store.recordDelivery(id, 2, 'delivered');
+      expect(await store.find(id)).toMatchObject({ delivery: { status: 'delivered' } });
+    });
+
+    it('is as true of a verification that is closed', async () => {
+      const id = await opened();
+      await store.cancel(id);
+      await store.recordDelivery(id, 1, 'failed');
+      expect(await store.find(id)).toMatchObject({ status: 'canceled', delivery: { status: 'failed' } });
+    });
+  });
+
+  describe('unsent', () => {
+    it('lists queued messages from the oldest on, whether or not they are still of use', async () => {
+      const [first, second, third] = [await opened(), await opened(), await opened()];
+      await store.cancel(second);
+      const all = [first, second, third].map((id) => ({ id, send: 1 }));
+      // Messages of one millisecond have no order.
+      expect(new Set(await store.unsent(0, 10))).toEqual(new Set(all));
+      expect(await store.unsent(0, 2)).toHaveLength(2);
+      expect(await store.unsent(60_000, 10)).toEqual([]);
+    });
+
+    it('lists the oldest first', async () => {
+      const first = await store.open(verification());
+      await waitFor('the clock to go on', () => Date.now() > first.createdAt.getTime() + 1);
+      const second = await opened();
+      expect((await store.unsent(0, 10)).map(({ id }) => id)).toEqual([first.id, second]);
+      expect((await store.unsent(0, 1)).map(({ id }) => id)).toEqual([first.id]);
+    });
+
+    it('lists a message only when it is old enough', async () => {
+      const id = await opened();
+      expect(await store.unsent(1_000, 10)).toEqual([]);
+      expect(await waitFor('its age', async () => (await store.unsent(1_000, 10))[0])).toEqual({
+        id,
+        send: 1,
+      });
+    });
+
+    it('forgets a message that is settled or replaced', async () => {
+      const [settled, replaced] = [await opened(), await opened()];
+      await store.recordDelivery(settled, 1, 'failed');
+      await store.resend(replaced, 0);
+      expect(await store.unsent(0, 10)).toEqual([{ id: replaced, send: 2 }]);
+      await store.recordDelivery(replaced, 2, 'sent');
+      expect(await store.unsent(0, 10)).toEqual([]);
+    });
+  });
+
+  it('holds neither a phone number nor a code', async () => {
+    const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
+    const service = new VerificationService(store, keys, { ttlMs: 60_000, length: 10, maxAttempts: 5 });
+    const phoneNumber = '+14155550123' as Parameters<typeof service.open>[0]['phoneNumber'];
+    const opened = await service.open({ purpose: 'sign_up', phoneNumber, channel: 'sms' }, 0);
+    await service.resend(opened.id, 0);
+    await service.check(opened.id, '0000000000', async () => {}).catch(() => {});
+    await service.check(opened.id, service.codeOf(opened), async () => {});
+    await service.recordDelivery(opened.id, 2, 'sent');
+
+    const everything = await server.dump();
+    expect(everything).toContain(opened.id);
+    expect(everything).not.toContain(phoneNumber.slice(1));
+    expect(everything).not.toContain(Buffer.from(phoneNumber).toString('hex'));
+    expect(everything).not.toContain(service.codeOf(opened));
+  });
+
+  it('keeps everything that expired less than an hour ago', async () => {
+    const id = await opened({ ttlMs: 100 });
+    await waitFor('the expiry', async () => (await store.find(id))?.status === 'expired');
+    await store.purge();
+    expect(await store.find(id)).not.toBeNull();
+  });
+
+  describe('without its server', () => {
+    let away: Opened;
+
+    beforeAll(async () => {
+      away = await open();
+      away.wire.cut();
+    });
+    afterAll(() => away.close());
+
+    const id = newVerificationId();
+    it.each<[string, (store: VerificationStore) => Promise<unknown>]>([
+      ['open', (store) => store.open(verification())],
+      ['find', (store) => store.find(id)],
+      ['findOpen', (store) => store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)],
+      ['resend', (store) => store.resend(id, 0)],
+      ['attempt', (store) => store.attempt(id)],
+      ['claim', (store) => store.claim(id, 1_000)],
+      ['approve', (store) => store.approve(id)],
+      ['release', (store) => store.release(id)],
+      ['cancel', (store) => store.cancel(id)],
+      ['recordDelivery', (store) => store.recordDelivery(id, 1, 'sent')],
+      ['unsent', (store) => store.unsent(0, 10)],
+    ])('says to %s that it is unavailable, not that there is nothing', async (_, ask) => {
+      await expect(ask(away.store)).rejects.toThrow(Unavailable);
+    });
+  });
+});
+
+describe('PostgresVerificationStore', () => {
+  it('forgets only what expired more than an hour ago', async () => {
+    const { database, store, close } = await openOnPostgres();
+    const ages = {
+      '61 minutes': null,
+      '59 minutes': 'expired',
+      '0 minutes': 'expired',
+      '-1 minutes': 'pending',
+    };
+    const ids = new Map<string, VerificationId>();
+    for (const age of Object.keys(ages)) {
+      const { id } = await store.open(verification());
+      await database.query('update verifications set expires_at = now() - $2::interval where id = $1', [
+        id,
+        age,
+      ]);
+      ids.set(age, id);
+    }
+    await store.purge();
+    for (const [age, status] of Object.entries(ages)) {
+      const row = await store.find(ids.get(age) as VerificationId);
+      expect(row?.status ?? null).toBe(status);
+    }
+    await close();
+  });
+});
+
+if (process.env.TEST_REDIS_URL)
+  describe('RedisVerificationStore', () => {
+    it('gives every key of a verification an end', async () => {
+      const { redis, store, close } = await openOnRedis();
+      const { id } = await store.open(verification({ ttlMs: 60_000 }));
+      await store.resend(id, 0);
+      await store.attempt(id);
+      await store.recordDelivery(id, 2, 'sent');
+      const keys = await redis.keys('*');
+      expect(keys).toHaveLength(2); // the verification, and the newest of its number
+      for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(0);
+      expect(await redis.pttl(`latchkey:verification:${id}`)).toBeGreaterThan(HOUR);
+      await close();
+    });
+  });
+
+async function openOnPostgres() {
+  const database = await freshDatabase();
+  const wire = await TcpProxy.before(database.url);
+  const source = await new DataSource({ type: 'postgres', url: wire.url, poolSize: 10 }).initialize();
+  return {
+    database,
+    wire,
+    store: new PostgresVerificationStore(new Database(source)),
+    dump: async () => JSON.stringify(await database.query('select v::text from verifications v')),
+    clear: () => database.query('delete from verifications'),
+    close: async () => {
+      await source.destroy();
+      await wire.close();
+      await database.drop();
+    },
+  };
+}
+
+async function openOnRedis() {
+  const wire = await TcpProxy.before(await freshRedis());
+  const redis = connectRedis(wire.url, { ...quickOptions, disconnectTimeout: 1 });
+  await once(redis, 'ready');
+  return {
+    redis,
+    wire,
+    store: new RedisVerificationStore(redis),
+    dump: async () => {
+      const keys = await redis.keys('*');
+      const values = keys.map(async (key) => {
+        const type = await redis.type(key);
+        if (type === 'hash') return redis.hgetall(key);
+        return type === 'zset' ? redis.zrange(key, 0, -1) : redis.lrange(key, 0, -1);
+      });
+      return JSON.stringify([keys, await Promise.all(values)]);
+    },
+    clear: () => redis.flushdb(),
+    close: async () => {
+      redis.disconnect();
+      await wire.close();
+    },
+  };
+}

@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { CodeRejected, NotFound, Unavailable, VerificationClosed } from '#errors';
+import { Keys } from '#keys';
+import type { PhoneNumber } from '#phone';
+import { Database } from '#postgres';
+import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { nameSecret } from '../../keys/src/keys.js';
+import { isVerificationId, newVerificationId, type Verification } from './verification.js';
+import { VerificationService } from './verification.service.js';
+import { PostgresVerificationStore } from './verification-store.postgres.js';
+
+Logger.overrideLogger(false);
+
+const NUMBER = '+14155550123' as PhoneNumber;
+/** So long that two codes are equal by mistake only. */
+const POLICY = { ttlMs: 60_000, length: 10, maxAttempts: 5 };
+
+const old = nameSecret('the secret of last year, long enough');
+const current = nameSecret('the secret of this year, long enough');
+
+describe('VerificationService', () => {
+  const dataKey = randomBytes(32);
+  let server: TestDatabase;
+  let source: DataSource;
+  let store: PostgresVerificationStore;
+  let service: VerificationService;
+
+  beforeAll(async () => {
+    server = await freshDatabase();
+    source = await new DataSource({ type: 'postgres', url: server.url, poolSize: 10 }).initialize();
+    store = new PostgresVerificationStore(new Database(source));
+    service = serviceWith(new Keys(dataKey, current));
+  });
+  beforeEach(() => server.query('delete from verifications'));
+  afterAll(async () => {
+    await source.destroy();
+    await server.drop();
+  });
+
+  const serviceWith = (keys: Keys) => new VerificationService(store, keys, POLICY);
+
+  function open(by = service, phoneNumber = NUMBER): Promise<Verification> {
+    return by.open({ purpose: 'sign_up', phoneNumber, channel: 'sms', name: 'Ada', locale: 'en' }, 30_000);
+  }
+
+  const settled = async ({ phoneNumber }: Verification) => `a session for ${phoneNumber}`;
+
+  it('opens a verification of the number, by the policy', async () => {
+    const opened = await open();
+    expect(opened).toMatchObject({
+      phoneNumber: NUMBER,
+      purpose: 'sign_up',
+      name: 'Ada',
+      locale: 'en',
+      channel: 'sms',
+      codeLength: 10,
+      attemptsLeft: 5,
+      secretId: current.id,
+      status: 'pending',
+    });
+    expect(isVerificationId(opened.id)).toBe(true);
+    expect(opened.expiresAt.getTime() - opened.createdAt.getTime()).toBe(60_000);
+    expect(await service.get(opened.id)).toEqual(opened);
+    expect(await service.findOpen('sign_up', NUMBER)).toEqual(opened);
+    expect(await service.findOpen('sign_in', NUMBER)).toBeNull();
+    expect(await service.findOpen('sign_up', '+14155550124' as PhoneNumber)).toBeNull();
+  });
+
+  describe('the code', () => {
+    it.each([6, 8, 10])('has %d digits', async (codeLength) => {
+      const opened = await open();
+      expect(service.codeOf({ ...opened, codeLength })).toMatch(new RegExp(`^\\d{${codeLength}}$`));
+    });
+
+    it('is the same in every message', async () => {
+      const opened = await open();
+      const resent = await service.resend(opened.id, 30_000);
+      expect(resent.sends).toBe(2);
+      expect(service.codeOf(resent)).toBe(service.codeOf(opened));
+      expect(serviceWith(new Keys(dataKey, current)).codeOf(opened)).toBe(service.codeOf(opened));
+    });
+
+    it('is another one for each verification of one number', async () => {
+      const [first, second] = [await open(), await open()];
+      expect(service.codeOf(first)).not.toBe(service.codeOf(second));
+      await expect(service.check(second.id, service.codeOf(first), settled)).rejects.toThrow(CodeRejected);
+    });
+
+    it('is bound to the number and to the secret', async () => {
+      const opened = await open();
+      const elsewhere = { ...opened, phoneNumber: '+14155550124' as PhoneNumber };
+      expect(service.codeOf(elsewhere)).not.toBe(service.codeOf(opened));
+      const another = serviceWith(new Keys(dataKey, old));
+      expect(another.codeOf({ ...opened, secretId: old.id })).not.toBe(service.codeOf(opened));
+    });
+  });
+
+  describe('check', () => {
+    it('trades the right code once', async () => {
+      const opened = await open();
+      const code = service.codeOf(opened);
+      expect(await service.check(opened.id, code, settled)).toBe(`a session for ${NUMBER}`);
+      await expect(service.check(opened.id, code, settled)).rejects.toThrow(VerificationClosed);
+      expect(await service.get(opened.id)).toMatchObject({ status: 'approved', attemptsLeft: 5 });
+    });
+
+    it('trades the right code once, however many bring it at once', async () => {
+      const opened = await open();
+      const code = service.codeOf(opened);
+      const checks = Array.from({ length: 50 }, () => service.check(opened.id, code, settled));
+      const outcomes = await Promise.allSettled(checks);
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    });
+
+    it('reads the code the way a person types it', async () => {
+      const opened = await open();
+      const typed = service.codeOf(opened).replace(/^(.{3})(.*)/, ' $1-$2 ');
+      expect(await service.check(opened.id, typed, settled)).toBe(`a session for ${NUMBER}`);
+    });
+
+    it('counts wrong codes, tells how many are left, and takes none after the last', async () => {
+      const opened = await open();
+      const settle = jest.fn(settled);
+      for (const left of [4, 3, 2, 1, 0]) {
+        const rejection = await service.check(opened.id, '0', settle).catch((error) => error);
+        expect(rejection).toBeInstanceOf(CodeRejected);
+        expect(rejection.extensions).toEqual({ attempts_left: left });
+      }
+      const closed = await service
+        .check(opened.id, service.codeOf(opened), settle)
+        .catch((error: unknown) => error);
+      expect(closed).toBeInstanceOf(VerificationClosed);
+      expect(closed).toMatchObject({ extensions: { verification_status: 'max_attempts_reached' } });
+      expect(settle).not.toHaveBeenCalled();
+    });
+
+    it('gives the code back when nothing came of it', async () => {
+      const opened = await open();
+      const code = service.codeOf(opened);
+      const failure = new Unavailable('postgres');
+      await expect(service.check(opened.id, code, () => Promise.reject(failure))).rejects.toBe(failure);
+      expect(await service.get(opened.id)).toMatchObject({ status: 'pending', attemptsLeft: 5 });
+      expect(await service.check(opened.id, code, settled)).toBe(`a session for ${NUMBER}`);
+    });
+
+    it('lets nobody else use the code while something comes of it', async () => {
+      const opened = await open();
+      const code = service.codeOf(opened);
+      await service.check(opened.id, code, async () => {
+        await expect(service.check(opened.id, code, settled)).rejects.toThrow(VerificationClosed);
+        await expect(service.resend(opened.id, 0)).rejects.toThrow(VerificationClosed);
+      });
+    });
+
+    it('hands over what came of it even when that cannot be written down', async () => {
+      const opened = await open();
+      const forgetful = new (class extends PostgresVerificationStore {
+        override approve = () => Promise.reject(new Unavailable('postgres'));
+      })(new Database(source));
+      const another = new VerificationService(forgetful, new Keys(dataKey, current), POLICY);
+      expect(await another.check(opened.id, service.codeOf(opened), settled)).toBe(`a session for ${NUMBER}`);
+    });
+  });
+
+  it.each<[string, (id: Verification['id']) => Promise<unknown>]>([
+    ['get', (id) => service.get(id)],
+    ['resend', (id) => service.resend(id, 0)],
+    ['check', (id) => service.check(id, '123456', settled)],
+    ['cancel', (id) => service.cancel(id)],
+  ])('says to %s that an unknown id is not found', async (_, ask) => {
+    await expect(ask(newVerificationId())).rejects.toThrow(NotFound);
+  });
+
+  it('cancels for good', async () => {
+    const opened = await open();
+    const code = service.codeOf(opened);
+    await service.cancel(opened.id);
+    await expect(service.check(opened.id, code, settled)).rejects.toThrow(VerificationClosed);
+    await expect(service.resend(opened.id, 0)).rejects.toThrow(VerificationClosed);
+    await expect(service.cancel(opened.id)).rejects.toThrow(VerificationClosed);
+  });
+
+  describe('when SECRET is replaced', () => {
+    it('still takes a code that was made under the previous one', async () => {
+      const before = serviceWith(new Keys(dataKey, old));
+      const opened = await open(before);
+      const after = serviceWith(new Keys(dataKey, current, old));
+      expect(after.codeOf(await after.get(opened.id))).toBe(before.codeOf(opened));
+      expect(await after.check(opened.id, before.codeOf(opened), settled)).toBe(`a session for ${NUMBER}`);
+      expect((await open(after)).secretId).toBe(current.id);
+    });
+
+    it('cannot judge a code whose secret is gone, and does not call it wrong', async () => {
+      const before = serviceWith(new Keys(dataKey, old));
+      const opened = await open(before);
+      await expect(service.check(opened.id, before.codeOf(opened), settled)).rejects.toThrow(Unavailable);
+    });
+  });
+});

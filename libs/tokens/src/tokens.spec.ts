@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { base32nopad } from '@scure/base';
+import { DataSource } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { Unavailable, VerificationClosed } from '#errors';
+import { Database } from '#postgres';
+import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { TcpProxy } from '../../../test/support/proxy.js';
+import { waitFor } from '../../../test/support/wait.js';
+import { TokenEntity } from './token.entity.js';
+import type { Scope } from './token.js';
+import { type NewToken, TokensRepository } from './tokens.repository.js';
+
+const HOUR = 3_600_000;
+const scope: Scope = 'authentication';
+
+const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
+
+describe('TokensRepository', () => {
+  let server: TestDatabase;
+  let wire: TcpProxy;
+  let source: DataSource;
+  let database: Database;
+  let tokens: TokensRepository;
+
+  beforeAll(async () => {
+    server = await freshDatabase();
+    wire = await TcpProxy.before(server.url);
+    source = new DataSource({ type: 'postgres', url: wire.url, entities: [TokenEntity], poolSize: 10 });
+    await source.initialize();
+    database = new Database(source);
+    tokens = new TokensRepository(database, { ttlMs: HOUR });
+  });
+  beforeEach(() => server.query('delete from users'));
+  afterAll(async () => {
+    await source.destroy();
+    await wire.close();
+    await server.drop();
+  });
+
+  async function someUser(): Promise<string> {
+    const id = uuidv7();
+    await server.query('insert into users (id, phone_index, phone_sealed) values ($1, $2, $2)', [id, id]);
+    return id;
+  }
+
+  /** A token that is in the database. */
+  async function issued(userId: string, by = tokens): Promise<NewToken> {
+    const token = by.generate();
+    await insert(token, userId);
+    return token;
+  }
+
+  function insert(token: NewToken, userId: string, verificationId: string = uuidv7()): Promise<void> {
+    return database.transaction((transaction) =>
+      tokens.insert(transaction, token, { userId, scope, verificationId }),
+    );
+  }
+
+  it('makes tokens of sixteen random bytes in base32', () => {
+    const secrets = times(100, () => tokens.generate().secret);
+    for (const secret of secrets) {
+      expect(secret).toMatch(/^[A-Z2-7]{26}$/);
+      expect(base32nopad.decode(secret)).toHaveLength(16);
+    }
+    expect(new Set(secrets).size).toBe(100);
+  });
+
+  it('finds who holds a token, and until when', async () => {
+    const [ada, eve] = [await someUser(), await someUser()];
+    const [tokenOfAda, tokenOfEve] = [await issued(ada), await issued(eve)];
+    expect(await tokens.find(tokenOfAda.secret, scope)).toEqual({
+      userId: ada,
+      expiresAt: tokenOfAda.expiresAt,
+    });
+    expect(await tokens.find(tokenOfEve.secret, scope)).toMatchObject({ userId: eve });
+  });
+
+  it('makes a token good for as long as the policy says', () => {
+    const before = Date.now();
+    const { expiresAt } = tokens.generate();
+    expect(expiresAt.getTime()).toBeGreaterThanOrEqual(before + HOUR);
+    expect(expiresAt.getTime()).toBeLessThanOrEqual(Date.now() + HOUR);
+  });
+
+  it('keeps nothing of the secret but its hash', async () => {
+    const { secret } = await issued(await someUser());
+    const [row] = await server.query<{ hash: Buffer; dump: string }>(
+      'select hash, t::text as dump from tokens t',
+    );
+    expect(row?.hash).toEqual(createHash('sha256').update(secret).digest());
+    expect(row?.dump).not.toContain(secret);
+    expect(row?.dump).not.toContain(Buffer.from(base32nopad.decode(secret)).toString('hex'));
+  });
+
+  it('does not know a token of another scope', async () => {
+    const { secret } = await issued(await someUser());
+    expect(await tokens.find(secret, 'another' as Scope)).toBeNull();
+  });
+
+  it('does not know a token that was never inserted', async () => {
+    expect(await tokens.find(tokens.generate().secret, scope)).toBeNull();
+  });
+
+  it('does not know a token any more that is expired', async () => {
+    const shortLived = new TokensRepository(database, { ttlMs: 100 });
+    const [short, long] = [await issued(await someUser(), shortLived), await issued(await someUser())];
+    await waitFor('the expiry', async () => (await tokens.find(short.secret, scope)) === null);
+    expect(await tokens.find(long.secret, scope)).not.toBeNull();
+  });
+
+  it('does not bother the database with what cannot be a token', async () => {
+    const { secret } = await issued(await someUser());
+    wire.cut();
+    const malformed = [
+      '',
+      'x',
+      secret.toLowerCase(),
+      secret.slice(1),
+      `${secret}A`,
+      ` ${secret}`,
+      `${secret}\n`,
+    ];
+    for (const text of [...malformed, secret.replace(/./, '1'), '\0'.repeat(26), `'; drop table tokens --`])
+      expect(await tokens.find(text, scope)).toBeNull();
+    await expect(tokens.find(secret, scope)).rejects.toThrow(Unavailable);
+    wire.heal();
+  });
+
+  it('trades a verification for one token only', async () => {
+    const [userId, verificationId] = [await someUser(), uuidv7()];
+    const token = tokens.generate();
+    await insert(token, userId, verificationId);
+    await expect(insert(tokens.generate(), userId, verificationId)).rejects.toThrow(VerificationClosed);
+    expect(await server.query('select from tokens')).toHaveLength(1);
+    expect(await tokens.find(token.secret, scope)).not.toBeNull();
+  });
+
+  it('trades a verification for one token only, however many try at once', async () => {
+    const [userId, verificationId] = [await someUser(), uuidv7()];
+    const trades = times(20, () => insert(tokens.generate(), userId, verificationId));
+    const outcomes = await Promise.allSettled(trades);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await server.query('select from tokens')).toHaveLength(1);
+  });
+
+  it('may be given the same token twice', async () => {
+    const [userId, verificationId, token] = [await someUser(), uuidv7(), tokens.generate()];
+    await insert(token, userId, verificationId);
+    await insert(token, userId, verificationId);
+    expect(await server.query('select from tokens')).toHaveLength(1);
+  });
+
+  it('ends all tokens of a user, and nobody else’s', async () => {
+    const [ada, eve] = [await someUser(), await someUser()];
+    const [first, second, other] = [await issued(ada), await issued(ada), await issued(eve)];
+    await tokens.deleteAllForUser('another' as Scope, ada);
+    expect(await tokens.find(first.secret, scope)).not.toBeNull();
+    await tokens.deleteAllForUser(scope, ada);
+    expect(await tokens.find(first.secret, scope)).toBeNull();
+    expect(await tokens.find(second.secret, scope)).toBeNull();
+    expect(await tokens.find(other.secret, scope)).not.toBeNull();
+  });
+
+  it('forgets expired tokens only', async () => {
+    const [over, good] = [await issued(await someUser()), await issued(await someUser())];
+    await server.query(`update tokens set expires_at = now() - interval '1 second' where hash = $1`, [
+      createHash('sha256').update(over.secret).digest(),
+    ]);
+    await tokens.purge();
+    expect(await server.query('select from tokens')).toHaveLength(1);
+    expect(await tokens.find(good.secret, scope)).not.toBeNull();
+  });
+
+  it('forgets the tokens of a user who is gone', async () => {
+    const userId = await someUser();
+    const { secret } = await issued(userId);
+    await server.query('delete from users where id = $1', [userId]);
+    expect(await tokens.find(secret, scope)).toBeNull();
+  });
+});
