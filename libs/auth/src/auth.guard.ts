@@ -56,7 +56,7 @@ export class AuthGuard implements CanActivate {
  *
  * @throws InvalidToken when there are some that are no bearer token.
  */
-export function bearerOf(authorization: string | undefined): string | null {
+function bearerOf(authorization: string | undefined): string | null {
   if (authorization === undefined) return null;
   const match = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization.trim());
   if (!match) throw new InvalidToken();

@@ -77,7 +77,7 @@ function given(variables: Variables): Environment {
   return environment;
 }
 
-export function brokenRules(environment: Environment): ConfigurationFault[] {
+function brokenRules(environment: Environment): ConfigurationFault[] {
   return validateSync(environment).flatMap(({ property, constraints }) =>
     Object.values(constraints ?? {}).map((rule) => ({ name: property, rule: `must be ${rule}` })),
   );

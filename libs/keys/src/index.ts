@@ -1,4 +1,4 @@
 export { WrongSecret } from './data-key.repository.js';
-export { Keys } from './keys.js';
+export { Keys, nameSecret } from './keys.js';
 export { KeysModule } from './keys.module.js';
 export { madeUpSecret } from './made-up-secret.js';

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { Keys } from '#keys';
+import { Keys, nameSecret } from '#keys';
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
-import { nameSecret } from '../../keys/src/keys.js';
 import { UserEntity } from './user.entity.js';
 import { UsersRepository } from './users.repository.js';
 

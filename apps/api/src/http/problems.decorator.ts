@@ -5,7 +5,7 @@ import { ProblemDto } from './problem.dto.js';
 import { PROBLEM_JSON } from './problem.js';
 
 /** What can happen on any route. */
-export const COMMON_PROBLEMS: ProblemCode[] = ['invalid_token', 'internal_error', 'unavailable'];
+const COMMON_PROBLEMS: ProblemCode[] = ['invalid_token', 'internal_error', 'unavailable'];
 
 /** Documents how a route can fail beyond what any route can. */
 export function Problems(...codes: ProblemCode[]): MethodDecorator {
