@@ -52,12 +52,13 @@ export class AuthGuard implements CanActivate {
 }
 
 /**
- * RFC 6750, section 2.1. Null when there are no credentials at all.
+ * RFC 6750, section 2.1. Null when there is no bearer: credentials of another scheme are a proxy's or a mistake,
+ * and by section 3.1 they count as none.
  *
- * @throws InvalidToken when there are some that are no bearer token.
+ * @throws InvalidToken when it has not the form of one.
  */
 function bearerOf(authorization: string | undefined): string | null {
-  if (authorization === undefined) return null;
+  if (authorization === undefined || !/^Bearer\b/i.test(authorization)) return null;
   const match = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization.trim());
   if (!match) throw new InvalidToken();
   return match[1] as string;

@@ -10,6 +10,9 @@ import { TokensRepository } from '#tokens';
 import { type User, UsersRepository } from '#users';
 import { SendCodeTask } from './send-code.task.js';
 
+/** A code with less life than this is not worth another message: its reader would be too late. */
+const TOO_SHORT_TO_RESEND_MS = 15_000;
+
 export interface CodeRequest {
   readonly phoneNumber: PhoneNumber;
   readonly channel: Channel;
@@ -104,8 +107,9 @@ export class AuthService {
 
   private async openOrResend(request: CodeRequest, resendAfterMs: number): Promise<Verification> {
     const live = await this.verifications.findOpen('sign_up', request.phoneNumber);
-    return live
-      ? this.verifications.resend(live.id, resendAfterMs)
+    const lasts = live !== null && live.expiresAt.getTime() - Date.now() > TOO_SHORT_TO_RESEND_MS;
+    return lasts
+      ? this.verifications.resend(live.id, resendAfterMs, request.name)
       : this.verifications.open({ ...request, purpose: 'sign_up' }, resendAfterMs);
   }
 

@@ -218,6 +218,12 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   describe('resend', () => {
+    it('replaces the name when one is given, and keeps it otherwise', async () => {
+      const { id } = await store.open(verification({ name: 'Ada' }));
+      expect(await store.resend(id, 0, 'Grace')).toMatchObject({ name: 'Grace' });
+      expect(await store.resend(id, 0)).toMatchObject({ name: 'Grace' });
+    });
+
     it('counts the messages of one and the same code', async () => {
       const first = await store.open(verification());
       await store.attempt(first.id);

@@ -92,14 +92,14 @@ export class PostgresVerificationStore extends VerificationStore {
     );
   }
 
-  resend(id: VerificationId, resendAfterMs: number) {
+  resend(id: VerificationId, resendAfterMs: number, name: string | null = null) {
     return this.one(
       'verification-resend',
       `update verifications
           set sends = sends + 1, delivery_status = 'queued', delivery_updated_at = clock_timestamp(),
-              resend_at = clock_timestamp() + $2 * ${MS}
+              resend_at = clock_timestamp() + $2 * ${MS}, name = coalesce($3, name)
         where id = $1 and ${OPEN} returning ${ROW}`,
-      [id, resendAfterMs],
+      [id, resendAfterMs, name],
     );
   }
 

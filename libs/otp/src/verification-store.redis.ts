@@ -65,6 +65,7 @@ const SCRIPTS = {
     if not open() then return nil end
     queue(tonumber(get('sends')) + 1)
     set('resendAt', text(now + ARGV[1]))
+    if ARGV[2] then set('name', ARGV[2]) end
     return row()`,
   attempt: `
     if not open() then return nil end
@@ -140,8 +141,8 @@ export class RedisVerificationStore extends VerificationStore {
     return null;
   }
 
-  resend(id: VerificationId, resendAfterMs: number) {
-    return this.row('resend', id, [resendAfterMs]);
+  resend(id: VerificationId, resendAfterMs: number, name: string | null = null) {
+    return this.row('resend', id, [resendAfterMs, ...(name === null ? [] : [name])]);
   }
 
   attempt(id: VerificationId) {

@@ -38,8 +38,12 @@ export abstract class VerificationStore {
   /** The newest one of the number and purpose that still takes codes. */
   abstract findOpen(purpose: Purpose, phoneIndex: string): Promise<StoredVerification | null>;
 
-  /** Asks for one more message; null when the verification takes no more codes. */
-  abstract resend(id: VerificationId, resendAfterMs: number): Promise<StoredVerification | null>;
+  /** Asks for one more message, and replaces the name if one is given; null when it takes no more codes. */
+  abstract resend(
+    id: VerificationId,
+    resendAfterMs: number,
+    name?: string | null,
+  ): Promise<StoredVerification | null>;
 
   /** Counts one attempt, before anything is compared; null when there is nothing left to attempt. */
   abstract attempt(id: VerificationId): Promise<StoredVerification | null>;

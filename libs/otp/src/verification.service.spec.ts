@@ -67,6 +67,39 @@ describe('VerificationService', () => {
     expect(await service.findOpen('sign_up', '+14155550124' as PhoneNumber)).toBeNull();
   });
 
+  it('leaves no attempt behind for the moment in which a store that hangs wakes up', async () => {
+    const opened = await open();
+    class Hanging extends PostgresVerificationStore {
+      override find = async () => {
+        throw new Unavailable('postgres');
+      };
+    }
+    const hanging = new VerificationService(
+      new Hanging(new Database(source)),
+      new Keys(dataKey, current),
+      POLICY,
+    );
+    const check = hanging.check(opened.id, service.codeOf(opened), settled);
+    await expect(check).rejects.toBeInstanceOf(Unavailable);
+    expect(await service.get(opened.id)).toMatchObject({ attemptsLeft: 5 });
+  });
+
+  it('takes the word of whoever settles that the code has borne fruit before', async () => {
+    const opened = await open();
+    const check = service.check(opened.id, service.codeOf(opened), async () => {
+      throw new VerificationClosed('approved');
+    });
+    await expect(check).rejects.toBeInstanceOf(VerificationClosed);
+    expect(await service.get(opened.id)).toMatchObject({ status: 'approved' });
+    expect(await service.findOpen('sign_up', NUMBER)).toBeNull();
+  });
+
+  it('corrects the name with a resend, if one is given', async () => {
+    const { id } = await open();
+    expect(await service.resend(id, 0, 'Grace')).toMatchObject({ name: 'Grace' });
+    expect(await service.resend(id, 0)).toMatchObject({ name: 'Grace' });
+  });
+
   describe('the code', () => {
     it.each([6, 8, 10])('has %d digits', async (codeLength) => {
       const opened = await open();

@@ -77,10 +77,11 @@ export class VerificationService {
   /**
    * Asks for one more message with the same code.
    *
+   * @param name replaces the one given before, if it is not null.
    * @throws NotFound, VerificationClosed
    */
-  async resend(id: VerificationId, resendAfterMs: number): Promise<Verification> {
-    const resent = await this.store.resend(id, resendAfterMs);
+  async resend(id: VerificationId, resendAfterMs: number, name: string | null = null): Promise<Verification> {
+    const resent = await this.store.resend(id, resendAfterMs, name);
     return resent ? this.unsealed(resent) : this.refuse(id);
   }
 
@@ -94,6 +95,10 @@ export class VerificationService {
     code: string,
     settle: (verification: Verification) => Promise<T>,
   ): Promise<T> {
+    // Read first: what is asked of a store that hangs is done when it wakes up, long after the caller was told to
+    // come back. A read that hangs ends here, and no attempt is left behind for that moment.
+    const { status } = await this.get(id);
+    if (status !== 'pending') throw new VerificationClosed(status);
     const attempted = await this.store.attempt(id);
     if (!attempted) return this.refuse(id);
     const verification = this.unsealed(attempted);
@@ -134,10 +139,10 @@ export class VerificationService {
     try {
       result = await settle(verification);
     } catch (error) {
+      // Closed means that an earlier claim bore fruit and could not say so.
+      const ended = error instanceof VerificationClosed ? this.store.approve(id) : this.store.release(id);
       // If even this fails the lease runs out by itself.
-      await this.store
-        .release(id)
-        .catch((failure: Error) => this.logger.warn(`not released: ${failure.message}`));
+      await ended.catch((failure: Error) => this.logger.warn(`a claim was not ended: ${failure.message}`));
       throw error;
     }
     // The session exists and is the caller's, whether or not the store can still write it down.
