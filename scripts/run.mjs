@@ -36,4 +36,17 @@ function modifiedMs(name) {
 
 const program = process.argv[2];
 buildIfStale();
-if (program) await import(path.join(root, ENTRIES[program]));
+if (program) {
+  endWithParent();
+  await import(path.join(root, ENTRIES[program]));
+}
+
+/** A SIGTERM to npm ends npm and its shell but does not reach us: then nobody is left who could stop us. */
+function endWithParent() {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
+}

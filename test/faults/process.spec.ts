@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/databases.js';
 import { ServerProcess } from '../support/server-process.js';
@@ -104,6 +105,40 @@ describe('A server that runs', () => {
   });
 });
 
+describe('A server that is told to end', () => {
+  it('does so when Redis was never there', async () => {
+    const server = await start({
+      DATA_DIR: someFolder(),
+      REDIS_URL: 'redis://127.0.0.1:1',
+      DRAIN_TIMEOUT: '1s',
+    });
+    expect((await server.client.get('/health/ready')).body.dependencies.redis.status).toBe('down');
+    expect((await server.end('SIGTERM')).code).toBe(0);
+  });
+
+  it('does so when it was npm that was told', async () => {
+    const DATA_DIR = someFolder();
+    const shell = spawn('sh', ['-c', 'node scripts/run.mjs api; true'], {
+      cwd: resolve(import.meta.dirname, '../..'),
+      env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'warn', DATA_DIR },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let output = '';
+    shell.stdout.on('data', (text) => {
+      output += text;
+    });
+    await waitFor('the server', () => output.includes('Latchkey is up'), 60_000);
+    const [, url] = /API +(\S+)/.exec(output) as unknown as [string, string];
+    shell.kill('SIGKILL');
+    await waitFor('the end', () =>
+      fetch(`${url}/health/live`).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+});
+
 describe('A start that cannot be', () => {
   it('names every fault of the environment at once, without values, and exits with 78', async () => {
     const server = ServerProcess.spawn('api', {
@@ -147,7 +182,7 @@ describe('A start that cannot be', () => {
       DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
     }).ended();
     expect(code).toBe(1);
-    expect(output).toContain('ECONNREFUSED');
+    expect(output).toContain('DATABASE_URL: connect ECONNREFUSED');
   });
 });
 
@@ -189,5 +224,11 @@ describe('Migrations', () => {
     expect(code).toBe(0);
     expect(await tables()).not.toContain('limits');
     expect(await tables()).toContain('users');
+  });
+
+  it('have an end', async () => {
+    database = await emptyDatabase();
+    const end = await ServerProcess.spawn('migrate', { DATABASE_URL: database.url }, ['revert']).ended();
+    expect(end).toMatchObject({ code: 0, output: expect.stringContaining('nothing to take back') });
   });
 });

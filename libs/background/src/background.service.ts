@@ -44,12 +44,13 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
   private readonly running = new Map<Promise<void>, string>();
   private readonly timers: NodeJS.Timeout[] = [];
   private worker?: Worker;
+  private lastWarning = '';
 
   constructor(
     private readonly tasks: TaskQueue,
     private readonly options: BackgroundOptions,
   ) {
-    this.tasks.queue.on('error', (error) => this.logger.warn(`the queue does not answer: ${error.message}`));
+    this.tasks.queue.on('error', (error) => this.warnOnce(error));
   }
 
   /** Names the handler of a task. Every process that may do the task must know it. */
@@ -105,14 +106,14 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
       maxStalledCount: TRIES,
       settings: { backoffStrategy: (made, _type, error) => backOffMs(made, error) },
     });
-    this.worker.on('error', (error) => this.logger.warn(`the queue does not answer: ${error.message}`));
+    this.worker.on('error', (error) => this.warnOnce(error));
   }
 
   /** Runs before the connections close, because their modules are global or imported by this one. */
   async onApplicationShutdown(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     await this.drain(Date.now() + this.options.drainTimeoutMs);
-    await this.tasks.close();
+    await until(Date.now() + CLOSE_TIMEOUT_MS, this.tasks.close());
   }
 
   /**
@@ -165,6 +166,12 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     }
     if (error.data) await job.updateData(error.data);
     return error;
+  }
+
+  /** Every attempt to reconnect fails alike; once in a row is enough. */
+  private warnOnce({ message }: Error): void {
+    if (message !== this.lastWarning) this.logger.warn(`the queue does not answer: ${message}`);
+    this.lastWarning = message;
   }
 
   private isRunning(name: string): boolean {

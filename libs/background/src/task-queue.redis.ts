@@ -22,7 +22,10 @@ export class RedisTaskQueue extends TaskQueue {
   }
 
   async close(): Promise<void> {
-    await this.queue.close();
+    const closed = this.queue.close();
+    // To close what was never ready BullMQ would wait until it is.
+    if (this.producer.status !== 'ready') this.producer.disconnect();
+    await closed.catch(() => {});
     this.producer.disconnect();
     this.consumer.disconnect();
   }

@@ -21,7 +21,7 @@ const WRONG = {
   HOST: ['a host', 'http://host'],
   PORT: ['-1', '65536', '80.5', 'http', '0x50', '99999999999'],
   PUBLIC_URL: ['id.example.org', 'ftp://id.example.org', '/'],
-  DATABASE_URL: ['mysql://db/latchkey', 'db:5432', 'localhost'],
+  DATABASE_URL: ['mysql://db/latchkey', 'db:5432', 'localhost', 'postgres://a:50%ge@db/latchkey'],
   REDIS_URL: ['http://redis', 'redis', '127.0.0.1:6379'],
   SECRET: ['s'.repeat(31), 'é'.repeat(15)],
   SECRET_PREVIOUS: ['s'.repeat(31)],

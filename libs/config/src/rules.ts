@@ -44,7 +44,7 @@ export function Durations({ min, max, most }: DurationRange & { most: number }) 
 
 export function Address(...protocols: string[]) {
   return Rule(`an address that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`, (value) => {
-    return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+    return URL.canParse(value) && protocols.includes(new URL(value).protocol) && isDecodable(value);
   });
 }
 
@@ -58,6 +58,15 @@ export function Country() {
 
 export function Matching(pattern: RegExp, text: string) {
   return Rule(text, (value) => pattern.test(value));
+}
+
+/** A percent sign in a password must itself be encoded; drivers fail on it late and without a name. */
+function isDecodable(value: string): boolean {
+  try {
+    return decodeURIComponent(value) !== '';
+  } catch {
+    return false;
+  }
 }
 
 function isDurationWithin(value: string, { min, max }: DurationRange): boolean {

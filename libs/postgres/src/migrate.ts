@@ -24,9 +24,19 @@ export async function migrate(url: string): Promise<string[]> {
   });
 }
 
-/** Takes the newest applied migration back. */
-export async function revertMigration(url: string): Promise<void> {
-  await locked(url, (source) => source.undoLastMigration({ transaction: 'each' }));
+/** Takes the newest applied migration back; its name, or null when none is applied. */
+export async function revertMigration(url: string): Promise<string | null> {
+  return locked(url, async (source) => {
+    const newest = await newestApplied(source);
+    if (newest) await source.undoLastMigration({ transaction: 'each' });
+    return newest;
+  });
+}
+
+async function newestApplied(source: DataSource): Promise<string | null> {
+  const [{ exists }] = await source.query(`select to_regclass('migrations') is not null as exists`);
+  const rows = exists ? await source.query('select name from migrations order by id desc limit 1') : [];
+  return rows[0]?.name ?? null;
 }
 
 /** Whether the database lacks a migration that this version needs. */

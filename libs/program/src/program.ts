@@ -28,7 +28,7 @@ export async function runServer(start: (surroundings: Surroundings) => Promise<C
   try {
     const database = await openDatabase(config);
     try {
-      await prepareTables(database.url, config);
+      await prepareTables(database.url, config).catch(explainDatabase(config));
       const server = await start({ config, databaseUrl: database.url, log });
       log.info(`${await stopping}: closing`);
       await server.close();
@@ -56,6 +56,13 @@ export async function runCommand(work: (surroundings: Surroundings) => Promise<v
   } catch (error) {
     exitWith(error, log);
   }
+}
+
+/** Drivers say what went wrong, but not which variable it was about. */
+function explainDatabase({ databaseUrl }: AppConfig) {
+  return (cause: Error): never => {
+    throw databaseUrl ? new Error(`the Postgres of DATABASE_URL: ${cause.message}`, { cause }) : cause;
+  };
 }
 
 function configOrExit(): AppConfig {
