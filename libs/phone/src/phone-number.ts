@@ -6,6 +6,9 @@ export type PhoneNumber = string & { readonly __brand: 'PhoneNumber' };
 /** An ISO 3166-1 alpha-2 code with a numbering plan, such as `US`. */
 export type Region = CountryCode;
 
+/** Contact books wrap numbers in marks of writing direction, which nobody sees and copying takes along. */
+const INVISIBLE = /\p{Cf}/gu;
+
 /** The longest that ITU-T E.164 allows, the shortest that anybody has: some numbering plans describe others. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 
@@ -17,7 +20,7 @@ const E164 = /^\+[1-9]\d{6,14}$/;
  * @returns null for whatever is not a number of a person's: unknown ranges, premium lines, extensions, words.
  */
 export function parsePhoneNumber(text: string, region?: Region): PhoneNumber | null {
-  const parsed = parsePhoneNumberFromString(withLatinDigits(text).trim(), {
+  const parsed = parsePhoneNumberFromString(withLatinDigits(text).replace(INVISIBLE, '').trim(), {
     defaultCountry: region,
     extract: false,
   });
