@@ -181,6 +181,26 @@ describe('Whatever is thrown at a route', () => {
     expect(status).toBe(200);
   });
 
+  it.each([
+    [
+      'nested 8,000 deep',
+      `{"phone_number":${'['.repeat(8_000)}1${']'.repeat(8_000)}}`,
+      'application/json',
+      400,
+    ],
+    ['a member "constructor"', '{"phone_number":"+14155550100","constructor":1}', 'application/json', 400],
+    ['JSON labelled UTF-16', '{}', 'application/json; charset=utf-16', 415],
+    ['JSON labelled utf8', '{}', 'application/json; charset=utf8', 400],
+  ])('is told what is wrong: %s', async (_, text, contentType, expected) => {
+    const { status } = await send('/signup', { bytes: encode(text), contentType });
+    expect(status).toBe(expected);
+  });
+
+  it('is not unpacked', async () => {
+    const headers = { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' };
+    expect((await api.client.send('POST', '/signup', '{}', headers)).status).toBe(415);
+  });
+
   it('finds one account behind ten spellings of a number, and none behind what is no number', async () => {
     const quick = await startApi(
       { name: 'Postgres alone', redis: false },
@@ -188,7 +208,14 @@ describe('Whatever is thrown at a route', () => {
     );
     const spellings = [
       ...['+14155552671', '+1 415 555 2671', '+1 (415) 555-2671', '(415) 555-2671', '415.555.2671'],
-      ...['1-415-555-2671', '＋１４１５５５５２６７１', '+١٤١٥٥٥٥٢٦٧١', ' +14155552671 ', '+1415555 2671'],
+      ...[
+        '1-415-555-2671',
+        '＋１４１５５５５２６７１',
+        '+١٤١٥٥٥٥٢٦٧١',
+        ' +14155552671 ',
+        '\u202a+14155552671\u202c',
+        '+1415555 2671',
+      ],
     ];
     const users = new Set<string>();
     for (const phone_number of spellings) {

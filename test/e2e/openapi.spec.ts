@@ -30,6 +30,7 @@ describe('The OpenAPI document', () => {
   let server: ServerProcess;
   let client: Client;
   let document: Loose;
+  let dereferenced: Loose;
 
   beforeAll(async () => {
     database = await freshDatabase();
@@ -39,6 +40,7 @@ describe('The OpenAPI document', () => {
     });
     client = server.client;
     document = (await client.get('/openapi.json')).body;
+    dereferenced = await SwaggerParser.dereference(structuredClone(document));
   });
   afterAll(async () => {
     await server?.end();
@@ -63,10 +65,11 @@ describe('The OpenAPI document', () => {
 
   it.each(Object.entries(OPERATIONS))('names every status of %s, and the headers', (name, statuses) => {
     const { responses, summary } = operation(name);
-    expect(summary).toMatch(/\w/);
+    expect(summary).toMatch(/^[^`\n]+$/);
     expect(Object.keys(responses).map(Number)).toEqual(expect.arrayContaining(statuses));
     expect(Object.keys(responses)).toHaveLength(statuses.length);
-    for (const [status, { headers }] of Object.entries<Loose>(responses)) {
+    for (const [status, { headers, description }] of Object.entries<Loose>(responses)) {
+      expect(description).toMatch(/\w/);
       expect(Object.keys(headers)).toEqual(expect.arrayContaining(['X-Request-Id', 'Cache-Control', 'Vary']));
       if (status === '401') expect(headers).toHaveProperty('WWW-Authenticate');
       if (['429', '503'].includes(status)) expect(headers).toHaveProperty('Retry-After');
@@ -75,6 +78,10 @@ describe('The OpenAPI document', () => {
 
   it('says where a new verification is', () => {
     expect(operation('post /v1/verifications').responses[202].headers).toHaveProperty('Location');
+  });
+
+  it('says where the codes are that nobody sends', () => {
+    expect(document.info.description).toContain('(/dev/inbox)');
   });
 
   it('has bodies that can be tried as they stand', async () => {
@@ -91,26 +98,59 @@ describe('The OpenAPI document', () => {
     expect(document.components.schemas.CheckVerificationDto.required).toEqual(['code']);
   });
 
+  it('tells the limits of bodies, which are the true ones', async () => {
+    const phone_number = '+14155550100';
+    for (const [path, name] of [
+      ['/signup', 'SignUpDto'],
+      ['/v1/verifications', 'OpenVerificationDto'],
+    ] as const) {
+      const { additionalProperties, properties } = document.components.schemas[name];
+      expect(additionalProperties).toBe(false);
+      expect(properties.name).toMatchObject({ minLength: 1, maxLength: 100, nullable: true });
+      for (const members of [{ unknown: 1 }, { name: '' }, { name: 'a'.repeat(101) }]) {
+        expect((await client.post(path, { phone_number, ...members })).status).toBe(400);
+      }
+    }
+    expect(document.components.schemas.ResendVerificationDto.additionalProperties).toBe(false);
+    expect(document.components.schemas.CheckVerificationDto.additionalProperties).toBe(false);
+  });
+
+  it('shows every problem whole, as its path would answer it', () => {
+    for (const [path, methods] of Object.entries<Loose>(dereferenced.paths)) {
+      for (const { responses } of Object.values<Loose>(methods)) {
+        for (const [status, { content }] of Object.entries<Loose>(responses)) {
+          const problem = content?.['application/problem+json'];
+          for (const [code, { value }] of Object.entries<Loose>(problem?.examples ?? {})) {
+            expect(faultsOf(problem.schema, value)).toBe('');
+            expect(value).toMatchObject({ code, status: Number(status), title: expect.any(String) });
+            expect(value.type).toMatch(new RegExp(`^http://.*/problems/${code}$`));
+            expect(value.error).toBe(path === '/signup' ? value.title : undefined);
+          }
+        }
+      }
+    }
+  });
+
   it('asks for the bearer where one is needed', () => {
-    expect(document.components.securitySchemes.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
+    expect(document.components.securitySchemes.bearer).toMatchObject({
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'opaque',
+    });
     expect(operation('get /protected').security).toEqual([{ bearer: [] }]);
     expect(operation('post /signup').security).toBeUndefined();
   });
 
   it('describes the answers that are really given', async () => {
-    const dereferenced: Loose = await SwaggerParser.dereference(structuredClone(document));
-    const ajv = formats.default(new Ajv({ strict: false, allErrors: true }));
-
     function describes(name: string, answer: Answer): Answer {
       const [method, path] = name.split(' ') as [string, string];
       const response = dereferenced.paths[path][method].responses[answer.status];
       const [contentType] = (answer.headers.get('content-type') ?? '').split(';') as [string];
-      const schema = nullable(response?.content?.[contentType]?.schema);
-      const isValid = ajv.validate(schema, answer.body);
-      expect({ name, status: answer.status, faults: isValid ? [] : ajv.errorsText(ajv.errors) }).toEqual({
+      const schema = response?.content?.[contentType]?.schema;
+      expect({ name, status: answer.status, faults: faultsOf(schema, answer.body) }).toEqual({
         name,
         status: answer.status,
-        faults: [],
+        faults: '',
       });
       return answer;
     }
@@ -150,12 +190,18 @@ describe('The OpenAPI document', () => {
   });
 });
 
+function faultsOf(schema: Loose, value: unknown): string {
+  const ajv = formats.default(new Ajv({ strict: false, allErrors: true }));
+  return ajv.validate(asJsonSchema(schema), value) ? '' : ajv.errorsText(ajv.errors);
+}
+
 /** OpenAPI 3.0 says `nullable` where JSON Schema says `type: null`; and what is not described must not be there. */
-function nullable(schema: Loose): Loose {
+function asJsonSchema(schema: Loose): Loose {
   if (typeof schema !== 'object' || schema === null) return schema;
-  if (Array.isArray(schema)) return schema.map(nullable);
+  if (Array.isArray(schema)) return schema.map(asJsonSchema);
   const inner: Loose = Object.fromEntries(
-    Object.entries(schema).map(([name, value]) => [name, nullable(value)]),
+    Object.entries(schema).map(([name, value]) => [name, asJsonSchema(value)]),
   );
+  if (inner.type === 'object' && inner.properties) inner.additionalProperties = false;
   return inner.nullable ? { anyOf: [{ type: 'null' }, inner] } : inner;
 }

@@ -69,6 +69,34 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(body.data.name).toBe('Grace');
     });
 
+    it('takes the name that was given last for a code', async () => {
+      const phone_number = someNumber();
+      await post('/signup', { phone_number, name: 'Adda' });
+      await waitFor('the end of the cool-down', async () => {
+        return (await post('/signup', { phone_number, name: 'Ada' })).status === 200;
+      });
+      const { body } = await post('/signup', { phone_number, otp: await api.codeFor(phone_number) });
+      expect(body.data.name).toBe('Ada');
+    });
+
+    it('sends a new code when the old one has hardly any life left', async () => {
+      const otp = { ...api.config.otp, ttlMs: 10_000 };
+      const brief = await startApi(mode, { LIMIT_COOL_DOWN: '1s' }, { otp });
+      const phone_number = someNumber();
+      await brief.client.post('/signup', { phone_number });
+      const code = await brief.codeFor(phone_number);
+      await waitFor('the end of the cool-down', async () => {
+        return (await brief.client.post('/signup', { phone_number })).status === 200;
+      });
+      const another = await waitFor('another code', async () => {
+        const newest = await brief.codeFor(phone_number);
+        return newest !== code && newest;
+      });
+      const { status } = await brief.client.post('/signup', { phone_number, otp: another });
+      await brief.stop();
+      expect(status).toBe(200);
+    });
+
     it('finds the same user again, whatever name is given then', async () => {
       const phone_number = someNumber();
       const first = await signUp(phone_number, { name: 'Ada' });

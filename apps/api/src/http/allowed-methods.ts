@@ -21,8 +21,9 @@ export function rememberRoutes(fastify: FastifyInstance): void {
   });
 }
 
-/** The methods that the address of this request knows; none when there is no such address. */
+/** The methods to use instead; none when there is no such address, or when the method was not what is wrong. */
 export function allowedMethods(request: FastifyRequest): readonly string[] {
   const { knownRoutes } = request.server;
-  return METHODS.filter((method) => knownRoutes.find(method, request.url) !== null);
+  const known: string[] = METHODS.filter((method) => knownRoutes.find(method, request.url) !== null);
+  return known.includes(request.method) ? [] : known;
 }

@@ -1,4 +1,18 @@
-/** RFC 9457: what went wrong, under a stable `code`. Further members depend on the code. */
+import type { ProblemCode } from '#errors';
+
+/** One fault of a body. */
+export class FaultDto {
+  /**
+   * Where it is: a JSON Pointer into the body (RFC 6901).
+   * @example "/phone_number"
+   */
+  pointer: string;
+
+  /** @example "must be an international phone number, such as +14155550100" */
+  detail: string;
+}
+
+/** RFC 9457: what went wrong, under a stable `code`. The members that are not required depend on the code. */
 export class ProblemDto {
   /**
    * The address of a short explanation.
@@ -25,5 +39,38 @@ export class ProblemDto {
   instance: string;
 
   /** @example "rate_limited" */
-  code: string;
+  code: ProblemCode;
+
+  /** With `invalid_request`: each fault of the body. */
+  errors?: FaultDto[];
+
+  /**
+   * With `code_rejected` on `/v1` routes: how many tries the verification still has.
+   * @example 4
+   */
+  attempts_left?: number;
+
+  /**
+   * With `verification_closed`: why.
+   * @example "expired"
+   */
+  verification_status?: 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
+
+  /**
+   * With `rate_limited`: the name of the limit.
+   * @example "cool_down"
+   */
+  limit?: string;
+
+  /**
+   * With `rate_limited`: seconds until another try makes sense.
+   * @example 27
+   */
+  retry_after?: number;
+
+  /** With `unavailable` at `/health/ready`: each dependency by name. */
+  dependencies?: Record<string, unknown>;
+
+  /** At `/signup`, for its older clients: the title once more. */
+  error?: string;
 }

@@ -25,7 +25,7 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = problemOf(allowed.length > 0 ? { statusCode: 405 } : error);
     this.log(error, problem, request);
     const publicUrl = this.publicUrl ?? `http://localhost:${request.socket.localPort}`;
-    const path = request.url.split('?', 1)[0] as string;
+    const path = request.routeOptions.url ?? (request.url.split('?', 1)[0] as string);
     reply
       .status(PROBLEMS[problem.code].status)
       .headers(problemHeaders(problem))

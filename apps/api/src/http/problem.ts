@@ -29,6 +29,8 @@ function problemOfStatus(status: number, error?: HttpException): Problem {
     case 400:
     case 414:
       return { code: 'invalid_request', detail: 'the request is malformed', extensions: { errors: [] } };
+    // To @fastify/static, what climbs out of its folder is forbidden.
+    case 403:
     case 404:
       return { code: 'not_found', detail: 'no such route' };
     case 405:
@@ -52,6 +54,7 @@ function problemOfStatus(status: number, error?: HttpException): Problem {
         retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS,
       };
     default:
+      if (status >= 400 && status < 500) return problemOfStatus(400);
       return {
         code: 'internal_error',
         detail: 'something unforeseen; the operator finds it by the request id',

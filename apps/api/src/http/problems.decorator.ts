@@ -7,7 +7,7 @@ import { PROBLEM_JSON } from './problem.js';
 /** What can happen on any route. */
 const COMMON_PROBLEMS: ProblemCode[] = ['invalid_token', 'internal_error', 'unavailable'];
 
-/** Documents how a route can fail beyond what any route can. */
+/** Documents how a route can fail beyond what any route can. The document fills in the examples, which depend on the path. */
 export function Problems(...codes: ProblemCode[]): MethodDecorator {
   const all = [...new Set([...codes, ...COMMON_PROBLEMS])];
   const statuses = new Set(all.map((code) => PROBLEMS[code].status));
@@ -19,18 +19,12 @@ export function Problems(...codes: ProblemCode[]): MethodDecorator {
         status,
         description: here.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('  \n'),
         content: {
-          [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(ProblemDto) }, examples: examplesOf(here) },
+          [PROBLEM_JSON]: {
+            schema: { $ref: getSchemaPath(ProblemDto) },
+            examples: Object.fromEntries(here.map((code) => [code, {}])),
+          },
         },
       });
-    }),
-  );
-}
-
-function examplesOf(codes: ProblemCode[]) {
-  return Object.fromEntries(
-    codes.map((code) => {
-      const { status, title } = PROBLEMS[code];
-      return [code, { value: { type: `/problems/${code}`, title, status, code } }];
     }),
   );
 }

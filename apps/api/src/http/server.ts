@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import {
   type FastifyInstance,
@@ -12,6 +11,7 @@ import type { AppConfig } from '#config';
 import { InvalidRequest, PROBLEMS } from '#errors';
 import { countRequests } from '../operations/request-metrics.js';
 import { rememberRoutes } from './allowed-methods.js';
+import { acceptJsonOnly } from './json-body.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemBody, problemHeaders, problemOf } from './problem.js';
 
@@ -23,6 +23,12 @@ const IDLE_TIMEOUT_MS = 60_000;
 /** How often Node looks for requests that take too long to arrive. */
 const LOOK_FOR_SLOW_REQUESTS_MS = 1_000;
 
+const COMMON_HEADERS = {
+  'cache-control': 'no-store',
+  vary: 'Authorization',
+  'x-content-type-options': 'nosniff',
+};
+
 /** Limits of time and size, and answers for what never becomes a request. */
 export function serverOptions({ publicUrl }: Pick<AppConfig, 'publicUrl'>) {
   const filter = new ProblemFilter(publicUrl);
@@ -32,7 +38,12 @@ export function serverOptions({ publicUrl }: Pick<AppConfig, 'publicUrl'>) {
     handlerTimeout: WRITE_TIMEOUT_MS,
     connectionTimeout: WRITE_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
-    http: { connectionsCheckingInterval: LOOK_FOR_SLOW_REQUESTS_MS },
+    http: {
+      connectionsCheckingInterval: LOOK_FOR_SLOW_REQUESTS_MS,
+      // Node exchanges the two when the headers may take longer than the whole request, as they may by default.
+      headersTimeout: READ_TIMEOUT_MS,
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: 1_000 },
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false as const,
@@ -50,42 +61,33 @@ export function serverOptions({ publicUrl }: Pick<AppConfig, 'publicUrl'>) {
 /** Before Nest adds its routes. */
 export function prepareFastify(fastify: FastifyInstance<RawServerDefault>): void {
   rememberRoutes(fastify);
-  fastify.addHook('onRequest', async (request, reply) => setCommonHeaders(request, reply));
+  fastify.addHook('onRequest', async (request, reply) => {
+    setCommonHeaders(request, reply);
+    refuseWithoutHost(request);
+  });
+  ignoreUnknownExpectations(fastify);
   countRequests(fastify);
   acceptJsonOnly(fastify);
 }
 
 /** A sane token is kept, so that one id follows a request through several servers; anything else is replaced. */
-export function requestIdOf(header: string | string[] | undefined): string {
+function requestIdOf(header: string | string[] | undefined): string {
   return typeof header === 'string' && /^[\w.~-]{1,64}$/.test(header) ? header : uuidv7();
 }
 
 function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
-  reply.headers({
-    'x-request-id': request.id,
-    'cache-control': 'no-store',
-    vary: 'Authorization',
-    'x-content-type-options': 'nosniff',
-  });
+  reply.headers({ 'x-request-id': request.id, ...COMMON_HEADERS });
 }
 
-function acceptJsonOnly(fastify: FastifyInstance<RawServerDefault>): void {
-  const parse = fastify.getDefaultJsonParser('error', 'error');
-  fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    // Many clients label even a missing body as JSON.
-    if (body.length === 0) return done(null, undefined);
-    if (!isUtf8(body)) return done(new InvalidRequest('the body is not UTF-8 (RFC 8259, section 8.1)'));
-    parse(request, body.toString(), (error, value) => {
-      if (error) done(new InvalidRequest('the body is not well-formed JSON'));
-      else if (!isObject(value)) done(new InvalidRequest('the body must be a JSON object'));
-      else done(null, value);
-    });
-  });
+/** RFC 9112, section 3.2. Node would refuse it too, but not in our words. */
+function refuseWithoutHost({ raw, headers }: FastifyRequest): void {
+  if (raw.httpVersion === '1.1' && headers.host === undefined)
+    throw new InvalidRequest('the Host header is missing');
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** RFC 9110, section 10.1.1, leaves it to the server. Node would refuse them, but not in our words. */
+function ignoreUnknownExpectations({ server }: FastifyInstance<RawServerDefault>): void {
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
 /** Nothing of Fastify's has seen this request, so the answer is written by hand. */
@@ -100,7 +102,7 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket, publicUr
     ...problemHeaders(problem),
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,
-    'cache-control': 'no-store',
+    ...COMMON_HEADERS,
     connection: 'close',
   };
   const { status, title } = PROBLEMS[problem.code];

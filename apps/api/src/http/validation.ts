@@ -1,4 +1,5 @@
-import { ValidationPipe } from '@nestjs/common';
+import { applyDecorators, ValidationPipe } from '@nestjs/common';
+import { ApiProperty } from '@nestjs/swagger';
 import { ValidateBy, type ValidationError } from 'class-validator';
 import { type Fault, InvalidRequest } from '#errors';
 
@@ -22,7 +23,7 @@ export function createValidationPipe(): ValidationPipe {
  * characters have no place in a name or a number.
  */
 export function IsText({ max }: { max: number }): PropertyDecorator {
-  return ValidateBy({
+  const isText = ValidateBy({
     name: 'isText',
     validator: {
       validate: (value) =>
@@ -34,6 +35,7 @@ export function IsText({ max }: { max: number }): PropertyDecorator {
       defaultMessage: () => `must be text of 1 to ${max} characters, without control characters`,
     },
   });
+  return applyDecorators(isText, ApiProperty({ minLength: 1, maxLength: max }));
 }
 
 function faultsOf({ property, constraints = {}, children = [] }: ValidationError, parent = ''): Fault[] {
