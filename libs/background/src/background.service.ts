@@ -12,6 +12,9 @@ const LOOK_FOR_ABANDONED_MS = 1_500;
 /** BullMQ itself waits for a backend that is away, which a request cannot. */
 const ENQUEUE_TIMEOUT_MS = 2_000;
 
+/** How long a worker that lost its backend waits before it looks again. */
+const AFTER_LOSS_MS = 1_000;
+
 /** A task may take its provider's eight seconds and a little; a shutdown begins none that it could not see end. */
 const LONGEST_TASK_MS = 8_500;
 const LOOK_WHETHER_IDLE_MS = 50;
@@ -97,16 +100,24 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     this.timers.push(setInterval(() => !this.isRunning(name) && this.run(name, work), intervalMs));
   }
 
-  onApplicationBootstrap(): void {
-    if (!this.options.inProcess) return;
-    this.worker = this.tasks.work((job) => this.process(job), {
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.options.inProcess) this.worker = this.makeWorker();
+    await this.tasks.ready(this.worker);
+    this.worker?.run().catch((error) => this.warnOnce(error));
+  }
+
+  private makeWorker(): Worker {
+    const worker = this.tasks.work((job) => this.process(job), {
+      autorun: false,
       concurrency: this.tasks.concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: LOOK_FOR_ABANDONED_MS,
       maxStalledCount: TRIES,
+      runRetryDelay: AFTER_LOSS_MS,
       settings: { backoffStrategy: (made, _type, error) => backOffMs(made, error) },
     });
-    this.worker.on('error', (error) => this.warnOnce(error));
+    worker.on('error', (error) => this.warnOnce(error));
+    return worker;
   }
 
   /** Runs before the connections close, because their modules are global or imported by this one. */
@@ -150,7 +161,7 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     } catch (error) {
       if (!(error instanceof GiveUp) && number < TRIES) throw await this.forTheQueue(job, error);
       const reason = error instanceof GiveUp ? error.message : `failed ${number} times`;
-      this.logger.warn(`${job.name} ${job.id} given up: ${reason}`);
+      this.logger.warn(`${nameOf(job)} given up: ${reason}`);
       await handler.gaveUp(job.data, reason).catch(async (failure) => {
         throw await this.forTheQueue(job, failure);
       });
@@ -161,7 +172,7 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
   /** The queue keeps an error's message, so only messages known to be harmless get there. */
   private async forTheQueue(job: Job, error: unknown): Promise<Error> {
     if (!(error instanceof TryAgain)) {
-      this.logger.error(`${job.name} ${job.id} failed`, error instanceof Error ? error.stack : String(error));
+      this.logger.error(`${nameOf(job)} failed`, error instanceof Error ? error.stack : String(error));
       return new TryAgain('unforeseen');
     }
     if (error.data) await job.updateData(error.data);
@@ -177,6 +188,11 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
   private isRunning(name: string): boolean {
     return [...this.running.values()].includes(name);
   }
+}
+
+/** For logs: an id may be somebody's handle, so only its beginning is told. */
+function nameOf({ name, id = '' }: Job): string {
+  return `${name} ${id.slice(0, 6)}…`;
 }
 
 /** What the promise says, or null when the deadline comes first. */

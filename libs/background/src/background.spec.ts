@@ -108,15 +108,18 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
     await server.close();
   });
 
-  function start(handler: Handler, options: Partial<BackgroundOptions> = {}): BackgroundService {
+  async function start(
+    handler: Handler,
+    options: Partial<BackgroundOptions> = {},
+  ): Promise<BackgroundService> {
     const service = new BackgroundService(server.openQueue(), {
       inProcess: true,
       drainTimeoutMs: 1_000,
       ...options,
     });
     service.register('note', handler);
-    service.onApplicationBootstrap();
     started.add(service);
+    await service.onApplicationBootstrap();
     return service;
   }
 
@@ -138,7 +141,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
   describe('enqueue', () => {
     it('has the task done, with its data', async () => {
       const handler = new Handler();
-      await enqueue(start(handler), 7);
+      await enqueue(await start(handler), 7);
       await untilNothingIsLeft();
       expect(handler.began.map(({ data }) => data)).toEqual([{ n: 7 }]);
     });
@@ -149,11 +152,11 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
         finish = resolve;
       });
       const handler = new Handler(() => finished);
-      const accepting = start(new Handler(), { inProcess: false });
+      const accepting = await start(new Handler(), { inProcess: false });
       await Promise.all(times(10, () => enqueue(accepting, 1)));
       expect(await tasks()).toBe(1);
 
-      start(handler);
+      await start(handler);
       await waitFor('the task', () => handler.began.length === 1);
       await enqueue(accepting, 1);
       expect(await tasks()).toBe(1);
@@ -168,11 +171,11 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
 
     it('leaves the task to others in a process that does none', async () => {
       const [idle, busy] = [new Handler(), new Handler()];
-      const accepting = start(idle, { inProcess: false });
+      const accepting = await start(idle, { inProcess: false });
       await Promise.all(times(50, (n) => enqueue(accepting, n)));
       expect(await tasks()).toBe(50);
 
-      start(busy);
+      await start(busy);
       await untilNothingIsLeft();
       expect(new Set(busy.done)).toEqual(new Set(times(50, (n) => n)));
       expect(idle.began).toEqual([]);
@@ -180,7 +183,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
 
     it('has each task done once by several processes', async () => {
       const handlers = times(3, () => new Handler());
-      const services = handlers.map((handler) => start(handler));
+      const services = await Promise.all(handlers.map((handler) => start(handler)));
       await Promise.all(times(100, (n) => enqueue(services[n % 3] as BackgroundService, n)));
       await untilNothingIsLeft();
       const done = handlers.flatMap((handler) => handler.done);
@@ -191,7 +194,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       'is unavailable without its server (%s), and available again with it',
       async (trouble) => {
         const handler = new Handler();
-        const service = start(handler);
+        const service = await start(handler);
         await enqueue(service, 1);
         await untilNothingIsLeft();
 
@@ -217,7 +220,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       const handler = new Handler((_, round) => {
         if (round === 1) throw new TryAgain('the provider is busy', { afterMs: 2_000 });
       });
-      await enqueue(start(handler), 1);
+      await enqueue(await start(handler), 1);
       await untilNothingIsLeft();
       expect(handler.began).toHaveLength(2);
       expect(handler.waits(1)[0]).toBeGreaterThanOrEqual(2_000);
@@ -229,7 +232,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       const handler = new Handler((data) => {
         if (data.n < 3) throw new TryAgain('not yet', { data: { n: data.n + 1 } });
       });
-      await enqueue(start(handler), 1);
+      await enqueue(await start(handler), 1);
       await untilNothingIsLeft();
       expect(handler.began.map(({ data }) => data.n)).toEqual([1, 2, 3]);
     });
@@ -238,7 +241,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       const handler = new Handler(() => {
         throw new GiveUp('the number does not exist');
       });
-      await enqueue(start(handler), 1);
+      await enqueue(await start(handler), 1);
       await untilNothingIsLeft();
       expect(handler.began).toHaveLength(1);
       expect(handler.givenUp).toEqual([[{ n: 1 }, 'the number does not exist']]);
@@ -248,7 +251,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       const handler = new Handler(({ n }) => {
         throw n === 1 ? new TryAgain('the provider is away') : new TypeError('unforeseen');
       });
-      const service = start(handler);
+      const service = await start(handler);
       await Promise.all([enqueue(service, 1), enqueue(service, 2)]);
       await untilNothingIsLeft();
       for (const n of [1, 2]) {
@@ -272,7 +275,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
         },
         unforeseen as () => never,
       );
-      await enqueue(start(handler), 1);
+      await enqueue(await start(handler), 1);
       for (const round of [1, 2]) {
         await waitFor('the failure', async () => {
           const { active, delayed } = await observer.queue.getJobCounts('active', 'delayed');
@@ -289,7 +292,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
   describe('a shutdown', () => {
     it('finishes what waits, and what it has begun', async () => {
       const handler = new Handler(() => wait(100));
-      const service = start(handler, { drainTimeoutMs: PATIENCE_MS });
+      const service = await start(handler, { drainTimeoutMs: PATIENCE_MS });
       const all = times(2 * observer.concurrency, (n) => n);
       await Promise.all(all.map((n) => enqueue(service, n)));
       await stop(service);
@@ -298,7 +301,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
 
     it('leaves to the next process what it cannot finish in time', async () => {
       const stuck = new Handler(never);
-      const service = start(stuck, { drainTimeoutMs: 500 });
+      const service = await start(stuck, { drainTimeoutMs: 500 });
       const all = times(observer.concurrency + 10, (n) => n);
       await Promise.all(all.map((n) => enqueue(service, n)));
       await waitFor('all hands full', () => stuck.began.length === observer.concurrency);
@@ -306,13 +309,13 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       expect(stuck.began).toHaveLength(observer.concurrency);
 
       const next = new Handler();
-      start(next);
+      await start(next);
       await untilNothingIsLeft();
       expect(next.done.toSorted((a, b) => a - b)).toEqual(all);
     });
 
     it('waits for the work of the process', async () => {
-      const service = start(new Handler(), { drainTimeoutMs: PATIENCE_MS });
+      const service = await start(new Handler(), { drainTimeoutMs: PATIENCE_MS });
       const done: string[] = [];
       service.run('a note', async () => {
         await wait(300);
@@ -327,7 +330,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       'does not wait for ever (the wire to the server: %s)',
       async (wire) => {
         const handler = new Handler(never);
-        const service = start(handler, { drainTimeoutMs: 200 });
+        const service = await start(handler, { drainTimeoutMs: 200 });
         service.run('something endless', never);
         await enqueue(service, 1);
         await waitFor('the task', () => handler.began.length === 1);
@@ -341,7 +344,7 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
   describe('every', () => {
     it('repeats work, one at a time, until the shutdown', async () => {
       let [under, most, count] = [0, 0, 0];
-      const service = start(new Handler());
+      const service = await start(new Handler());
       service.every(10, 'count', async () => {
         under += 1;
         most = Math.max(most, under);
@@ -355,24 +358,35 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       expect(under).toBe(0);
 
       const [atTheEnd, another] = [count, jest.fn(async () => {})];
-      start(new Handler()).every(10, 'count', another);
+      (await start(new Handler())).every(10, 'count', another);
       await waitFor('ten rounds elsewhere', () => another.mock.calls.length >= 10);
       expect(count).toBe(atTheEnd);
     });
 
     it('goes on after a failure', async () => {
       const work = jest.fn(() => Promise.reject(new Error('unforeseen')));
-      start(new Handler()).every(10, 'fail', work);
+      (await start(new Handler())).every(10, 'fail', work);
       await waitFor('another try', () => work.mock.calls.length >= 3);
     });
 
     it('repeats nothing in a process that does no tasks', async () => {
       const [idle, busy] = [jest.fn(async () => {}), jest.fn(async () => {})];
-      start(new Handler(), { inProcess: false }).every(10, 'count', idle);
-      start(new Handler()).every(10, 'count', busy);
+      (await start(new Handler(), { inProcess: false })).every(10, 'count', idle);
+      (await start(new Handler())).every(10, 'count', busy);
       await waitFor('ten rounds elsewhere', () => busy.mock.calls.length >= 10);
       expect(idle).not.toHaveBeenCalled();
     });
+  });
+});
+
+describe('A queue on Postgres', () => {
+  it('ends the start when it loses its Postgres in that moment', async () => {
+    const server = await openOnPostgres();
+    server.wire.cut();
+    const service = new BackgroundService(server.openQueue(), { inProcess: true, drainTimeoutMs: 200 });
+    await expect(service.onApplicationBootstrap()).rejects.toThrow(/\w/);
+    await service.onApplicationShutdown();
+    await server.close();
   });
 });
 

@@ -37,6 +37,15 @@ export class PostgresTaskQueue extends TaskQueue {
     ) as unknown as Worker;
   }
 
+  /**
+   * BullMQ looks at its tables once, and never forgets a failure to do so: a worker would then try without a pause
+   * and starve the process. So a Postgres that is lost at this moment must end the start.
+   */
+  async ready(worker?: Worker): Promise<void> {
+    await this.queue.waitUntilReady();
+    await worker?.waitUntilReady();
+  }
+
   async close(): Promise<void> {
     await this.queue.close();
     await this.pool.end();

@@ -21,6 +21,9 @@ export class RedisTaskQueue extends TaskQueue {
     return new Worker(QUEUE_NAME, process, { ...options, connection: this.consumer, prefix: PREFIX });
   }
 
+  /** Nothing to wait for: a Redis that is away at the start is joined when it comes. */
+  async ready(): Promise<void> {}
+
   async close(): Promise<void> {
     const closed = this.queue.close();
     // To close what was never ready BullMQ would wait until it is.

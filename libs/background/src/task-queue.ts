@@ -13,6 +13,8 @@ export abstract class TaskQueue {
   abstract readonly queue: Queue<any, any, string, any>;
   // biome-ignore lint/suspicious/noExplicitAny: see above
   abstract work(process: TaskProcessor, options: TaskWorkerOptions): Worker<any, any, string, any>;
+  /** Resolves when a worker that was made may be run, and tasks be added. */
+  abstract ready(worker?: Worker): Promise<void>;
   /** How many tasks one process has under way at once. */
   abstract readonly concurrency: number;
   /** Closes the connections. Workers must have been closed before. */
