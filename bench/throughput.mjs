@@ -3,7 +3,7 @@
 //   REDIS_URL=redis://127.0.0.1:6379/9 npm start
 // Server, database and load share this machine, so the numbers compare changes, not machines.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import autocannon from 'autocannon';
@@ -12,6 +12,7 @@ const SECONDS = 10;
 const CONNECTIONS = 64;
 
 const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-bench-'));
+chmodSync(folder, 0o711); // as root the embedded Postgres runs as another user
 const { server, url } = await start();
 try {
   const token = await signIn('+14155550100');
