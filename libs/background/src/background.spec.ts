@@ -299,6 +299,17 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       expect(handler.done.toSorted((a, b) => a - b)).toEqual(all);
     });
 
+    it('finishes what it has begun, and begins nothing that could take too long', async () => {
+      const handler = new Handler(() => wait(500));
+      const service = await start(handler, { drainTimeoutMs: 6_000 });
+      const all = times(observer.concurrency + 10, (n) => n);
+      await Promise.all(all.map((n) => enqueue(service, n)));
+      await waitFor('all hands full', () => handler.began.length >= observer.concurrency);
+      await stop(service);
+      expect(handler.done).toHaveLength(handler.began.length);
+      expect(handler.done.length + (await tasks())).toBe(all.length);
+    });
+
     it('leaves to the next process what it cannot finish in time', async () => {
       const stuck = new Handler(never);
       const service = await start(stuck, { drainTimeoutMs: 500 });
