@@ -1,5 +1,8 @@
 export {
+  blockOf,
+  kindOfNumber,
   maskPhoneNumber,
+  type NumberKind,
   type PhoneNumber,
   parsePhoneNumber,
   type Region,

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { getCountries, getCountryCallingCode } from 'libphonenumber-js';
-import { maskPhoneNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.js';
+import {
+  blockOf,
+  kindOfNumber,
+  maskPhoneNumber,
+  type PhoneNumber,
+  parsePhoneNumber,
+} from './phone-number.js';
 
 describe('parsePhoneNumber', () => {
   it.each([
@@ -49,9 +55,6 @@ describe('parsePhoneNumber', () => {
     ['no country that exists', '+999 415 555 2671'],
     ['fewer digits than E.164 numbers have', '+43 1112'],
     ['more digits than E.164 allows', '+49 2667 6489211352'],
-    ['an American premium number', '+1 900 555 0123'],
-    ['a British premium number', '+44 909 879 0123'],
-    ['a German premium number', '+49 900 1234567'],
     ['a feature code', '*#06#'],
     ['a null character', '+1415555\u00002671'],
     ['half a surrogate pair', '+14155552671\ud800'],
@@ -102,5 +105,43 @@ describe('maskPhoneNumber', () => {
     ['+6834002', '+68***02'],
   ])('shows three characters of %s, then two: %s', (number, masked) => {
     expect(maskPhoneNumber(number as PhoneNumber)).toBe(masked);
+  });
+});
+
+describe('kindOfNumber', () => {
+  it.each([
+    ['+14155552671', 'US', true],
+    ['+16135550123', 'CA', true],
+    ['+447400123456', 'GB', true],
+    ['+442079460958', 'GB', false],
+    ['+447624123456', 'IM', true],
+    ['+4915112345678', 'DE', true],
+    ['+493012345678', 'DE', false],
+    ['+5491123456789', 'AR', true],
+  ])('knows of %s that it is of %s, and whether messages reach it: %s', (number, country, isMobile) => {
+    expect(kindOfNumber(number as PhoneNumber)).toEqual({ country, isMobile });
+  });
+
+  it.each([
+    ['an American premium number', '+19005550123'],
+    ['a British premium number', '+449098790123'],
+    ['a German premium number', '+499001234567'],
+    ['a toll-free number', '+18005550123'],
+    ['a satellite phone', '+881612345678'],
+  ])('counts %s as none that messages reach', (_, text) => {
+    const number = parsePhoneNumber(text);
+    expect(number).toBe(text);
+    expect(kindOfNumber(number as PhoneNumber).isMobile).toBe(text.startsWith('+8816'));
+  });
+
+  it('names what belongs to no country by its calling code', () => {
+    expect(kindOfNumber('+881612345678' as PhoneNumber).country).toBe('+881');
+  });
+});
+
+describe('blockOf', () => {
+  it('is what the numbers of a block begin with', () => {
+    expect(blockOf('+14155552671' as PhoneNumber, 4)).toBe('+1415555');
+    expect(blockOf('+14155552671' as PhoneNumber, 5)).toBe('+141555');
   });
 });
