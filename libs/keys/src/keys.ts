@@ -48,7 +48,7 @@ export class Keys {
   private readonly indexKey: Buffer;
 
   constructor(
-    dataKey: Buffer,
+    private readonly dataKey: Buffer,
     private readonly current: NamedSecret,
     private readonly previous: NamedSecret | null = null,
   ) {
@@ -61,17 +61,24 @@ export class Keys {
     return this.current.id;
   }
 
+  /** A key for one purpose that outlives SECRET: what it signed stays good when SECRET is replaced. */
+  purposeKey(purpose: string): Buffer {
+    return derive(this.dataKey, purpose);
+  }
+
   /** The same for the same number, and only for it; says nothing about the number without the key. */
   indexOf(phoneNumber: string): string {
     return createHmac('sha256', this.indexKey).update(phoneNumber).digest('base64url');
   }
 
-  seal(phoneNumber: string): string {
-    return seal(this.sealingKey, Buffer.from(phoneNumber), 'phone number').toString('base64url');
+  /** @param context what it is: nothing can be opened as something else. */
+  seal(text: string, context = 'phone number'): string {
+    return seal(this.sealingKey, Buffer.from(text), context).toString('base64url');
   }
 
-  unseal(sealed: string): string {
-    return unseal(this.sealingKey, Buffer.from(sealed, 'base64url'), 'phone number').toString();
+  /** @throws when it was changed, or is something else. */
+  unseal(sealed: string, context = 'phone number'): string {
+    return unseal(this.sealingKey, Buffer.from(sealed, 'base64url'), context).toString();
   }
 
   /**

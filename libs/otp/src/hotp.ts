@@ -1,5 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import { withLatinDigits } from '#phone';
+import { createHmac } from 'node:crypto';
 
 /**
  * HOTP (RFC 4226, section 5.3): HMAC-SHA-1 of the counter, truncated to decimal digits.
@@ -13,15 +12,4 @@ export function hotp(key: Buffer, counter: bigint, digits: number): string {
   const offset = mac.readUInt8(mac.length - 1) & 0x0f;
   const truncated = mac.readUInt32BE(offset) & 0x7fff_ffff;
   return (truncated % 10 ** digits).toString().padStart(digits, '0');
-}
-
-/** What a person typed, as the code was meant: any script's digits, without spaces and hyphens. */
-export function readCode(typed: string): string {
-  return withLatinDigits(typed).replace(/[\s\p{Pd}]/gu, '');
-}
-
-/** In constant time for codes of one length, so that the answer's delay tells no digits. */
-export function isSameCode(expected: string, given: string): boolean {
-  const [a, b] = [Buffer.from(expected), Buffer.from(given)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

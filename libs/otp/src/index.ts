@@ -2,6 +2,7 @@ export { OtpModule } from './otp.module.js';
 export {
   type DeliveryStatus,
   isVerificationId,
+  type Purpose,
   type Verification,
   type VerificationId,
   type VerificationStatus,

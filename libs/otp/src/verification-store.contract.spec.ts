@@ -45,6 +45,8 @@ function verification(overrides: Partial<NewVerification> = {}): NewVerification
     name: 'Ada',
     locale: 'en',
     channel: 'sms',
+    device: null,
+    ticket: null,
     codeLength: 6,
     secretId: 'a secret',
     maxAttempts: 5,
@@ -72,20 +74,21 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   /** What a closed verification says to everybody. */
   async function expectClosed(id: VerificationId, status: string): Promise<void> {
     expect(await store.attempt(id)).toBeNull();
-    expect(await store.resend(id, 0)).toBeNull();
+    expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
     expect(await store.claim(id, 1_000)).toBe(false);
     expect(await store.cancel(id)).toBe(false);
-    expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)).toBeNull();
+    expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toBeNull();
     expect(await store.find(id)).toMatchObject({ status });
   }
 
   describe('open', () => {
     it('keeps what it is given, by its own clock', async () => {
       const given = verification({ ttlMs: 300_000, resendAfterMs: 30_000, maxAttempts: 7 });
-      const { maxAttempts, ttlMs, resendAfterMs, ...kept } = given;
+      const { maxAttempts, ttlMs, resendAfterMs, ticket, ...kept } = given;
       const row = await store.open(given);
       expect(row).toEqual({
         ...kept,
+        tickets: [],
         status: 'pending',
         attemptsLeft: maxAttempts,
         createdAt: expect.any(Date),
@@ -107,6 +110,36 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     });
   });
 
+  it('keeps the ticket of each message in order', async () => {
+    const id = await opened({ ticket: 'first' });
+    await store.resend(id, { resendAfterMs: 0, ticket: 'second' });
+    await store.resend(id, { resendAfterMs: 0 });
+    await store.resend(id, { resendAfterMs: 0, ticket: 'third' });
+    expect((await store.find(id))?.tickets).toEqual(['first', 'second', 'third']);
+    expect((await store.find(await opened()))?.tickets).toEqual([]);
+  });
+
+  it("finds a device's verification for that device only", async () => {
+    const { purpose, phoneIndex } = ADDRESS;
+    const [stranger, device] = [await opened(), await opened({ device: 'one device' })];
+    expect(await store.findOpen(purpose, phoneIndex, null)).toMatchObject({ id: stranger, device: null });
+    expect(await store.findOpen(purpose, phoneIndex, 'one device')).toMatchObject({ id: device });
+    expect(await store.findOpen(purpose, phoneIndex, 'another device')).toBeNull();
+  });
+
+  it('takes no more codes once it is exhausted, and leaves a closed one as it is', async () => {
+    const id = await opened();
+    await store.exhaust(id);
+    expect(await store.attempt(id)).toBeNull();
+    expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
+    expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
+    const canceled = await opened();
+    await store.cancel(canceled);
+    await store.exhaust(canceled);
+    await expectClosed(canceled, 'canceled');
+    await store.exhaust(newVerificationId());
+  });
+
   it('knows nothing of an id that was never opened', async () => {
     const id = newVerificationId();
     await store.approve(id);
@@ -114,7 +147,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     await store.recordDelivery(id, 1, 'sent');
     expect(await store.find(id)).toBeNull();
     expect(await store.attempt(id)).toBeNull();
-    expect(await store.resend(id, 0)).toBeNull();
+    expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
     expect(await store.claim(id, 1_000)).toBe(false);
     expect(await store.cancel(id)).toBe(false);
     expect(await store.find(id)).toBeNull();
@@ -133,9 +166,9 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.attempt(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });
       expect(await store.attempt(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
       expect(await store.attempt(id)).toBeNull();
-      expect(await store.resend(id, 0)).toBeNull();
+      expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
       expect(await store.cancel(id)).toBe(false);
-      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)).toBeNull();
+      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toBeNull();
       expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
     });
 
@@ -174,7 +207,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       await store.claim(id, 60_000);
       await store.release(id);
       expect(await store.find(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });
-      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)).toMatchObject({ id });
+      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toMatchObject({ id });
       expect(await store.attempt(id)).not.toBeNull();
       expect(await store.claim(id, 60_000)).toBe(true);
     });
@@ -220,15 +253,15 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   describe('resend', () => {
     it('replaces the name when one is given, and keeps it otherwise', async () => {
       const { id } = await store.open(verification({ name: 'Ada' }));
-      expect(await store.resend(id, 0, 'Grace')).toMatchObject({ name: 'Grace' });
-      expect(await store.resend(id, 0)).toMatchObject({ name: 'Grace' });
+      expect(await store.resend(id, { resendAfterMs: 0, name: 'Grace' })).toMatchObject({ name: 'Grace' });
+      expect(await store.resend(id, { resendAfterMs: 0 })).toMatchObject({ name: 'Grace' });
     });
 
     it('counts the messages of one and the same code', async () => {
       const first = await store.open(verification());
       await store.attempt(first.id);
       await store.recordDelivery(first.id, 1, 'sent');
-      const second = await store.resend(first.id, 120_000);
+      const second = await store.resend(first.id, { resendAfterMs: 120_000 });
       expect(second).toEqual({
         ...first,
         attemptsLeft: 4,
@@ -243,7 +276,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
     it('gives each of many at once a number of its own', async () => {
       const id = await opened();
-      const resent = await Promise.all(times(20, () => store.resend(id, 0)));
+      const resent = await Promise.all(times(20, () => store.resend(id, { resendAfterMs: 0 })));
       const sends = resent.map((row) => row?.sends);
       expect(new Set(sends)).toEqual(new Set(times(20, (i) => i + 2)));
     });
@@ -274,7 +307,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
   describe('findOpen', () => {
     const found = async (purpose = ADDRESS.purpose, phoneIndex: string = ADDRESS.phoneIndex) =>
-      (await store.findOpen(purpose, phoneIndex))?.id;
+      (await store.findOpen(purpose, phoneIndex, null))?.id;
 
     it('finds the newest', async () => {
       const older = await opened();
@@ -327,7 +360,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
     it('has nothing to say about a message that a newer one replaced', async () => {
       const id = await opened();
-      await store.resend(id, 0);
+      await store.resend(id, { resendAfterMs: 0 });
       await store.recordDelivery(id, 1, 'failed');
       expect(await store.find(id)).toMatchObject({ delivery: { status: 'queued' } });
       await store.recordDelivery(id, 2, 'delivered');
@@ -373,7 +406,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     it('forgets a message that is settled or replaced', async () => {
       const [settled, replaced] = [await opened(), await opened()];
       await store.recordDelivery(settled, 1, 'failed');
-      await store.resend(replaced, 0);
+      await store.resend(replaced, { resendAfterMs: 0 });
       expect(await store.unsent(0, 10)).toEqual([{ id: replaced, send: 2 }]);
       await store.recordDelivery(replaced, 2, 'sent');
       expect(await store.unsent(0, 10)).toEqual([]);
@@ -382,10 +415,11 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
   it('holds neither a phone number nor a code', async () => {
     const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
-    const service = new VerificationService(store, keys, { ttlMs: 60_000, length: 10, maxAttempts: 5 });
+    const service = new VerificationService(store, keys, { ttlMs: 60_000, maxAttempts: 5 });
     const phoneNumber = '+14155550123' as Parameters<typeof service.open>[0]['phoneNumber'];
-    const opened = await service.open({ purpose: 'sign_up', phoneNumber, channel: 'sms' }, 0);
-    await service.resend(opened.id, 0);
+    const asked = { codeLength: 10, device: null, ticket: null };
+    const opened = await service.open({ purpose: 'sign_up', phoneNumber, channel: 'sms', ...asked }, 0);
+    await service.resend(opened.id, { resendAfterMs: 0 });
     await service.check(opened.id, '0000000000', async () => {}).catch(() => {});
     await service.check(opened.id, service.codeOf(opened), async () => {});
     await service.recordDelivery(opened.id, 2, 'sent');
@@ -417,8 +451,8 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     it.each<[string, (store: VerificationStore) => Promise<unknown>]>([
       ['open', (store) => store.open(verification())],
       ['find', (store) => store.find(id)],
-      ['findOpen', (store) => store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex)],
-      ['resend', (store) => store.resend(id, 0)],
+      ['findOpen', (store) => store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)],
+      ['resend', (store) => store.resend(id, { resendAfterMs: 0 })],
       ['attempt', (store) => store.attempt(id)],
       ['claim', (store) => store.claim(id, 1_000)],
       ['approve', (store) => store.approve(id)],
@@ -464,7 +498,7 @@ if (process.env.TEST_REDIS_URL)
     it('gives every key of a verification an end', async () => {
       const { redis, store, close } = await openOnRedis();
       const { id } = await store.open(verification({ ttlMs: 60_000 }));
-      await store.resend(id, 0);
+      await store.resend(id, { resendAfterMs: 0 });
       await store.attempt(id);
       await store.recordDelivery(id, 2, 'sent');
       const keys = await redis.keys('*');

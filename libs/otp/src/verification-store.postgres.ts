@@ -4,6 +4,7 @@ import type { DeliveryStatus, Purpose, VerificationId } from './verification.js'
 import {
   KEPT_AFTER_EXPIRY_MS,
   type NewVerification,
+  type Resend,
   type StoredVerification,
   type Unsent,
   VerificationStore,
@@ -15,7 +16,7 @@ const OPEN = `status = 'pending' and attempts_left > 0 and expires_at > clock_ti
 
 /** What is stored says what was decided; the rest of the status follows from the clock and the count. */
 const ROW = `
-  id, purpose, phone_index, phone_sealed, name, locale, channel, code_length, secret_id, attempts_left,
+  id, purpose, phone_index, phone_sealed, name, locale, channel, device, tickets, code_length, secret_id, attempts_left,
   created_at, expires_at, resend_at, sends, delivery_status, delivery_updated_at,
   case
     when status <> 'pending' then status
@@ -33,6 +34,8 @@ interface Row {
   name: string | null;
   locale: string | null;
   channel: string;
+  device: string | null;
+  tickets: string[];
   code_length: number;
   secret_id: string;
   status: StoredVerification['status'];
@@ -55,9 +58,9 @@ export class PostgresVerificationStore extends VerificationStore {
     const opened = await this.one(
       'verification-open',
       `insert into verifications (
-         id, purpose, phone_index, phone_sealed, name, locale, channel, code_length, secret_id,
+         id, purpose, phone_index, phone_sealed, name, locale, channel, code_length, secret_id, device, tickets,
          status, attempts_left, created_at, expires_at, resend_at, sends, delivery_status, delivery_updated_at)
-       select $1, $2, $3, $4, $5, $6, $7, $8, $9,
+       select $1, $2, $3, $4, $5, $6, $7, $8, $9, $13, array_remove(array[$14::text], null),
          'pending', $10, t, t + $11 * ${MS}, t + $12 * ${MS}, 1, 'queued', t
        from clock_timestamp() t
        returning ${ROW}`,
@@ -73,7 +76,7 @@ export class PostgresVerificationStore extends VerificationStore {
           v.codeLength,
           v.secretId,
         ],
-        ...[v.maxAttempts, v.ttlMs, v.resendAfterMs],
+        ...[v.maxAttempts, v.ttlMs, v.resendAfterMs, v.device, v.ticket],
       ],
     );
     return opened as StoredVerification;
@@ -83,23 +86,24 @@ export class PostgresVerificationStore extends VerificationStore {
     return this.one('verification-find', `select ${ROW} from verifications where id = $1`, [id]);
   }
 
-  findOpen(purpose: Purpose, phoneIndex: string) {
+  findOpen(purpose: Purpose, phoneIndex: string, device: string | null) {
     return this.one(
       'verification-find-open',
-      `select ${ROW} from verifications where purpose = $1 and phone_index = $2 and ${OPEN}
+      `select ${ROW} from verifications where purpose = $1 and phone_index = $2 and device is not distinct from $3 and ${OPEN}
         order by created_at desc limit 1`,
-      [purpose, phoneIndex],
+      [purpose, phoneIndex, device],
     );
   }
 
-  resend(id: VerificationId, resendAfterMs: number, name: string | null = null) {
+  resend(id: VerificationId, { resendAfterMs, name = null, ticket = null }: Resend) {
     return this.one(
       'verification-resend',
       `update verifications
           set sends = sends + 1, delivery_status = 'queued', delivery_updated_at = clock_timestamp(),
-              resend_at = clock_timestamp() + $2 * ${MS}, name = coalesce($3, name)
+              resend_at = clock_timestamp() + $2 * ${MS}, name = coalesce($3, name),
+              tickets = tickets || array_remove(array[$4::text], null)
         where id = $1 and ${OPEN} returning ${ROW}`,
-      [id, resendAfterMs, name],
+      [id, resendAfterMs, name, ticket],
     );
   }
 
@@ -135,6 +139,14 @@ export class PostgresVerificationStore extends VerificationStore {
     await this.one(
       'verification-release',
       `update verifications set claimed_until = null where id = $1 and status = 'pending' returning ${ROW}`,
+      [id],
+    );
+  }
+
+  async exhaust(id: VerificationId): Promise<void> {
+    await this.one(
+      'verification-exhaust',
+      `update verifications set attempts_left = 0 where id = $1 and ${OPEN} returning ${ROW}`,
       [id],
     );
   }
@@ -194,6 +206,8 @@ function toVerification(row: Row): StoredVerification {
     name: row.name,
     locale: row.locale,
     channel: row.channel,
+    device: row.device,
+    tickets: row.tickets,
     codeLength: row.code_length,
     secretId: row.secret_id,
     status: row.status,

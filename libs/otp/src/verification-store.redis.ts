@@ -6,6 +6,7 @@ import type { DeliveryStatus, Purpose, VerificationId } from './verification.js'
 import {
   KEPT_AFTER_EXPIRY_MS,
   type NewVerification,
+  type Resend,
   type StoredVerification,
   type Unsent,
   VerificationStore,
@@ -14,7 +15,8 @@ import {
 /** One hash per verification, one list of the newest per number and purpose, one sorted set of queued messages by time. */
 const key = {
   verification: (id: string) => `latchkey:verification:${id}`,
-  newest: (purpose: Purpose, phoneIndex: string) => `latchkey:newest:${purpose}:${phoneIndex}`,
+  newest: (purpose: Purpose, phoneIndex: string, device: string | null) =>
+    `latchkey:newest:${purpose}:${phoneIndex}:${device ?? ''}`,
   unsent: 'latchkey:unsent',
 };
 
@@ -65,7 +67,8 @@ const SCRIPTS = {
     if not open() then return nil end
     queue(tonumber(get('sends')) + 1)
     set('resendAt', text(now + ARGV[1]))
-    if ARGV[2] then set('name', ARGV[2]) end
+    if ARGV[2] ~= '' then set('name', ARGV[2]) end
+    if ARGV[3] ~= '' then set('tickets', (get('tickets') or '') .. ' ' .. ARGV[3]) end
     return row()`,
   attempt: `
     if not open() then return nil end
@@ -78,6 +81,7 @@ const SCRIPTS = {
     return row()`,
   approve: `if get('status') == 'pending' then set('status', 'approved') end`,
   release: `if get('status') == 'pending' then redis.call('HDEL', KEYS[1], 'claimedUntil') end`,
+  exhaust: `if open() then set('attemptsLeft', 0) end`,
   cancel: `
     if not open() then return nil end
     set('status', 'canceled')
@@ -112,7 +116,7 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   async open(v: NewVerification): Promise<StoredVerification> {
-    const { ttlMs, resendAfterMs, maxAttempts, name, locale, ...fields } = v;
+    const { ttlMs, resendAfterMs, maxAttempts, name, locale, device, ticket, ...fields } = v;
     const opened = await this.row(
       'open',
       v.id,
@@ -122,9 +126,11 @@ export class RedisVerificationStore extends VerificationStore {
           ...fields,
           ...(name !== null && { name }),
           ...(locale !== null && { locale }),
+          ...(device !== null && { device }),
+          ...(ticket !== null && { tickets: ticket }),
         }).flat(),
       ],
-      [key.newest(v.purpose, v.phoneIndex)],
+      [key.newest(v.purpose, v.phoneIndex, device)],
     );
     return opened as StoredVerification;
   }
@@ -133,16 +139,20 @@ export class RedisVerificationStore extends VerificationStore {
     return this.row('find', id);
   }
 
-  async findOpen(purpose: Purpose, phoneIndex: string): Promise<StoredVerification | null> {
-    for (const id of await asking(this.redis.lrange(key.newest(purpose, phoneIndex), 0, -1))) {
+  async findOpen(
+    purpose: Purpose,
+    phoneIndex: string,
+    device: string | null,
+  ): Promise<StoredVerification | null> {
+    for (const id of await asking(this.redis.lrange(key.newest(purpose, phoneIndex, device), 0, -1))) {
       const found = await this.row('findOpen', id);
       if (found) return found;
     }
     return null;
   }
 
-  resend(id: VerificationId, resendAfterMs: number, name: string | null = null) {
-    return this.row('resend', id, [resendAfterMs, ...(name === null ? [] : [name])]);
+  resend(id: VerificationId, { resendAfterMs, name, ticket }: Resend) {
+    return this.row('resend', id, [resendAfterMs, name ?? '', ticket ?? '']);
   }
 
   attempt(id: VerificationId) {
@@ -159,6 +169,10 @@ export class RedisVerificationStore extends VerificationStore {
 
   async release(id: VerificationId): Promise<void> {
     await this.reply('release', id);
+  }
+
+  async exhaust(id: VerificationId): Promise<void> {
+    await this.reply('exhaust', id);
   }
 
   async cancel(id: VerificationId): Promise<boolean> {
@@ -210,6 +224,8 @@ function toVerification([status, flat]: NonNullable<Reply>): StoredVerification 
     name: fields.get('name') ?? null,
     locale: fields.get('locale') ?? null,
     channel: text('channel'),
+    device: fields.get('device') ?? null,
+    tickets: (fields.get('tickets') ?? '').split(' ').filter(Boolean),
     codeLength: number('codeLength'),
     secretId: text('secretId'),
     status: status as StoredVerification['status'],

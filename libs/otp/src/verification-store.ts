@@ -12,12 +12,31 @@ export type StoredVerification = Omit<Verification, 'phoneNumber'> & {
 /** What a store is given; times are the store's own, so that the clocks of several processes do not matter. */
 export type NewVerification = Pick<
   StoredVerification,
-  'id' | 'purpose' | 'phoneSealed' | 'phoneIndex' | 'name' | 'locale' | 'channel' | 'codeLength' | 'secretId'
+  | 'id'
+  | 'purpose'
+  | 'phoneSealed'
+  | 'phoneIndex'
+  | 'name'
+  | 'locale'
+  | 'channel'
+  | 'device'
+  | 'codeLength'
+  | 'secretId'
 > & {
+  /** Of the first message. */
+  readonly ticket: string | null;
   readonly maxAttempts: number;
   readonly ttlMs: number;
   readonly resendAfterMs: number;
 };
+
+/** One more message. */
+export interface Resend {
+  readonly resendAfterMs: number;
+  /** Replaces the name given before, if it is not null. */
+  readonly name?: string | null;
+  readonly ticket?: string | null;
+}
 
 /** A message that was asked for and of which nobody knows yet that it went out. */
 export interface Unsent {
@@ -35,15 +54,15 @@ export abstract class VerificationStore {
 
   abstract find(id: VerificationId): Promise<StoredVerification | null>;
 
-  /** The newest one of the number and purpose that still takes codes. */
-  abstract findOpen(purpose: Purpose, phoneIndex: string): Promise<StoredVerification | null>;
-
-  /** Asks for one more message, and replaces the name if one is given; null when it takes no more codes. */
-  abstract resend(
-    id: VerificationId,
-    resendAfterMs: number,
-    name?: string | null,
+  /** The newest one of the number and purpose that still takes codes, and was opened by this device or by strangers. */
+  abstract findOpen(
+    purpose: Purpose,
+    phoneIndex: string,
+    device: string | null,
   ): Promise<StoredVerification | null>;
+
+  /** Asks for one more message; null when it takes no more codes. */
+  abstract resend(id: VerificationId, resend: Resend): Promise<StoredVerification | null>;
 
   /** Counts one attempt, before anything is compared; null when there is nothing left to attempt. */
   abstract attempt(id: VerificationId): Promise<StoredVerification | null>;
@@ -59,6 +78,9 @@ export abstract class VerificationStore {
 
   /** The claim came to nothing: the code is as good as before. */
   abstract release(id: VerificationId): Promise<void>;
+
+  /** Takes no more codes, as if all attempts were used up. */
+  abstract exhaust(id: VerificationId): Promise<void>;
 
   /** False when the verification was not open any more. */
   abstract cancel(id: VerificationId): Promise<boolean>;

@@ -13,8 +13,9 @@ import { PostgresVerificationStore } from './verification-store.postgres.js';
 Logger.overrideLogger(false);
 
 const NUMBER = '+14155550123' as PhoneNumber;
+const POLICY = { ttlMs: 60_000, maxAttempts: 5 };
 /** So long that two codes are equal by mistake only. */
-const POLICY = { ttlMs: 60_000, length: 10, maxAttempts: 5 };
+const CODE_LENGTH = 10;
 
 const old = nameSecret('the secret of last year, long enough');
 const current = nameSecret('the secret of this year, long enough');
@@ -41,7 +42,8 @@ describe('VerificationService', () => {
   const serviceWith = (keys: Keys) => new VerificationService(store, keys, POLICY);
 
   function open(by = service, phoneNumber = NUMBER): Promise<Verification> {
-    return by.open({ purpose: 'sign_up', phoneNumber, channel: 'sms', name: 'Ada', locale: 'en' }, 30_000);
+    const asked = { name: 'Ada', locale: 'en', codeLength: CODE_LENGTH, device: null, ticket: null };
+    return by.open({ purpose: 'sign_up', phoneNumber, channel: 'sms', ...asked }, 30_000);
   }
 
   const settled = async ({ phoneNumber }: Verification) => `a session for ${phoneNumber}`;
@@ -54,7 +56,7 @@ describe('VerificationService', () => {
       name: 'Ada',
       locale: 'en',
       channel: 'sms',
-      codeLength: 10,
+      codeLength: CODE_LENGTH,
       attemptsLeft: 5,
       secretId: current.id,
       status: 'pending',
@@ -62,9 +64,9 @@ describe('VerificationService', () => {
     expect(isVerificationId(opened.id)).toBe(true);
     expect(opened.expiresAt.getTime() - opened.createdAt.getTime()).toBe(60_000);
     expect(await service.get(opened.id)).toEqual(opened);
-    expect(await service.findOpen('sign_up', NUMBER)).toEqual(opened);
-    expect(await service.findOpen('sign_in', NUMBER)).toBeNull();
-    expect(await service.findOpen('sign_up', '+14155550124' as PhoneNumber)).toBeNull();
+    expect(await service.findOpen('sign_up', NUMBER, null)).toEqual(opened);
+    expect(await service.findOpen('sign_in', NUMBER, null)).toBeNull();
+    expect(await service.findOpen('sign_up', '+14155550124' as PhoneNumber, null)).toBeNull();
   });
 
   it('leaves no attempt behind for the moment in which a store that hangs wakes up', async () => {
@@ -91,24 +93,24 @@ describe('VerificationService', () => {
     });
     await expect(check).rejects.toBeInstanceOf(VerificationClosed);
     expect(await service.get(opened.id)).toMatchObject({ status: 'approved' });
-    expect(await service.findOpen('sign_up', NUMBER)).toBeNull();
+    expect(await service.findOpen('sign_up', NUMBER, null)).toBeNull();
   });
 
   it('corrects the name with a resend, if one is given', async () => {
     const { id } = await open();
-    expect(await service.resend(id, 0, 'Grace')).toMatchObject({ name: 'Grace' });
-    expect(await service.resend(id, 0)).toMatchObject({ name: 'Grace' });
+    expect(await service.resend(id, { resendAfterMs: 0, name: 'Grace' })).toMatchObject({ name: 'Grace' });
+    expect(await service.resend(id, { resendAfterMs: 0 })).toMatchObject({ name: 'Grace' });
   });
 
   describe('the code', () => {
-    it.each([6, 8, 10])('has %d digits', async (codeLength) => {
+    it.each([6, 7, 8, 9])('has %d digits', async (codeLength) => {
       const opened = await open();
       expect(service.codeOf({ ...opened, codeLength })).toMatch(new RegExp(`^\\d{${codeLength}}$`));
     });
 
     it('is the same in every message', async () => {
       const opened = await open();
-      const resent = await service.resend(opened.id, 30_000);
+      const resent = await service.resend(opened.id, { resendAfterMs: 30_000 });
       expect(resent.sends).toBe(2);
       expect(service.codeOf(resent)).toBe(service.codeOf(opened));
       expect(serviceWith(new Keys(dataKey, current)).codeOf(opened)).toBe(service.codeOf(opened));
@@ -148,7 +150,10 @@ describe('VerificationService', () => {
 
     it('reads the code the way a person types it', async () => {
       const opened = await open();
-      const typed = service.codeOf(opened).replace(/^(.{3})(.*)/, ' $1-$2 ');
+      const typed = service
+        .codeOf(opened)
+        .toLowerCase()
+        .replace(/^(.{3})(.*)/, ' $1-$2 ');
       expect(await service.check(opened.id, typed, settled)).toBe(`a session for ${NUMBER}`);
     });
 
@@ -168,6 +173,29 @@ describe('VerificationService', () => {
       expect(settle).not.toHaveBeenCalled();
     });
 
+    it('asks whether there may be a guess before anything is compared', async () => {
+      const opened = await open();
+      const asked = jest.fn(async (_: Verification) => true);
+      expect(await service.check(opened.id, service.codeOf(opened), settled, asked)).toMatch(NUMBER);
+      expect(asked).toHaveBeenCalledTimes(1);
+      expect(asked.mock.calls[0]?.[0]).toMatchObject({ id: opened.id, attemptsLeft: 5 });
+    });
+
+    it('ends when there may be no guess at it any more, with the right code too', async () => {
+      const opened = await open();
+      const check = service.check(opened.id, service.codeOf(opened), settled, async () => false);
+      await expect(check).rejects.toThrow(VerificationClosed);
+      expect(await service.get(opened.id)).toMatchObject({ status: 'max_attempts_reached' });
+    });
+
+    it('counts no attempt when nobody can tell whether there may be a guess', async () => {
+      const opened = await open();
+      const failure = new Unavailable('postgres');
+      const check = service.check(opened.id, '0', settled, () => Promise.reject(failure));
+      await expect(check).rejects.toBe(failure);
+      expect(await service.get(opened.id)).toMatchObject({ status: 'pending', attemptsLeft: 5 });
+    });
+
     it('gives the code back when nothing came of it', async () => {
       const opened = await open();
       const code = service.codeOf(opened);
@@ -182,7 +210,7 @@ describe('VerificationService', () => {
       const code = service.codeOf(opened);
       await service.check(opened.id, code, async () => {
         await expect(service.check(opened.id, code, settled)).rejects.toThrow(VerificationClosed);
-        await expect(service.resend(opened.id, 0)).rejects.toThrow(VerificationClosed);
+        await expect(service.resend(opened.id, { resendAfterMs: 0 })).rejects.toThrow(VerificationClosed);
       });
     });
 
@@ -198,7 +226,7 @@ describe('VerificationService', () => {
 
   it.each<[string, (id: Verification['id']) => Promise<unknown>]>([
     ['get', (id) => service.get(id)],
-    ['resend', (id) => service.resend(id, 0)],
+    ['resend', (id) => service.resend(id, { resendAfterMs: 0 })],
     ['check', (id) => service.check(id, '123456', settled)],
     ['cancel', (id) => service.cancel(id)],
   ])('says to %s that an unknown id is not found', async (_, ask) => {
@@ -210,7 +238,7 @@ describe('VerificationService', () => {
     const code = service.codeOf(opened);
     await service.cancel(opened.id);
     await expect(service.check(opened.id, code, settled)).rejects.toThrow(VerificationClosed);
-    await expect(service.resend(opened.id, 0)).rejects.toThrow(VerificationClosed);
+    await expect(service.resend(opened.id, { resendAfterMs: 0 })).rejects.toThrow(VerificationClosed);
     await expect(service.cancel(opened.id)).rejects.toThrow(VerificationClosed);
   });
 

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { CodeRejected, NotFound, VerificationClosed } from '#errors';
 import { Keys } from '#keys';
 import type { PhoneNumber } from '#phone';
-import { hotp, isSameCode, readCode } from './hotp.js';
+import { deriveCode, isSameCode, readCode } from './code.js';
 import {
   type DeliveryStatus,
   newVerificationId,
@@ -10,7 +10,12 @@ import {
   type Verification,
   type VerificationId,
 } from './verification.js';
-import { type StoredVerification, type Unsent, VerificationStore } from './verification-store.js';
+import {
+  type Resend,
+  type StoredVerification,
+  type Unsent,
+  VerificationStore,
+} from './verification-store.js';
 
 /** Longer than it takes to write a user and a token, shorter than a person's patience. */
 const CLAIM_MS = 10_000;
@@ -18,8 +23,6 @@ const CLAIM_MS = 10_000;
 export abstract class OtpPolicy {
   /** How long a code can be typed in, in milliseconds. */
   abstract readonly ttlMs: number;
-  /** Digits of a code. */
-  abstract readonly length: number;
   abstract readonly maxAttempts: number;
 }
 
@@ -28,6 +31,11 @@ export interface VerificationRequest {
   readonly purpose: Purpose;
   readonly phoneNumber: PhoneNumber;
   readonly channel: string;
+  readonly codeLength: number;
+  /** The known device that asks; null for a stranger. */
+  readonly device: string | null;
+  /** The message's, to be found on the verification again. */
+  readonly ticket: string | null;
   readonly name?: string | null;
   readonly locale?: string | null;
 }
@@ -53,7 +61,9 @@ export class VerificationService {
       name: request.name ?? null,
       locale: request.locale ?? null,
       channel: request.channel,
-      codeLength: this.policy.length,
+      device: request.device,
+      ticket: request.ticket,
+      codeLength: request.codeLength,
       secretId: this.keys.secretId,
       maxAttempts: this.policy.maxAttempts,
       ttlMs: this.policy.ttlMs,
@@ -69,54 +79,64 @@ export class VerificationService {
     return this.unsealed(found);
   }
 
-  async findOpen(purpose: Purpose, phoneNumber: PhoneNumber): Promise<Verification | null> {
-    const found = await this.store.findOpen(purpose, this.keys.indexOf(phoneNumber));
+  async findOpen(
+    purpose: Purpose,
+    phoneNumber: PhoneNumber,
+    device: string | null,
+  ): Promise<Verification | null> {
+    const found = await this.store.findOpen(purpose, this.keys.indexOf(phoneNumber), device);
     return found && this.unsealed(found);
   }
 
   /**
    * Asks for one more message with the same code.
    *
-   * @param name replaces the one given before, if it is not null.
    * @throws NotFound, VerificationClosed
    */
-  async resend(id: VerificationId, resendAfterMs: number, name: string | null = null): Promise<Verification> {
-    const resent = await this.store.resend(id, resendAfterMs, name);
+  async resend(id: VerificationId, resend: Resend): Promise<Verification> {
+    const resent = await this.store.resend(id, resend);
     return resent ? this.unsealed(resent) : this.refuse(id);
   }
 
   /**
    * Trades the right code for what `settle` makes of it, once. When `settle` fails the code is as good as before.
    *
+   * @param admitGuess is asked before anything is compared; on false the verification takes no more codes.
    * @throws CodeRejected, NotFound, VerificationClosed
    */
   async check<T>(
     id: VerificationId,
     code: string,
     settle: (verification: Verification) => Promise<T>,
+    admitGuess: (verification: Verification) => Promise<boolean> = async () => true,
   ): Promise<T> {
     // Read first: what is asked of a store that hangs is done when it wakes up, long after the caller was told to
     // come back. A read that hangs ends here, and no attempt is left behind for that moment.
-    const { status } = await this.get(id);
-    if (status !== 'pending') throw new VerificationClosed(status);
+    const found = await this.get(id);
+    if (found.status !== 'pending') throw new VerificationClosed(found.status);
+    if (!(await admitGuess(found))) {
+      await this.store.exhaust(id);
+      return this.refuse(id);
+    }
     const attempted = await this.store.attempt(id);
     if (!attempted) return this.refuse(id);
     const verification = this.unsealed(attempted);
-    if (!isSameCode(this.codeOf(verification), readCode(code)))
+    if (!isSameCode(this.codeOf(verification), readCode(code, verification.codeLength)))
       throw new CodeRejected(verification.attemptsLeft);
     if (!(await this.store.claim(id, CLAIM_MS))) return this.refuse(id);
     return this.settled(verification, settle);
   }
 
   /** @throws NotFound, VerificationClosed */
-  async cancel(id: VerificationId): Promise<void> {
-    if (!(await this.store.cancel(id))) await this.refuse(id);
+  async cancel(id: VerificationId): Promise<Verification> {
+    if (!(await this.store.cancel(id))) return this.refuse(id);
+    return this.get(id);
   }
 
   /** The code to send or to compare with; not to be kept. */
   codeOf(verification: Verification): string {
     const key = this.keys.codeKey(verification.secretId, verification.id, verification.phoneNumber);
-    return hotp(key, 0n, verification.codeLength);
+    return deriveCode(key, verification.codeLength);
   }
 
   /** Settles what became of a message, once. */

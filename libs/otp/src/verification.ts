@@ -21,6 +21,11 @@ export interface Verification {
   readonly name: string | null;
   readonly locale: string | null;
   readonly channel: string;
+  /** The known device that opened it; null for a stranger. */
+  readonly device: string | null;
+  /** What the abuse policy wants to see again, one for each message. */
+  readonly tickets: readonly string[];
+  /** Digits; from ten on, characters of Crockford's base32. */
   readonly codeLength: number;
   /** Which secret the code is derived from. */
   readonly secretId: string;

@@ -38,6 +38,15 @@ export class UsersRepository {
     return row ? this.toUser({ ...row, createdAt: row.created_at, phoneSealed: row.phone_sealed }) : null;
   }
 
+  /** Whether the number signed in before. */
+  async isKnown(phoneNumber: PhoneNumber): Promise<boolean> {
+    const rows = await this.database.run(
+      { name: 'user-known', text: 'select from users where phone_index = $1' },
+      [this.keys.indexOf(phoneNumber)],
+    );
+    return rows.length > 0;
+  }
+
   /** One number has one user, however many ask at once. The name counts only for a user that is made. */
   async findOrCreate(
     transaction: Transaction,
