@@ -38,6 +38,35 @@ const WRONG = {
   OTP_LENGTH: ['5', '11', 'six', '6.5'],
   OTP_MAX_ATTEMPTS: ['0', '11', '-5'],
   TOKEN_TTL: ['59s', '366d', 'forever'],
+  ALLOWED_COUNTRIES: ['us', 'US,', 'US;CA', 'US,XX', '__proto__'],
+  TRUSTED_PROXIES: [
+    '10.0.0.0/33',
+    '::1/129',
+    '10.0.0.0/8/8',
+    'proxy',
+    '10.0.0.1,',
+    '10.0.0.0/',
+    '10.0.0.0/-1',
+  ],
+  LIMIT_SENDS_PER_NUMBER: [
+    '5',
+    '5/10',
+    '0/10m',
+    '-1/10m',
+    '5/10m/2',
+    '5/999ms',
+    '5/10m,',
+    '1/1m,1/1m,1/1m,1/1m',
+  ],
+  LIMIT_SENDS_PER_ADDRESS: ['thirty/10m', '30/', '/10m'],
+  LIMIT_CHECKS_PER_ADDRESS: ['60 / 10m', '1.5/10m'],
+  LIMIT_MODE: ['off', 'monitor;cool_down', 'cool_down,nothing', 'Monitor'],
+  BREAKER_MODE: ['off', 'cool_down'],
+  SPEND_CAP_PER_DAY: ['-1', '1e3', '$5', '1,000', '.5', 'NaN'],
+  SPEND_CAP_PER_COUNTRY: ['5.', 'Infinity'],
+  PRICES_FILE: ['a\0b'],
+  POLICY_FILE: ['a\0b'],
+  OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],
   LIMIT_COOL_DOWN: ['0s', '999ms', '61m', '30', '30s,', '30s;60s', Array(11).fill('30s').join()],
   BACKGROUND: ['true', 'On'],
   DRAIN_TIMEOUT: ['0s', '6m', '10'],
@@ -62,7 +91,23 @@ describe('readConfig', () => {
       defaultRegion: null,
       otp: { ttlMs: 300_000, length: 6, maxAttempts: 5 },
       tokenTtlMs: 172_800_000,
-      coolDownsMs: [30_000, 60_000, 120_000, 300_000],
+      allowedCountries: null,
+      trustedProxies: [],
+      limits: {
+        coolDownsMs: [30_000, 60_000, 120_000, 300_000],
+        sendsPerNumber: [
+          { points: 5, seconds: 600 },
+          { points: 10, seconds: 86_400 },
+        ],
+        sendsPerAddress: [{ points: 30, seconds: 600 }],
+        checksPerAddress: [{ points: 60, seconds: 600 }],
+        monitored: [],
+      },
+      breakerEnforced: true,
+      spendCaps: { perDay: 1_000, perCountry: 500 },
+      pricesFile: null,
+      policyFile: null,
+      operatorToken: null,
       background: true,
       drainTimeoutMs: 10_000,
       migrateOnStart: true,
@@ -86,7 +131,19 @@ describe('readConfig', () => {
         OTP_LENGTH: '10',
         OTP_MAX_ATTEMPTS: '1',
         TOKEN_TTL: '365d',
+        ALLOWED_COUNTRIES: 'FR,BE',
+        TRUSTED_PROXIES: '10.0.0.0/8,::1',
         LIMIT_COOL_DOWN: '1s,1h',
+        LIMIT_SENDS_PER_NUMBER: '1/1s',
+        LIMIT_SENDS_PER_ADDRESS: '7/1d,3/1h',
+        LIMIT_CHECKS_PER_ADDRESS: '9/90s',
+        LIMIT_MODE: 'cool_down,sends_per_address',
+        BREAKER_MODE: 'monitor',
+        SPEND_CAP_PER_DAY: '99.5',
+        SPEND_CAP_PER_COUNTRY: '0',
+        PRICES_FILE: 'prices.json',
+        POLICY_FILE: 'policy.json',
+        OPERATOR_TOKEN: 'c2VjcmV0IGVub3VnaA==',
         BACKGROUND: 'off',
         DRAIN_TIMEOUT: '1s',
         MIGRATE_ON_START: 'off',
@@ -106,7 +163,23 @@ describe('readConfig', () => {
       defaultRegion: 'FR',
       otp: { ttlMs: 600_000, length: 10, maxAttempts: 1 },
       tokenTtlMs: 31_536_000_000,
-      coolDownsMs: [1_000, 3_600_000],
+      allowedCountries: ['FR', 'BE'],
+      trustedProxies: ['10.0.0.0/8', '::1'],
+      limits: {
+        coolDownsMs: [1_000, 3_600_000],
+        sendsPerNumber: [{ points: 1, seconds: 1 }],
+        sendsPerAddress: [
+          { points: 7, seconds: 86_400 },
+          { points: 3, seconds: 3_600 },
+        ],
+        checksPerAddress: [{ points: 9, seconds: 90 }],
+        monitored: ['cool_down', 'sends_per_address'],
+      },
+      breakerEnforced: false,
+      spendCaps: { perDay: 99.5, perCountry: 0 },
+      pricesFile: 'prices.json',
+      policyFile: 'policy.json',
+      operatorToken: 'c2VjcmV0IGVub3VnaA==',
       background: false,
       drainTimeoutMs: 1_000,
       migrateOnStart: false,
@@ -239,13 +312,25 @@ describe('readConfig', () => {
     });
   });
 
+  it('knows limits that only monitor, all of them or by name', () => {
+    const all = [
+      'cool_down',
+      'sends_per_number',
+      'sends_per_address',
+      'checks_per_address',
+      'guesses_per_number',
+    ];
+    expect(readConfig({ LIMIT_MODE: 'enforce' }).limits.monitored).toEqual([]);
+    expect(readConfig({ LIMIT_MODE: 'monitor' }).limits.monitored).toEqual(all);
+  });
+
   it('leaves Twilio alone when the inbox is asked for', () => {
     expect(readConfig({ ...TWILIO, MESSAGE_SENDER: 'inbox' }).twilio).toBeNull();
   });
 
   it('is frozen to the ground', () => {
     const config = readConfig(PRODUCTION);
-    for (const part of [config, config.otp, config.coolDownsMs, config.twilio])
+    for (const part of [config, config.otp, config.limits.coolDownsMs, config.twilio])
       expect(Object.isFrozen(part)).toBe(true);
   });
 });

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
 import type { CountryCode } from 'libphonenumber-js';
-import { parseDurationMs } from './duration.js';
-import { Environment } from './environment.js';
+import { parseDurationMs, parseRate } from './duration.js';
+import { Environment, LIMITS } from './environment.js';
 
 export interface TwilioConfig {
   readonly accountSid: string;
@@ -15,6 +15,14 @@ export interface TwilioConfig {
   /** Null for Twilio's own. */
   readonly apiUrl: string | null;
 }
+
+/** So many in so much time. */
+export interface Rate {
+  readonly points: number;
+  readonly seconds: number;
+}
+
+export type LimitName = (typeof LIMITS)[number];
 
 /** What the environment says, checked and typed. Durations are milliseconds. */
 export interface AppConfig {
@@ -36,7 +44,25 @@ export interface AppConfig {
   readonly defaultRegion: CountryCode | null;
   readonly otp: { readonly ttlMs: number; readonly length: number; readonly maxAttempts: number };
   readonly tokenTtlMs: number;
-  readonly coolDownsMs: readonly number[];
+  /** ISO 3166-1 codes; null: all. */
+  readonly allowedCountries: readonly string[] | null;
+  /** IP addresses and networks. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: {
+    readonly coolDownsMs: readonly number[];
+    readonly sendsPerNumber: readonly Rate[];
+    readonly sendsPerAddress: readonly Rate[];
+    readonly checksPerAddress: readonly Rate[];
+    /** Those that record what they would have refused and refuse nothing. */
+    readonly monitored: readonly LimitName[];
+  };
+  readonly breakerEnforced: boolean;
+  readonly spendCaps: { readonly perDay: number; readonly perCountry: number };
+  /** Null for the prices and the policy that come with the server. */
+  readonly pricesFile: string | null;
+  readonly policyFile: string | null;
+  /** Null: there are no routes for operators. */
+  readonly operatorToken: string | null;
   /** Whether this process sends what it accepts. */
   readonly background: boolean;
   readonly drainTimeoutMs: number;
@@ -151,7 +177,20 @@ function toConfig(env: Environment): AppConfig {
       maxAttempts: Number(env.OTP_MAX_ATTEMPTS),
     },
     tokenTtlMs: ms(env.TOKEN_TTL),
-    coolDownsMs: env.LIMIT_COOL_DOWN.split(',').map(ms),
+    allowedCountries: env.ALLOWED_COUNTRIES?.split(',') ?? null,
+    trustedProxies: env.TRUSTED_PROXIES?.split(',') ?? [],
+    limits: {
+      coolDownsMs: env.LIMIT_COOL_DOWN.split(',').map(ms),
+      sendsPerNumber: rates(env.LIMIT_SENDS_PER_NUMBER),
+      sendsPerAddress: rates(env.LIMIT_SENDS_PER_ADDRESS),
+      checksPerAddress: rates(env.LIMIT_CHECKS_PER_ADDRESS),
+      monitored: monitored(env.LIMIT_MODE),
+    },
+    breakerEnforced: env.BREAKER_MODE === 'enforce',
+    spendCaps: { perDay: Number(env.SPEND_CAP_PER_DAY), perCountry: Number(env.SPEND_CAP_PER_COUNTRY) },
+    pricesFile: env.PRICES_FILE ?? null,
+    policyFile: env.POLICY_FILE ?? null,
+    operatorToken: env.OPERATOR_TOKEN ?? null,
     background: env.BACKGROUND === 'on',
     drainTimeoutMs: ms(env.DRAIN_TIMEOUT),
     migrateOnStart: (env.MIGRATE_ON_START ?? (production ? 'off' : 'on')) === 'on',
@@ -169,6 +208,16 @@ function toTwilioConfig(env: Environment): TwilioConfig {
     messagingServiceSid: env.TWILIO_MESSAGING_SERVICE_SID ?? null,
     apiUrl: env.TWILIO_API_URL?.replace(/\/+$/, '') ?? null,
   };
+}
+
+function rates(text: string): Rate[] {
+  return text.split(',').map((rate) => parseRate(rate) as Rate);
+}
+
+function monitored(mode: string): LimitName[] {
+  const names = mode.split(',');
+  if (names.includes('enforce')) return [];
+  return names.includes('monitor') ? [...LIMITS] : (names as LimitName[]);
 }
 
 function ms(duration: string): number {

@@ -5,3 +5,11 @@ export function parseDurationMs(text: string): number | null {
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
   return match ? Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS] : null;
 }
+
+/** Reads `5/10m`: so many in so much time; null for anything else, and for rates that nothing would pass. */
+export function parseRate(text: string): { points: number; seconds: number } | null {
+  const [points, duration = '', ...rest] = text.split('/');
+  const ms = parseDurationMs(duration);
+  if (!/^[1-9]\d{0,8}$/.test(points ?? '') || rest.length > 0 || ms === null || ms < 1_000) return null;
+  return { points: Number(points), seconds: Math.floor(ms / 1_000) };
+}

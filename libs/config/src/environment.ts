@@ -1,4 +1,27 @@
-import { Address, Country, Duration, Durations, Integer, Matching, OneOf, Secret } from './rules.js';
+import {
+  Address,
+  Choices,
+  Countries,
+  Country,
+  Duration,
+  Durations,
+  Integer,
+  Matching,
+  Money,
+  Networks,
+  OneOf,
+  Rates,
+  Secret,
+} from './rules.js';
+
+/** The limits by name. */
+export const LIMITS = [
+  'cool_down',
+  'sends_per_number',
+  'sends_per_address',
+  'checks_per_address',
+  'guesses_per_number',
+] as const;
 
 /**
  * The environment variables, each with its meaning, its rule and its default. This file is the source of
@@ -83,7 +106,7 @@ export class Environment {
   @Duration({ min: '30s', max: '10m' })
   OTP_TTL = '5m';
 
-  /** How many digits a code has. Six is the least that NIST SP 800-63B-4 allows. */
+  /** How many digits a code has where nobody guesses; 10 makes letters and digits. Six is the least that NIST SP 800-63B-4 allows. */
   @Integer({ min: 6, max: 10 })
   OTP_LENGTH = '6';
 
@@ -95,9 +118,57 @@ export class Environment {
   @Duration({ min: '1m', max: '365d' })
   TOKEN_TTL = '48h';
 
+  /** The countries that messages are sent to, with commas. Unset: all. */
+  @Countries()
+  ALLOWED_COUNTRIES?: string = undefined;
+
+  /** The proxies in front of this server. `X-Forwarded-For` counts only from these, read from right to left. */
+  @Networks()
+  TRUSTED_PROXIES?: string = undefined;
+
   /** The waits between messages to one number, one after another; the last one repeats. */
   @Durations({ min: '1s', max: '1h', most: 10 })
   LIMIT_COOL_DOWN = '30s,60s,120s,300s';
+
+  /** How many messages a number is sent. */
+  @Rates()
+  LIMIT_SENDS_PER_NUMBER = '5/10m,10/24h';
+
+  /** How many messages an IPv4 address or an IPv6 /64 may ask for. */
+  @Rates()
+  LIMIT_SENDS_PER_ADDRESS = '30/10m';
+
+  /** How many codes an IPv4 address or an IPv6 /64 may try. */
+  @Rates()
+  LIMIT_CHECKS_PER_ADDRESS = '60/10m';
+
+  /** `monitor`: limits record what they would have refused and refuse nothing. Or the names of those that only monitor. */
+  @Choices('enforce', 'monitor', ...LIMITS)
+  LIMIT_MODE = 'enforce';
+
+  /** The same for the breaker that stops messages which nobody answers. */
+  @OneOf('enforce', 'monitor')
+  BREAKER_MODE = 'enforce';
+
+  /** What may be spent on messages in a day (UTC), by the price table; in its unit, US dollars. */
+  @Money()
+  SPEND_CAP_PER_DAY = '1000';
+
+  /** What may be spent on messages to one country in a day (UTC). */
+  @Money()
+  SPEND_CAP_PER_COUNTRY = '500';
+
+  /** A JSON file with your provider's prices, `{"default": 0.35, "countries": {"US": 0.0083}}`, over the estimates that come with the server. */
+  @Matching(/^[^\0]+$/, 'a path')
+  PRICES_FILE?: string = undefined;
+
+  /** A JSON file whose members replace numbers of the abuse policy; try it out with `npm run simulate` first. */
+  @Matching(/^[^\0]+$/, 'a path')
+  POLICY_FILE?: string = undefined;
+
+  /** The bearer token of operators. Unset: `/v1/operations` is not there. */
+  @Matching(/^[\w.~+/-]{16,}=*$/, 'at least 16 of A–Z a–z 0–9 - . _ ~ + /')
+  OPERATOR_TOKEN?: string = undefined;
 
   /** `off`: this process only answers requests, and `npm run start:worker` sends. */
   @OneOf('on', 'off')

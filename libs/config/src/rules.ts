@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
 import { isSupportedCountry } from 'libphonenumber-js';
-import { parseDurationMs } from './duration.js';
+import { parseDurationMs, parseRate } from './duration.js';
 
 /**
  * One rule of one variable. The text says what is right and never repeats what was given: it may be a secret.
@@ -42,6 +43,36 @@ export function Durations({ min, max, most }: DurationRange & { most: number }) 
   });
 }
 
+export function Choices(...choices: string[]) {
+  return Rule(`one or more of ${choices.join(', ')}, separated by commas`, (value) =>
+    value.split(',').every((choice) => choices.includes(choice)),
+  );
+}
+
+/** `5/10m`: five in ten minutes. */
+export function Rates() {
+  return Rule('one to three rates such as 5/10m, separated by commas', (value) => {
+    const rates = value.split(',');
+    return rates.length <= 3 && rates.every((rate) => parseRate(rate) !== null);
+  });
+}
+
+export function Money() {
+  return Rule('an amount such as 250 or 99.50', (value) => /^\d{1,9}(\.\d{1,6})?$/.test(value));
+}
+
+export function Networks() {
+  return Rule('IP addresses or networks such as 10.0.0.0/8, separated by commas', (value) =>
+    value.split(',').every(isNetwork),
+  );
+}
+
+export function Countries() {
+  return Rule('country codes such as US, in capital letters, separated by commas', (value) =>
+    value.split(',').every((code) => isSupportedCountry(code)),
+  );
+}
+
 export function Address(...protocols: string[]) {
   return Rule(`an address that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`, (value) => {
     return URL.canParse(value) && protocols.includes(new URL(value).protocol) && isDecodable(value);
@@ -58,6 +89,16 @@ export function Country() {
 
 export function Matching(pattern: RegExp, text: string) {
   return Rule(text, (value) => pattern.test(value));
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', length, ...rest] = text.split('/');
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] as number;
+  return (
+    rest.length === 0 &&
+    bits > 0 &&
+    (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits))
+  );
 }
 
 /** A percent sign in a password must itself be encoded; drivers fail on it late and without a name. */
