@@ -16,6 +16,7 @@ const swc = [
 
 const esmOnly = [
   'content-disposition/',
+  '@fastify/cookie/',
   '@nestjs/',
   'cookie/',
   'file-type/',

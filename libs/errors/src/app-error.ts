@@ -91,6 +91,35 @@ export class RateLimited extends AppError {
   }
 }
 
+export class ProofOfWorkRequired extends AppError {
+  readonly code = 'proof_of_work_required';
+  override readonly extensions: Extensions;
+
+  /** @param challenge an ALTCHA challenge. */
+  constructor(challenge: object) {
+    super('solve the challenge and send the solution as `altcha`');
+    this.extensions = { challenge };
+  }
+}
+
+export class PhoneNumberNotAllowed extends AppError {
+  readonly code = 'phone_number_not_allowed';
+
+  constructor() {
+    super('no messages are sent to this country or kind of line');
+  }
+}
+
+export class SendsSuspended extends AppError {
+  readonly code = 'sends_suspended';
+  override readonly extensions: Extensions;
+
+  constructor(override readonly retryAfterSeconds: number) {
+    super(`try again in ${retryAfterSeconds} s`);
+    this.extensions = { retry_after: retryAfterSeconds };
+  }
+}
+
 /** Something this process depends on did not answer. The cause is for the log, never for the client. */
 export class Unavailable extends AppError {
   readonly code = 'unavailable';

@@ -27,6 +27,12 @@ export const PROBLEMS = {
     explanation:
       'The code does not sign this phone number in. On `/v1` routes `attempts_left` says how many tries the verification still has; `/signup` does not tell a wrong code from an expired, used or never-sent one.',
   },
+  proof_of_work_required: {
+    status: 403,
+    title: 'A proof of work is needed first',
+    explanation:
+      'Before this message is paid for, the asker has to show that it is worth some work to them. Solve `challenge` (ALTCHA, version 2; the widget and `altcha-lib` do it) and send the request again with the Base64 of `{"challenge", "solution"}` as `altcha`. A challenge is for one number, once, within minutes.',
+  },
   not_found: {
     status: 404,
     title: 'There is nothing here',
@@ -59,11 +65,23 @@ export const PROBLEMS = {
     title: 'The content type is not supported',
     explanation: 'Send JSON in UTF-8 with `Content-Type: application/json`.',
   },
+  phone_number_not_allowed: {
+    status: 422,
+    title: 'This phone number is not served',
+    explanation:
+      'This server sends nothing to the country of the number, or to its kind of line: mobile numbers are served, premium and fixed lines are not.',
+  },
   rate_limited: {
     status: 429,
     title: 'Too many requests',
     explanation:
       'A limit was reached; `limit` is its name. Wait `retry_after` seconds (also in the `Retry-After` header) and try again.',
+  },
+  sends_suspended: {
+    status: 429,
+    title: 'Messages to this number are suspended',
+    explanation:
+      'Too few of the messages to this prefix or from this network were answered lately, or what may be spent today is spent, so no more are paid for until `retry_after` seconds have passed (also in the `Retry-After` header).',
   },
   headers_too_large: {
     status: 431,

@@ -27,7 +27,7 @@ describe('migrations', () => {
   async function schema(): Promise<unknown[]> {
     return [
       await server.query(
-        `select table_name, ordinal_position, column_name, data_type, is_nullable, column_default,
+        `select table_name, column_name, data_type, is_nullable, column_default,
                 character_maximum_length
            from information_schema.columns where table_schema = 'public' order by 1, 2`,
       ),

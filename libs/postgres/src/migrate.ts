@@ -4,6 +4,7 @@ import { CreateTokens0000000000002 } from './migrations/000002-create-tokens.js'
 import { CreateDataKeys0000000000003 } from './migrations/000003-create-data-keys.js';
 import { CreateVerifications0000000000004 } from './migrations/000004-create-verifications.js';
 import { CreateLimits0000000000005 } from './migrations/000005-create-limits.js';
+import { CreateAbuseStates0000000000006 } from './migrations/000006-create-abuse-states.js';
 
 const MIGRATIONS = [
   CreateUsers0000000000001,
@@ -11,6 +12,7 @@ const MIGRATIONS = [
   CreateDataKeys0000000000003,
   CreateVerifications0000000000004,
   CreateLimits0000000000005,
+  CreateAbuseStates0000000000006,
 ];
 
 /** Names the lock that lets one process migrate at a time. Any number that nobody else uses. */

@@ -31,6 +31,9 @@ export class NestLog implements LoggerService {
     message: unknown,
     context?: string,
   ): void {
-    this.target[level]({ context }, String(message));
+    // What is said in members stays in members.
+    if (typeof message === 'object' && message?.constructor === Object)
+      this.target[level]({ context, ...message });
+    else this.target[level]({ context }, String(message));
   }
 }

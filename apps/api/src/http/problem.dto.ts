@@ -63,10 +63,13 @@ export class ProblemDto {
   limit?: string;
 
   /**
-   * With `rate_limited`: seconds until another try makes sense.
+   * With `rate_limited` and `sends_suspended`: seconds until another try makes sense.
    * @example 27
    */
   retry_after?: number;
+
+  /** With `proof_of_work_required`: what to solve (ALTCHA, version 2). */
+  challenge?: Record<string, unknown>;
 
   /** With `unavailable` at `/health/ready`: each dependency by name. */
   dependencies?: Record<string, unknown>;

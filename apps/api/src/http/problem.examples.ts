@@ -3,8 +3,11 @@ import {
   InvalidRequest,
   InvalidToken,
   NotFound,
+  PhoneNumberNotAllowed,
   type ProblemCode,
+  ProofOfWorkRequired,
   RateLimited,
+  SendsSuspended,
   Unauthenticated,
   Unavailable,
   VerificationClosed,
@@ -17,19 +20,37 @@ const FAULT = {
   detail: 'must be an international phone number, such as +14155550100',
 };
 
+const CHALLENGE = {
+  parameters: {
+    algorithm: 'SHA-256',
+    cost: 1,
+    data: { number: 'c0VBqJX4yX8yvJ0f2p5m4Q' },
+    expiresAt: 1_795_437_300,
+    keyLength: 32,
+    keyPrefix: '4f1b6d1c0f0b4a3f9a76c1f0e2d3b4a5',
+    keySignature: '9d3c0f6e5a7b8c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f405162738495',
+    nonce: '5b0c7d1e2f3a4b5c6d7e8f9001122334',
+    salt: '0a1b2c3d4e5f60718293a4b5c6d7e8f9',
+  },
+  signature: '1f2e3d4c5b6a79880716253443526170f1e2d3c4b5a697887061524334251607',
+};
+
 /** What is thrown when it happens, so that the examples cannot differ from the answers. */
 const THROWN: Record<ProblemCode, (path: string) => unknown> = {
   invalid_request: () => new InvalidRequest('the phone number is not valid', [FAULT]),
   unauthenticated: () => new Unauthenticated(),
   invalid_token: () => new InvalidToken(),
   code_rejected: (path) => new CodeRejected(path === '/signup' ? undefined : 4),
+  proof_of_work_required: () => new ProofOfWorkRequired(CHALLENGE),
   not_found: () => new NotFound('verification'),
   method_not_allowed: () => ({ statusCode: 405 }),
   request_timeout: () => ({ statusCode: 408 }),
   verification_closed: () => new VerificationClosed('expired'),
   payload_too_large: () => ({ statusCode: 413 }),
   unsupported_media_type: () => ({ statusCode: 415 }),
+  phone_number_not_allowed: () => new PhoneNumberNotAllowed(),
   rate_limited: () => new RateLimited('cool_down', 27),
+  sends_suspended: () => new SendsSuspended(600),
   headers_too_large: () => ({ statusCode: 431 }),
   internal_error: () => ({ statusCode: 500 }),
   unavailable: () => new Unavailable('example'),
