@@ -106,6 +106,7 @@ const get = (target: string, ...fields: string[]) =>
 
 describe('The edge', () => {
   let api: RunningApi;
+  let strict: RunningApi;
   let client: Client;
   let token: string;
 
@@ -113,8 +114,12 @@ describe('The edge', () => {
     api = await startApi({ name: 'Postgres alone', redis: false }, { PUBLIC_URL });
     client = api.client;
     token = await signIn(api);
+    strict = await startApi(
+      { name: 'Postgres alone', redis: false },
+      { PUBLIC_URL, BREAKER_MODE: 'enforce', SPEND_CAP_PER_COUNTRY: '0.1' },
+    );
   });
-  afterAll(() => api.stop());
+  afterAll(() => Promise.all([api.stop(), strict.stop()]));
   afterEach(() => jest.restoreAllMocks());
 
   async function send(bytes: string | Buffer): Promise<Answer> {
@@ -151,6 +156,15 @@ describe('The edge', () => {
         },
         extensions: { attempts_left: 4 },
       },
+      proof_of_work_required: {
+        answer: async () => {
+          // So many messages to an address whose codes nobody has typed in yet are one too many.
+          const ask = () => strict.client.post('/v1/verifications', { phone_number: someNumber() });
+          for (let i = 0; i < 4; i += 1) await ask();
+          return ask();
+        },
+        extensions: { challenge: { parameters: expect.any(Object), signature: expect.any(String) } },
+      },
       not_found: { answer: () => client.get('/v1/verifications/nobody') },
       method_not_allowed: {
         answer: () => client.delete('/v1/verifications'),
@@ -168,6 +182,15 @@ describe('The edge', () => {
       payload_too_large: { answer: () => client.post('/v1/verifications', { name: 'a'.repeat(16_384) }) },
       unsupported_media_type: {
         answer: () => client.send('POST', '/v1/verifications', '{}', { 'content-type': 'text/plain' }),
+      },
+      phone_number_not_allowed: {
+        answer: () => client.post('/v1/verifications', { phone_number: '+442079460958' }),
+      },
+      sends_suspended: {
+        // A message to there costs more than may be spent in a day.
+        answer: () => strict.client.post('/v1/verifications', { phone_number: '+923012345678' }),
+        extensions: { retry_after: expect.any(Number) },
+        headers: { 'retry-after': expect.stringMatching(/^\d+$/) },
       },
       rate_limited: {
         answer: async () => {
@@ -205,7 +228,7 @@ describe('The edge', () => {
           code,
           ...extensions,
         });
-        for (const [name, value] of Object.entries(headers)) expect(given.headers.get(name)).toBe(value);
+        for (const [name, value] of Object.entries(headers)) expect(given.headers.get(name)).toEqual(value);
       },
     );
 
@@ -397,6 +420,7 @@ describe('The edge', () => {
       '/v1/verifications/:id': 'GET, HEAD, DELETE',
       '/v1/verifications/:id/resend': 'POST',
       '/v1/verifications/:id/check': 'POST',
+      '/v1/devices': 'DELETE',
       '/health/live': 'GET, HEAD',
       '/health/ready': 'GET, HEAD',
       '/metrics': 'GET, HEAD',

@@ -11,13 +11,17 @@ type Loose = any;
 
 /** Each documented operation with the statuses it must name. */
 const OPERATIONS: Record<string, number[]> = {
-  'post /signup': [200, 400, 401, 413, 415, 429, 500, 503],
+  'post /signup': [200, 400, 401, 403, 413, 415, 422, 429, 500, 503],
   'get /protected': [200, 401, 500, 503],
-  'post /v1/verifications': [202, 400, 401, 413, 415, 429, 500, 503],
+  'post /v1/verifications': [202, 400, 401, 403, 413, 415, 422, 429, 500, 503],
   'get /v1/verifications/{id}': [200, 401, 404, 500, 503],
   'delete /v1/verifications/{id}': [204, 401, 404, 410, 500, 503],
-  'post /v1/verifications/{id}/resend': [202, 400, 401, 404, 410, 413, 415, 429, 500, 503],
-  'post /v1/verifications/{id}/check': [200, 400, 401, 404, 410, 413, 415, 500, 503],
+  'post /v1/verifications/{id}/resend': [202, 400, 401, 403, 404, 410, 413, 415, 422, 429, 500, 503],
+  'post /v1/verifications/{id}/check': [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
+  'delete /v1/devices': [204, 401, 500, 503],
+  'get /v1/operations/blocks': [200, 401, 500, 503],
+  'delete /v1/operations/blocks': [204, 401, 500, 503],
+  'delete /v1/operations/blocks/{id}': [204, 401, 404, 500, 503],
   'get /health/live': [200, 401, 500, 503],
   'get /health/ready': [200, 401, 500, 503],
   'get /dev/inbox/messages': [200, 400, 401, 500, 503],
@@ -37,6 +41,7 @@ describe('The OpenAPI document', () => {
     server = await ServerProcess.api({
       DATABASE_URL: database.url,
       SECRET: 'a secret for tests that is long enough',
+      OPERATOR_TOKEN: 'a-token-for-operators',
     });
     client = server.client;
     document = (await client.get('/openapi.json')).body;

@@ -233,6 +233,7 @@ describe.each(modes)('Signing in on $name', (mode) => {
         token_type: 'Bearer',
         expires_at: expect.any(String),
         is_new_user: true,
+        device_token: expect.stringMatching(/^[\w-]{72}$/),
         user: expect.objectContaining({ name: 'Ada', phone_number }),
       });
       const again = await post(`${path}/check`, { code });

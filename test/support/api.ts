@@ -4,6 +4,7 @@ import { openLog } from '#program';
 import { createApi } from '../../apps/api/src/api.js';
 import { Client } from './client.js';
 import { freshDatabase, freshRedis, type Mode, type TestDatabase } from './databases.js';
+import { GENEROUS } from './generous.js';
 import { waitFor } from './wait.js';
 
 export const SECRET = 'a secret for tests that is long enough';
@@ -41,10 +42,27 @@ export async function startApi(
       DATABASE_URL: database.url,
       REDIS_URL: mode.redis ? await freshRedis() : undefined,
       LOG_LEVEL: 'silent',
+      ...GENEROUS,
       ...variables,
     }),
     ...overrides,
   };
+  const api = await listen(config, database);
+  return {
+    ...api,
+    stop: async () => {
+      await api.stop();
+      await database.drop();
+    },
+  };
+}
+
+/** Another server with the same configuration on the same stores, as a second replica is, or a restarted one. */
+export function startReplica({ config, database }: RunningApi): Promise<RunningApi> {
+  return listen(config, database);
+}
+
+async function listen(config: AppConfig, database: TestDatabase): Promise<RunningApi> {
   const nest = await createApi(config, database.url, openLog(config.logLevel));
   await nest.listen(0, '127.0.0.1');
   const client = new Client(await nest.getUrl());
@@ -58,9 +76,6 @@ export async function startApi(
         const { body } = await client.get(`/dev/inbox/messages?to=${encodeURIComponent(phoneNumber)}`);
         return body[0]?.code;
       }),
-    stop: async () => {
-      await nest.close();
-      await database.drop();
-    },
+    stop: () => nest.close(),
   };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { Client } from './client.js';
 import type { FakeTwilio } from './fake-twilio.js';
+import { GENEROUS } from './generous.js';
 import { waitFor } from './wait.js';
 
 const PROGRAMS = {
@@ -40,7 +41,7 @@ export class ServerProcess {
     const { PATH = '' } = process.env;
     const child = spawn(process.execPath, [resolve(root, PROGRAMS[program]), ...args], {
       cwd: root,
-      env: { PATH, PORT: '0', LOG_LEVEL: 'warn', ...variables },
+      env: { PATH, PORT: '0', LOG_LEVEL: 'warn', ...GENEROUS, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new ServerProcess(child);

@@ -3,11 +3,14 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuthGuard, AuthModule } from '#auth';
 import type { AppConfig } from '#config';
+import { DevicesController } from './account/devices.controller.js';
 import { PhoneNumbers } from './http/phone-numbers.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { ProblemsController } from './http/problems.controller.js';
+import { DeviceCookie } from './http/requester.js';
 import { createValidationPipe } from './http/validation.js';
 import { InboxController } from './inbox/inbox.controller.js';
+import { BlocksController } from './operations/blocks.controller.js';
 import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
@@ -26,12 +29,18 @@ export class ApiModule {
         HealthController,
         MetricsController,
         ProblemsController,
+        DevicesController,
+        ...(config.operatorToken === null ? [] : [BlocksController]),
         ...(config.twilio ? [] : [InboxController]),
       ],
       providers: [
         { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_PIPE, useFactory: createValidationPipe },
         { provide: APP_FILTER, useValue: new ProblemFilter(config.publicUrl) },
+        {
+          provide: DeviceCookie,
+          useValue: new DeviceCookie(config.publicUrl?.startsWith('https:') === true),
+        },
         { provide: PhoneNumbers, useValue: new PhoneNumbers(config.defaultRegion) },
       ],
     };

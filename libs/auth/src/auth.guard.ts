@@ -10,8 +10,10 @@ import type { FastifyRequest } from 'fastify';
 import { InvalidToken, Unauthenticated } from '#errors';
 import type { User } from '#users';
 import { AuthService } from './auth.service.js';
+import { OperatorCredential } from './operator-credential.js';
 
 const PUBLIC = 'public';
+const OPERATORS = 'operators';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,6 +25,9 @@ declare module 'fastify' {
 /** The route answers the anonymous too. */
 export const Public = () => SetMetadata(PUBLIC, true);
 
+/** The route is for whoever holds `OPERATOR_TOKEN`, and for nobody else. */
+export const OperatorsOnly = () => SetMetadata(OPERATORS, true);
+
 /** The user whose token the request carries. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) => {
   return context.switchToHttp().getRequest<FastifyRequest>().user;
@@ -33,20 +38,26 @@ export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionC
 export class AuthGuard implements CanActivate {
   constructor(
     private readonly auth: AuthService,
+    private readonly operators: OperatorCredential,
     private readonly reflector: Reflector,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<true> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const token = bearerOf(request.headers.authorization);
+    if (this.says(OPERATORS, context)) {
+      if (token === null) throw new Unauthenticated();
+      if (!this.operators.isRight(token)) throw new InvalidToken();
+      return true;
+    }
     if (token !== null) request.user = await this.auth.userOf(token);
-    if (!request.user && !this.isPublic(context)) throw new Unauthenticated();
+    if (!request.user && !this.says(PUBLIC, context)) throw new Unauthenticated();
     return true;
   }
 
-  private isPublic(context: ExecutionContext): boolean {
+  private says(mark: string, context: ExecutionContext): boolean {
     return (
-      this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()]) === true
+      this.reflector.getAllAndOverride<boolean>(mark, [context.getHandler(), context.getClass()]) === true
     );
   }
 }

@@ -1,7 +1,15 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AbuseModule, PostgresLimiterStore, RedisLimiterStore } from '#abuse';
+import {
+  AbuseModule,
+  PostgresLimiterStore,
+  PostgresStateStore,
+  RedisLimiterStore,
+  RedisStateStore,
+  readPolicy,
+  readPrices,
+} from '#abuse';
 import { BackgroundModule, PostgresTaskQueue, RedisTaskQueue } from '#background';
-import type { AppConfig } from '#config';
+import { type AppConfig, ConfigurationError } from '#config';
 import { KeysModule, madeUpSecret } from '#keys';
 import { InboxSender, MessagingModule, TwilioSender } from '#messaging';
 import { OtpModule, PostgresVerificationStore, RedisVerificationStore } from '#otp';
@@ -11,6 +19,7 @@ import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
 import { AuthService } from './auth.service.js';
 import { Housekeeping } from './housekeeping.js';
+import { OperatorCredential } from './operator-credential.js';
 import { SendCodeTask } from './send-code.task.js';
 
 /** Everything but HTTP, put together. The one place that picks drivers. */
@@ -22,6 +31,22 @@ export class AuthModule {
     const messaging = MessagingModule.forRoot(
       config.twilio ? new TwilioSender(config.twilio) : new InboxSender(),
     );
+    const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
+    const abuse = AbuseModule.forRoot({
+      limiterStore: redisUrl ? RedisLimiterStore : PostgresLimiterStore,
+      breakerStore: redisUrl ? RedisStateStore : PostgresStateStore,
+      ledgerStore: PostgresStateStore,
+      limits: { ...config.limits, contestedSends: policy.guesses.contestedSends },
+      options: {
+        policy,
+        prices: fromFile('PRICES_FILE', () => readPrices(config.pricesFile)),
+        caps: config.spendCaps,
+        allowedCountries: config.allowedCountries,
+        breakerEnforced: config.breakerEnforced,
+        usualCodeLength: config.otp.length,
+        maxAttempts: config.otp.maxAttempts,
+      },
+    });
     return {
       module: AuthModule,
       imports: [
@@ -36,10 +61,7 @@ export class AuthModule {
           inProcess: config.background,
           drainTimeoutMs: config.drainTimeoutMs,
         }),
-        AbuseModule.forRoot({
-          store: redisUrl ? RedisLimiterStore : PostgresLimiterStore,
-          policy: { coolDownsMs: config.coolDownsMs },
-        }),
+        abuse,
         OtpModule.forRoot({
           store: redisUrl ? RedisVerificationStore : PostgresVerificationStore,
           policy: config.otp,
@@ -48,8 +70,22 @@ export class AuthModule {
         TokensModule.forRoot({ ttlMs: config.tokenTtlMs }),
         UsersModule,
       ],
-      providers: [AuthService, SendCodeTask, Housekeeping],
-      exports: [AuthService, messaging],
+      providers: [
+        AuthService,
+        SendCodeTask,
+        Housekeeping,
+        { provide: OperatorCredential, useValue: new OperatorCredential(config.operatorToken) },
+      ],
+      exports: [AuthService, OperatorCredential, abuse, messaging],
     };
+  }
+}
+
+/** A file that cannot be used is a fault of the configuration. */
+function fromFile<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ConfigurationError([{ name, rule: (error as Error).message }]);
   }
 }

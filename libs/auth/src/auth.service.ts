@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Limits } from '#abuse';
+import { Abuse, type Requester } from '#abuse';
 import { CodeRejected, InvalidToken, NotFound, VerificationClosed } from '#errors';
-import { Keys } from '#keys';
 import type { Channel } from '#messaging';
-import { type Verification, type VerificationId, VerificationService } from '#otp';
+import { type Purpose, type Verification, type VerificationId, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { TokensRepository } from '#tokens';
@@ -20,48 +19,57 @@ export interface CodeRequest {
   readonly locale?: string | null;
 }
 
+/** What was admitted, and for whom. */
+interface Place {
+  readonly resendAfterMs: number;
+  readonly ticket: string;
+  readonly device: string | null;
+  readonly codeLength: number;
+}
+
 /** A fresh sign-in: the only moment in which the token is known. */
 export interface Session {
   readonly token: string;
   readonly expiresAt: Date;
   readonly user: User;
   readonly isNewUser: boolean;
+  /** By which this device is known on the number from now on. */
+  readonly deviceToken: string;
 }
 
 /** The stories: ask for a code, trade it for a session, find out who holds a token. */
 @Injectable()
 export class AuthService {
   constructor(
-    private readonly limits: Limits,
+    private readonly abuse: Abuse,
     private readonly verifications: VerificationService,
     private readonly sendCode: SendCodeTask,
     private readonly users: UsersRepository,
     private readonly tokens: TokensRepository,
     private readonly database: Database,
-    private readonly keys: Keys,
   ) {}
 
   /** Resolves before the provider is asked, when the message cannot be lost any more. */
-  async requestCode(request: CodeRequest): Promise<Verification> {
-    const resendAfterMs = await this.admit(request.phoneNumber);
-    const verification = await this.verifications.open({ ...request, purpose: 'sign_in' }, resendAfterMs);
+  async requestCode(request: CodeRequest, requester: Requester): Promise<Verification> {
+    const place = await this.admit(request.phoneNumber, requester);
+    const verification = await this.open('sign_in', request, place);
     await this.sendCode.enqueue(verification);
     return verification;
   }
 
-  /** The same for whoever knows the number only: a number has one such verification at a time. */
-  async requestSignUpCode(request: CodeRequest): Promise<void> {
-    const resendAfterMs = await this.admit(request.phoneNumber);
-    const verification = await this.openOrResend(request, resendAfterMs);
+  /** The same for whoever knows the number only: to them a number has one such verification at a time. */
+  async requestSignUpCode(request: CodeRequest, requester: Requester): Promise<void> {
+    const place = await this.admit(request.phoneNumber, requester);
+    const verification = await this.openOrResend(request, place);
     await this.sendCode.enqueue(verification);
   }
 
   /** The same code once more. */
-  async resendCode(id: VerificationId): Promise<Verification> {
-    const { phoneNumber, status } = await this.verifications.get(id);
+  async resendCode(id: VerificationId, requester: Requester): Promise<Verification> {
+    const { phoneNumber, device, status } = await this.verifications.get(id);
     if (status !== 'pending') throw new VerificationClosed(status);
-    const resendAfterMs = await this.admit(phoneNumber);
-    const verification = await this.verifications.resend(id, resendAfterMs);
+    const place = await this.admit(phoneNumber, requester, device);
+    const verification = await this.verifications.resend(id, place);
     await this.sendCode.enqueue(verification);
     return verification;
   }
@@ -73,23 +81,48 @@ export class AuthService {
 
   /** The code signs nobody in any more. */
   async cancel(id: VerificationId): Promise<void> {
-    await this.verifications.cancel(id);
+    await this.abuse.abandoned(await this.verifications.cancel(id));
   }
 
-  async signIn(id: VerificationId, code: string, name?: string | null): Promise<Session> {
-    return this.verifications.check(id, code, (verification) => this.openSession(verification, name));
+  async signIn(
+    id: VerificationId,
+    code: string,
+    requester: Requester,
+    name?: string | null,
+  ): Promise<Session> {
+    await this.abuse.admitCheck(requester);
+    return this.verifications.check(
+      id,
+      code,
+      (verification) => this.openSession(verification, requester, name),
+      (verification) => this.abuse.admitGuess(verification, requester),
+    );
   }
 
   /** Wrong, expired, used and never sent are one answer, because the caller proves nothing but the number. */
-  async signUp(phoneNumber: PhoneNumber, code: string, name?: string | null): Promise<Session> {
-    const verification = await this.verifications.findOpen('sign_up', phoneNumber);
-    if (!verification) throw new CodeRejected();
+  async signUp(
+    phoneNumber: PhoneNumber,
+    code: string,
+    requester: Requester,
+    name?: string | null,
+  ): Promise<Session> {
+    const { device } = await this.abuse.standingOf(phoneNumber, requester);
+    const verification = await this.verifications.findOpen('sign_up', phoneNumber, device);
+    if (!verification) {
+      await this.abuse.admitCheck(requester);
+      throw new CodeRejected();
+    }
     try {
-      return await this.signIn(verification.id, code, name);
+      return await this.signIn(verification.id, code, requester, name);
     } catch (error) {
       const isRefusal = [CodeRejected, VerificationClosed, NotFound].some((kind) => error instanceof kind);
       throw isRefusal ? new CodeRejected() : error;
     }
+  }
+
+  /** Every device that was known on the user's number is a stranger again, the one that asks included. */
+  async forgetDevices({ phoneNumber }: User): Promise<void> {
+    await this.abuse.forgetDevices(phoneNumber);
   }
 
   /** @throws InvalidToken */
@@ -100,23 +133,41 @@ export class AuthService {
     return user;
   }
 
-  /** @returns milliseconds until the number may be sent another message. */
-  private admit(phoneNumber: PhoneNumber): Promise<number> {
-    return this.limits.admitMessage(this.keys.indexOf(phoneNumber));
+  /** Both are looked up for every number, so that the answer takes as long for an unknown one. */
+  private async admit(
+    phoneNumber: PhoneNumber,
+    requester: Requester,
+    openedBy: string | null = null,
+  ): Promise<Place> {
+    const [standing, known] = await Promise.all([
+      this.abuse.standingOf(phoneNumber, requester),
+      this.users.isKnown(phoneNumber),
+    ]);
+    const device = openedBy ?? standing.device;
+    const admission = await this.abuse.admitMessage(phoneNumber, requester, { device, known });
+    return { ...admission, device, codeLength: standing.codeLength };
   }
 
-  private async openOrResend(request: CodeRequest, resendAfterMs: number): Promise<Verification> {
-    const live = await this.verifications.findOpen('sign_up', request.phoneNumber);
+  private open(purpose: Purpose, request: CodeRequest, place: Place): Promise<Verification> {
+    return this.verifications.open({ ...request, ...place, purpose }, place.resendAfterMs);
+  }
+
+  private async openOrResend(request: CodeRequest, place: Place): Promise<Verification> {
+    const live = await this.verifications.findOpen('sign_up', request.phoneNumber, place.device);
     const lasts = live !== null && live.expiresAt.getTime() - Date.now() > TOO_SHORT_TO_RESEND_MS;
     return lasts
-      ? this.verifications.resend(live.id, resendAfterMs, request.name)
-      : this.verifications.open({ ...request, purpose: 'sign_up' }, resendAfterMs);
+      ? this.verifications.resend(live.id, { ...place, name: request.name })
+      : this.open('sign_up', request, place);
   }
 
   /** A user and a token, or neither. The token is made first, so that a second try writes the same one. */
-  private async openSession(verification: Verification, name?: string | null): Promise<Session> {
+  private async openSession(
+    verification: Verification,
+    requester: Requester,
+    name?: string | null,
+  ): Promise<Session> {
     const token = this.tokens.generate();
-    return this.database.transaction(async (transaction) => {
+    const { user, isNewUser } = await this.database.transaction(async (transaction) => {
       const { user, isNew } = await this.users.findOrCreate(
         transaction,
         verification.phoneNumber,
@@ -127,7 +178,9 @@ export class AuthService {
         scope: 'authentication',
         verificationId: verification.id,
       });
-      return { token: token.secret, expiresAt: token.expiresAt, user, isNewUser: isNew };
+      return { user, isNewUser: isNew };
     });
+    const deviceToken = await this.abuse.succeeded(verification, requester);
+    return { token: token.secret, expiresAt: token.expiresAt, user, isNewUser, deviceToken };
   }
 }

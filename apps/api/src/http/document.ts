@@ -33,7 +33,10 @@ const AUTHENTICATE = {
 const RETRY_AFTER = { description: 'Seconds until another try makes sense.', schema: { type: 'integer' } };
 
 /** Swagger UI at /docs, and the document it shows at /openapi.json. */
-export function serveDocument(api: NestFastifyApplication, { publicUrl, twilio }: AppConfig): void {
+export function serveDocument(
+  api: NestFastifyApplication,
+  { publicUrl, twilio, operatorToken }: AppConfig,
+): void {
   const builder = new DocumentBuilder()
     .setTitle('Latchkey')
     .setDescription(
@@ -48,6 +51,10 @@ export function serveDocument(api: NestFastifyApplication, { publicUrl, twilio }
       bearerFormat: 'opaque',
       description: 'The `token` of a sign-in: 26 characters.',
     });
+  if (operatorToken !== null) {
+    const description = '`OPERATOR_TOKEN`';
+    builder.addBearerAuth({ type: 'http', scheme: 'bearer', description }, 'operator');
+  }
   if (publicUrl) builder.addServer(publicUrl);
   const create = () =>
     completed(SwaggerModule.createDocument(api, builder.build()), publicUrl ?? EXAMPLE_URL);

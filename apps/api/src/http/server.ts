@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import fastifyCookie from '@fastify/cookie';
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -30,10 +31,15 @@ const COMMON_HEADERS = {
 };
 
 /** Limits of time and size, and answers for what never becomes a request. */
-export function serverOptions({ publicUrl }: Pick<AppConfig, 'publicUrl'>) {
+export function serverOptions({
+  publicUrl,
+  trustedProxies,
+}: Pick<AppConfig, 'publicUrl' | 'trustedProxies'>) {
   const filter = new ProblemFilter(publicUrl);
   return {
     bodyLimit: BODY_LIMIT,
+    // Read from right to left: the first address that is not a trusted proxy's is the client's.
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     requestTimeout: READ_TIMEOUT_MS,
     handlerTimeout: WRITE_TIMEOUT_MS,
     connectionTimeout: WRITE_TIMEOUT_MS,
@@ -65,6 +71,7 @@ export function prepareFastify(fastify: FastifyInstance<RawServerDefault>): void
     setCommonHeaders(request, reply);
     refuseWithoutHost(request);
   });
+  fastify.register(fastifyCookie);
   ignoreUnknownExpectations(fastify);
   countRequests(fastify);
   acceptJsonOnly(fastify);

@@ -1,6 +1,7 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { Public } from '#auth';
+import { Registry } from 'prom-client';
+import { abuseMetrics, Public } from '#auth';
 import { metrics } from './request-metrics.js';
 
 @ApiExcludeController()
@@ -11,6 +12,6 @@ export class MetricsController {
   @Get()
   @Header('content-type', metrics.contentType)
   read(): Promise<string> {
-    return metrics.metrics();
+    return Registry.merge([metrics, abuseMetrics]).metrics();
   }
 }

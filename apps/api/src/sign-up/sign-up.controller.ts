@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -7,9 +7,11 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AuthService, CurrentUser, Public, type Session, type User } from '#auth';
 import { PhoneNumbers } from '../http/phone-numbers.js';
 import { Problems } from '../http/problems.decorator.js';
+import { DeviceCookie, requesterOf } from '../http/requester.js';
 import { ProtectedDto } from './protected.dto.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
 import { UserDto } from './user.dto.js';
@@ -26,6 +28,7 @@ export class SignUpController {
   constructor(
     private readonly auth: AuthService,
     private readonly phoneNumbers: PhoneNumbers,
+    private readonly deviceCookie: DeviceCookie,
   ) {}
 
   /**
@@ -41,13 +44,32 @@ export class SignUpController {
     description: 'A code is on its way; or, with `otp`, the person is signed in.',
     schema: { anyOf: [{ $ref: getSchemaPath(CodeSentDto) }, { $ref: getSchemaPath(SignedUpDto) }] },
   })
-  @Problems('invalid_request', 'code_rejected', 'payload_too_large', 'unsupported_media_type', 'rate_limited')
+  @Problems(
+    'invalid_request',
+    'code_rejected',
+    'proof_of_work_required',
+    'payload_too_large',
+    'unsupported_media_type',
+    'phone_number_not_allowed',
+    'rate_limited',
+    'sends_suspended',
+  )
   @Post('signup')
   @HttpCode(200)
-  async signUp(@Body() { phone_number, name, otp }: SignUpDto): Promise<CodeSentDto | SignedUpDto> {
+  async signUp(
+    @Body() body: SignUpDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CodeSentDto | SignedUpDto> {
+    const { phone_number, name, otp } = body;
     const phoneNumber = this.phoneNumbers.read(phone_number);
-    if (otp) return signedUp(await this.auth.signUp(phoneNumber, otp, name));
-    await this.auth.requestSignUpCode({ phoneNumber, name, channel: 'sms' });
+    const requester = requesterOf(request, body);
+    if (otp) {
+      const session = await this.auth.signUp(phoneNumber, otp, requester, name);
+      this.deviceCookie.set(reply, session.deviceToken);
+      return signedUp(session);
+    }
+    await this.auth.requestSignUpCode({ phoneNumber, name, channel: 'sms' }, requester);
     return { success: true, message: 'OTP sent successfully' };
   }
 

@@ -25,6 +25,19 @@ export class SignUpDto {
   @IsOptional()
   @IsText({ max: 32 })
   otp?: string | null;
+
+  /**
+   * The `device_token` of an earlier sign-in on this number; the cookie `latchkey_device`, which comes with every
+   * sign-in, does as well.
+   */
+  @IsOptional()
+  @IsText({ max: 512 })
+  device_token?: string | null;
+
+  /** The solution of the `challenge` that came with `proof_of_work_required`. */
+  @IsOptional()
+  @IsText({ max: 4_096 })
+  altcha?: string | null;
 }
 
 export class CodeSentDto {

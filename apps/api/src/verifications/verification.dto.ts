@@ -37,6 +37,19 @@ export class OpenVerificationDto {
   @IsOptional()
   @IsText({ max: 100 })
   name?: string | null;
+
+  /**
+   * The `device_token` of an earlier sign-in on this number; the cookie `latchkey_device` does as well. A device that
+   * is known waits for no stranger's guesses and messages.
+   */
+  @IsOptional()
+  @IsText({ max: 512 })
+  device_token?: string | null;
+
+  /** The solution of the `challenge` that came with `proof_of_work_required`. */
+  @IsOptional()
+  @IsText({ max: 4_096 })
+  altcha?: string | null;
 }
 
 export class ResendVerificationDto {
@@ -47,11 +60,21 @@ export class ResendVerificationDto {
   @IsOptional()
   @IsIn(CHANNELS, { message: `must be one of ${CHANNELS.join(', ')}` })
   channel?: Channel | null;
+
+  /** The `device_token` of an earlier sign-in on this number, unless it is in the cookie. */
+  @IsOptional()
+  @IsText({ max: 512 })
+  device_token?: string | null;
+
+  /** The solution of the `challenge` that came with `proof_of_work_required`. */
+  @IsOptional()
+  @IsText({ max: 4_096 })
+  altcha?: string | null;
 }
 
 export class CheckVerificationDto {
   /**
-   * The code from the message.
+   * The code from the message. Spaces, hyphens and case do not matter.
    * @example "123456"
    */
   @IsText({ max: 32 })
@@ -64,6 +87,11 @@ export class CheckVerificationDto {
   @IsOptional()
   @IsText({ max: 100 })
   name?: string | null;
+
+  /** The `device_token` of an earlier sign-in on this number, unless it is in the cookie. */
+  @IsOptional()
+  @IsText({ max: 512 })
+  device_token?: string | null;
 }
 
 export class DeliveryDto {
@@ -88,7 +116,10 @@ export class VerificationDto {
   /** @example "sms" */
   channel: string;
 
-  /** @example 6 */
+  /**
+   * Digits; a code of 10 is letters and digits. Longer than usual while somebody guesses at the number.
+   * @example 6
+   */
   code_length: number;
 
   /** @example 5 */
@@ -133,14 +164,21 @@ export class SessionDto {
   /** Whether this sign-in made the account. */
   is_new_user: boolean;
 
+  /**
+   * Keep it on the device and give it back with its next sign-in on this number. Browsers get it as a cookie too.
+   * @example "pJ0Xv2mQk1uZc8dY5rT3wAGbQ0l3WfYk2m8s9q7e6d5c4b3a291807f6e5d4c3b2a1908070605"
+   */
+  device_token: string;
+
   user: UserDto;
 
-  static of({ token, expiresAt, isNewUser, user }: Session): SessionDto {
+  static of({ token, expiresAt, isNewUser, deviceToken, user }: Session): SessionDto {
     return {
       token,
       token_type: 'Bearer',
       expires_at: expiresAt,
       is_new_user: isNewUser,
+      device_token: deviceToken,
       user: UserDto.of(user),
     };
   }

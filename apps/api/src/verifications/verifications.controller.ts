@@ -7,14 +7,16 @@ import {
   Param,
   type PipeTransform,
   Post,
+  Req,
   Res,
 } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AuthService, isVerificationId, Public, type VerificationId } from '#auth';
 import { NotFound } from '#errors';
 import { PhoneNumbers } from '../http/phone-numbers.js';
 import { Problems } from '../http/problems.decorator.js';
+import { DeviceCookie, requesterOf } from '../http/requester.js';
 import {
   CheckVerificationDto,
   OpenVerificationDto,
@@ -39,6 +41,7 @@ export class VerificationsController {
   constructor(
     private readonly auth: AuthService,
     private readonly phoneNumbers: PhoneNumbers,
+    private readonly deviceCookie: DeviceCookie,
   ) {}
 
   /**
@@ -48,20 +51,28 @@ export class VerificationsController {
    */
   @Public()
   @ApiAcceptedResponse({ type: VerificationDto, headers: { Location: LOCATION } })
-  @Problems('invalid_request', 'payload_too_large', 'unsupported_media_type', 'rate_limited')
+  @Problems(
+    'invalid_request',
+    'proof_of_work_required',
+    'payload_too_large',
+    'unsupported_media_type',
+    'phone_number_not_allowed',
+    'rate_limited',
+    'sends_suspended',
+  )
   @Post()
   @HttpCode(202)
   async open(
-    @Body() { phone_number, channel, locale, name }: OpenVerificationDto,
+    @Body() body: OpenVerificationDto,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationDto> {
+    const { phone_number, channel, locale, name } = body;
     const phoneNumber = this.phoneNumbers.read(phone_number);
-    const verification = await this.auth.requestCode({
-      phoneNumber,
-      channel: channel ?? 'sms',
-      locale,
-      name,
-    });
+    const verification = await this.auth.requestCode(
+      { phoneNumber, channel: channel ?? 'sms', locale, name },
+      requesterOf(request, body),
+    );
     reply.header('location', `/v1/verifications/${verification.id}`);
     return VerificationDto.of(verification);
   }
@@ -78,19 +89,23 @@ export class VerificationsController {
   @Public()
   @Problems(
     'invalid_request',
+    'proof_of_work_required',
     'not_found',
     'verification_closed',
     'payload_too_large',
     'unsupported_media_type',
+    'phone_number_not_allowed',
     'rate_limited',
+    'sends_suspended',
   )
   @Post(':id/resend')
   @HttpCode(202)
   async resend(
     @Param('id', asVerificationId) id: VerificationId,
-    @Body() _body: ResendVerificationDto,
+    @Body() body: ResendVerificationDto,
+    @Req() request: FastifyRequest,
   ): Promise<VerificationDto> {
-    return VerificationDto.of(await this.auth.resendCode(id));
+    return VerificationDto.of(await this.auth.resendCode(id, requesterOf(request, body)));
   }
 
   /** Trades the right code for a session, once. */
@@ -102,14 +117,19 @@ export class VerificationsController {
     'verification_closed',
     'payload_too_large',
     'unsupported_media_type',
+    'rate_limited',
   )
   @Post(':id/check')
   @HttpCode(200)
   async check(
     @Param('id', asVerificationId) id: VerificationId,
-    @Body() { code, name }: CheckVerificationDto,
+    @Body() body: CheckVerificationDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SessionDto> {
-    return SessionDto.of(await this.auth.signIn(id, code, name));
+    const session = await this.auth.signIn(id, body.code, requesterOf(request, body), body.name);
+    this.deviceCookie.set(reply, session.deviceToken);
+    return SessionDto.of(session);
   }
 
   /** Gives the verification up: its code signs nobody in any more. */

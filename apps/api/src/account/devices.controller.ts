@@ -1,0 +1,23 @@
+import { Controller, Delete, HttpCode } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { AuthService, CurrentUser, type User } from '#auth';
+import { Problems } from '../http/problems.decorator.js';
+
+@ApiTags('Signed in')
+@ApiBearerAuth()
+@Controller('v1/devices')
+export class DevicesController {
+  constructor(private readonly auth: AuthService) {}
+
+  /**
+   * Revokes every device token of the number.
+   *
+   * Each device is a stranger on its next sign-in, this one too. Sessions stay.
+   */
+  @Problems('unauthenticated')
+  @Delete()
+  @HttpCode(204)
+  async forget(@CurrentUser() user: User): Promise<void> {
+    await this.auth.forgetDevices(user);
+  }
+}
