@@ -90,6 +90,8 @@ export interface States {
 
 export const SYSTEM = 'system';
 const SLOT_MS = 5_000;
+/** Less than any message weighs, and more than sums of logarithms are off by. */
+const ROUNDING = 1e-6;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const DAYS_REMEMBERED = 7;
@@ -148,7 +150,8 @@ export function verified(policy: Policy, states: States, message: Admitted, now:
     state.evidence = Math.max(0, state.evidence - verifiedWeight(policy));
     state.verified = creditedOf(policy, state, now) + 1;
     state.verifiedAt = now;
-    if (message.probes.includes(scope)) turns.push(...release(scope, state));
+    const triesThisHold = state.hold !== null && state.hold.since <= message.at;
+    if (triesThisHold && message.probes.includes(scope)) turns.push(...release(scope, state));
   }
   return turns;
 }
@@ -197,7 +200,8 @@ function tripped(policy: Policy, states: States, { sender, numbers }: Scopes, no
     const upwards = [...chain, SYSTEM];
     return upwards.flatMap((scope, i) => {
       const state = states.of(scope);
-      if (state.evidence < loseOf(policy, scope, state) * unverifiedWeight(policy)) return [];
+      const most = loseOf(policy, scope, state) * unverifiedWeight(policy);
+      if (state.evidence < most - ROUNDING) return [];
       for (const wider of upwards.slice(i + 1)) giveBack(states.of(wider), state);
       return [trip(policy, scope, state, now)];
     });
@@ -282,7 +286,7 @@ function objectionOf(
   if (hold) {
     return mayProbe(hold, now)
       ? null
-      : { action: hold.action, retryAfterMs: (hold.probeAt ?? hold.until) - now };
+      : { action: hold.action, retryAfterMs: Math.min(hold.probeAt ?? hold.until, hold.until) - now };
   }
   if (unsettledOf(state) < capOf(policy, scope, state, now)) return null;
   const oldest = state.unsettled[0]?.[0] ?? slotOf(now);
@@ -302,8 +306,9 @@ function mayProbe(hold: Hold | null, now: number): boolean {
 function count(states: States, scopes: readonly string[], now: number): void {
   for (const scope of scopes) {
     const { unsettled } = states.of(scope);
-    const newest = unsettled.at(-1);
-    if (newest?.[0] === slotOf(now)) newest[1] += 1;
+    // Not always the newest: the clocks of two processes differ.
+    const slot = unsettled.find(([start]) => start === slotOf(now));
+    if (slot) slot[1] += 1;
     else unsettled.push([slotOf(now), 1]);
   }
   const system = states.of(SYSTEM);
@@ -316,7 +321,7 @@ function awaitNextProbe({ breaker }: Policy, hold: Hold | null, now: number): vo
 
 /** The riskier, the more work: twice as much for each trip, and for each doubling of what is unsettled. */
 function hashesOf(policy: Policy, scope: string, state: ScopeState, now: number): number {
-  const excess = unsettledOf(state) / capOf(policy, scope, state, now);
+  const excess = unsettledOf(state) / Math.max(1, capOf(policy, scope, state, now));
   const risk = Math.max(0, state.trips - 1) + Math.floor(Math.log2(1 + excess));
   return Math.min(policy.proof.mostHashes, policy.proof.hashes * 2 ** risk);
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** Who asks, as far as the network tells: one client, and the network it is in. */
@@ -13,7 +14,8 @@ const UNKNOWN: ClientAddress = { client: 'unknown', network: 'unknown' };
 
 /** Reads an IP address; an IPv4 address in IPv6 clothes (RFC 4291, section 2.5.5.2) is an IPv4 address. */
 export function clientAddressOf(text: string): ClientAddress {
-  if (!ipaddr.isValid(text)) return UNKNOWN;
+  // The library also reads what no peer is called: "42", "010.1.1.1".
+  if (isIP(text) === 0 || !ipaddr.isValid(text)) return UNKNOWN;
   const address = ipaddr.process(text);
   if (address.kind() === 'ipv4') return { client: address.toString(), network: prefixOf(address, 24) };
   return { client: prefixOf(address, 64), network: prefixOf(address, 48) };

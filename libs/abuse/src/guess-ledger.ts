@@ -88,7 +88,7 @@ export function strangerGuess(
   if (waitMs > 0 && delayed) return { outcome: 'wait', waitMs };
   countGuess(record, verification, now);
   if (isShort) addToGauge(gauge, now, 1);
-  return { outcome: 'compare', waitMs };
+  return waitMs > 0 ? { outcome: 'compare', waitMs } : { outcome: 'compare' };
 }
 
 /** A device that is known on the number is about to have a code compared: it never waits for anybody. */

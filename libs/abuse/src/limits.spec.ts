@@ -9,14 +9,16 @@ import { connectRedis, quickOptions } from '#redis';
 import { freshDatabase, freshRedis } from '../../../test/support/databases.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
 import { waitFor } from '../../../test/support/wait.js';
+import { AbuseEvents } from './abuse-events.js';
 import type { LimiterStore } from './limiter-store.js';
 import { PostgresLimiterStore } from './limiter-store.postgres.js';
 import { RedisLimiterStore } from './limiter-store.redis.js';
-import { coolDownMs, Limits } from './limits.js';
+import { coolDownMs, type LimitPolicy, Limits, type Place } from './limits.js';
 
 Logger.overrideLogger(false);
 
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 /** A store on its server, and ways around it. */
 interface Opened {
@@ -57,17 +59,37 @@ describe.each(drivers)('Limits on $name', ({ open }) => {
   });
   afterAll(() => server.close());
 
-  const limitsOf = (...coolDownsMs: number[]) => new Limits(server.store, { coolDownsMs });
-  const rejection = (limits: Limits, number: string) =>
-    limits.admitMessage(number).then(
+  const events = new AbuseEvents();
+  const recorded = jest.spyOn(events, 'record');
+  beforeEach(() => recorded.mockClear());
+
+  const policyWith = (overrides: Partial<LimitPolicy>): LimitPolicy => ({
+    coolDownsMs: [HOUR],
+    sendsPerNumber: [
+      { points: 5, seconds: 600 },
+      { points: 10, seconds: 86_400 },
+    ],
+    sendsPerAddress: [{ points: 30, seconds: 600 }],
+    checksPerAddress: [{ points: 60, seconds: 600 }],
+    contestedSends: 3,
+    monitored: [],
+    ...overrides,
+  });
+  const limitsWith = (overrides: Partial<LimitPolicy>) =>
+    new Limits(server.store, policyWith(overrides), events);
+  const limitsOf = (...coolDownsMs: number[]) => limitsWith({ coolDownsMs });
+  const refusalOf = (answer: Promise<unknown>) =>
+    answer.then(
       () => null,
       (error: RateLimited) => error,
     );
+  const rejection = (limits: Limits, number: string) => refusalOf(limits.admitMessage(number));
+  const waitOf = async (place: Promise<Place>) => (await place).resendAfterMs;
 
   it('makes a number wait, and longer each time', async () => {
     const limits = limitsOf(1_000, 2_000, HOUR);
     const number = someNumber();
-    const admit = () => waitFor('an admission', () => limits.admitMessage(number).catch(() => null));
+    const admit = () => waitFor('an admission', () => waitOf(limits.admitMessage(number)).catch(() => null));
 
     const start = Date.now();
     expect(await admit()).toBeLessThanOrEqual(1_000);
@@ -86,7 +108,7 @@ describe.each(drivers)('Limits on $name', ({ open }) => {
     const number = someNumber();
     await limits.admitMessage(number);
     for (let i = 0; i < 10; i += 1) await rejection(limits, number);
-    const second = await waitFor('an admission', () => limits.admitMessage(number).catch(() => null));
+    const second = await waitFor('an admission', () => waitOf(limits.admitMessage(number)).catch(() => null));
     expect(second).toBeLessThanOrEqual(HOUR / 2);
   });
 
@@ -101,7 +123,7 @@ describe.each(drivers)('Limits on $name', ({ open }) => {
   it('names the limit that refused, and the seconds left', async () => {
     const limits = limitsOf(HOUR);
     const number = someNumber();
-    const waitMs = await limits.admitMessage(number);
+    const waitMs = await waitOf(limits.admitMessage(number));
     const refusal = await rejection(limits, number);
     expect(refusal).toBeInstanceOf(RateLimited);
     expect(refusal?.limit).toBe('cool_down');
@@ -113,7 +135,7 @@ describe.each(drivers)('Limits on $name', ({ open }) => {
   it('lets no number wait for another', async () => {
     const limits = limitsOf(HOUR);
     await limits.admitMessage(someNumber());
-    expect(await limits.admitMessage(someNumber())).toBeLessThanOrEqual(HOUR);
+    expect(await waitOf(limits.admitMessage(someNumber()))).toBeLessThanOrEqual(HOUR);
   });
 
   it('counts for all processes together', async () => {
@@ -127,7 +149,7 @@ describe.each(drivers)('Limits on $name', ({ open }) => {
     const number = someNumber();
     await limits.admitMessage(number);
     await server.age(HOUR);
-    expect(await limits.admitMessage(number)).toBeLessThanOrEqual(1_000);
+    expect(await waitOf(limits.admitMessage(number))).toBeLessThanOrEqual(1_000);
   });
 
   it('keeps neither a phone number nor anything for longer than it needs', async () => {
@@ -139,33 +161,162 @@ describe.each(drivers)('Limits on $name', ({ open }) => {
     const counts = await server.counts();
     expect(JSON.stringify(counts)).not.toContain(number.slice(1));
     const ours = counts.filter(([name]) => name.includes(key));
-    expect(ours).toHaveLength(2);
+    expect(ours).toHaveLength(5);
     for (const [, forgottenInMs] of ours) {
       expect(forgottenInMs).toBeGreaterThan(0);
-      expect(forgottenInMs).toBeLessThanOrEqual(HOUR);
+      expect(forgottenInMs).toBeLessThanOrEqual(DAY);
     }
   });
 
   it('forgets what is over, and nothing else', async () => {
     const [over, waiting] = [someNumber(), someNumber()];
     await limitsOf(HOUR).admitMessage(over);
-    await server.age(HOUR);
+    await server.age(DAY);
     await limitsOf(HOUR).admitMessage(waiting);
     await limitsOf(HOUR).purge();
     const keys = (await server.counts()).map(([key]) => key);
     expect(keys.filter((key) => key.includes(over))).toEqual([]);
-    expect(keys.filter((key) => key.includes(waiting))).toHaveLength(2);
+    expect(keys.filter((key) => key.includes(waiting))).toHaveLength(5);
     expect(await rejection(limitsOf(HOUR), waiting)).toBeInstanceOf(RateLimited);
+  });
+
+  /** Lets the cool-down pass, and so much time for everything else. */
+  async function admitEvery(ms: number, limits: Limits, number: string, messages: number) {
+    for (let i = 0; i < messages; i += 1) {
+      await limits.admitMessage(number);
+      await server.age(ms);
+    }
+  }
+
+  describe('sends_per_number', () => {
+    const short = { coolDownsMs: [1_000] };
+
+    it.each([
+      [5, 2_000, 600],
+      [10, 130_000, 86_400],
+    ])('admits %d messages that come every %d ms, within %d s', async (messages, everyMs, seconds) => {
+      const [limits, number] = [limitsWith(short), someNumber()];
+      await admitEvery(everyMs, limits, number, messages);
+      const refusal = await rejection(limits, number);
+      expect(refusal).toMatchObject({ limit: 'sends_per_number' });
+      const leftMs = seconds * 1_000 - messages * everyMs;
+      expect(refusal?.retryAfterSeconds).toBeLessThanOrEqual(Math.ceil(leftMs / 1_000));
+      expect(refusal?.retryAfterSeconds).toBeGreaterThan(leftMs / 1_000 - 15);
+      expect(await rejection(limits, someNumber())).toBeNull();
+      await server.age(leftMs);
+      expect(await rejection(limits, number)).toBeNull();
+    });
+
+    it('uses no cool-down up when it refuses', async () => {
+      const strict = limitsWith({ sendsPerNumber: [{ points: 0, seconds: 60 }] });
+      const other = someNumber();
+      expect(await rejection(strict, other)).toMatchObject({ limit: 'sends_per_number' });
+      expect(await rejection(limitsOf(HOUR), other)).toBeNull();
+    });
+  });
+
+  describe.each([
+    ['sends_per_address', 30],
+    ['checks_per_address', 60],
+  ] as const)('%s', (limit, points) => {
+    it(`admits ${points} of many at once, and begins anew in ten minutes`, async () => {
+      const [limits, client, other] = [limitsOf(HOUR), someNumber(), someNumber()];
+      const admit = (who: string) => refusalOf(limits.admitAddress(limit, who));
+      const refusals = await Promise.all(times(points + 10, () => admit(client)));
+      expect(refusals.filter((error) => error === null)).toHaveLength(points);
+      const refusal = refusals.find((error) => error !== null);
+      expect(refusal).toMatchObject({ limit });
+      expect(refusal?.retryAfterSeconds).toBeGreaterThan(580);
+      expect(refusal?.retryAfterSeconds).toBeLessThanOrEqual(600);
+      expect(await admit(other)).toBeNull();
+      await server.age(600_000);
+      expect(await admit(client)).toBeNull();
+    });
+  });
+
+  it('counts nothing of a place that was given back', async () => {
+    const policy = { coolDownsMs: [1_000, HOUR], contestedSends: 0 };
+    const [limits, number] = [
+      limitsWith({ ...policy, sendsPerNumber: [{ points: 1, seconds: 600 }] }),
+      someNumber(),
+    ];
+    for (let i = 0; i < 5; i += 1) {
+      const place = await limits.admitMessage(number);
+      expect(place.resendAfterMs).toBeLessThanOrEqual(1_000);
+      await place.giveBack();
+    }
+    const calm = limitsWith({ contestedSends: 1 });
+    expect(await calm.admitMessage(number)).toMatchObject({ contested: false });
+  });
+
+  it('calls a number contested after three unverified messages in a day, until a code is typed in', async () => {
+    const [limits, number] = [limitsOf(1_000), someNumber()];
+    const isContested = async () => {
+      const { contested } = await limits.admitMessage(number);
+      await server.age(120_000);
+      return contested;
+    };
+    expect([await isContested(), await isContested(), await isContested()]).toEqual([false, false, false]);
+    expect(await isContested()).toBe(true);
+    await limits.settleContest(number);
+    expect(await isContested()).toBe(false);
+  });
+
+  it('knows a proof again, whoever of twenty brings it first', async () => {
+    const [one, other] = [limitsOf(HOUR), limitsOf(HOUR)];
+    const id = someNumber();
+    const first = await Promise.all(times(20, (i) => (i % 2 ? one : other).isFirstUse(id, 60)));
+    expect(first.filter(Boolean)).toHaveLength(1);
+    expect(await one.isFirstUse(someNumber(), 60)).toBe(true);
+    const ours = (await server.counts()).filter(([key]) => key.includes(id));
+    expect(ours).toHaveLength(1);
+    expect(ours[0]?.[1]).toBeLessThanOrEqual(60_000);
+  });
+
+  describe('a limit that is only monitored', () => {
+    it('refuses nothing and records what it would have refused', async () => {
+      const none = [{ points: 1, seconds: 600 }];
+      const monitored = ['cool_down', 'sends_per_number', 'sends_per_address', 'checks_per_address'] as const;
+      const limits = limitsWith({
+        sendsPerNumber: none,
+        sendsPerAddress: none,
+        checksPerAddress: none,
+        monitored,
+      });
+      const number = someNumber();
+      for (let i = 0; i < 2; i += 1) {
+        await limits.admitMessage(number, { about: 'it' });
+        await limits.admitAddress('sends_per_address', number);
+        await limits.admitAddress('checks_per_address', number);
+      }
+      const names = recorded.mock.calls.map(([event, { name }]) => `${event} ${name}`);
+      expect(names.sort()).toEqual(monitored.map((name) => `would_refuse ${name}`).sort());
+      const line = { name: 'cool_down', about: 'it', retry_after: expect.any(Number) };
+      expect(recorded).toHaveBeenCalledWith('would_refuse', line);
+    });
+
+    it('says nothing about the others, which refuse and record it', async () => {
+      const [limits, number] = [limitsWith({ monitored: ['sends_per_number'] }), someNumber()];
+      await limits.admitMessage(number);
+      expect(await rejection(limits, number)).toMatchObject({ limit: 'cool_down' });
+      expect(recorded).toHaveBeenCalledWith('refused', expect.objectContaining({ name: 'cool_down' }));
+    });
   });
 
   it('admits nobody without its server', async () => {
     const away = await open();
-    const limits = new Limits(away.store, { coolDownsMs: [1_000] });
+    const limits = new Limits(away.store, policyWith({ coolDownsMs: [1_000] }), events);
     const number = someNumber();
     await limits.admitMessage(number);
     away.wire.cut();
     expect(await rejection(limits, number)).toBeInstanceOf(Unavailable);
     expect(await rejection(limits, someNumber())).toBeInstanceOf(Unavailable);
+    const others = [
+      limits.admitAddress('sends_per_address', 'client'),
+      limits.settleContest(number),
+      limits.isFirstUse('id', 60),
+    ];
+    for (const answer of others) await expect(answer).rejects.toThrow(Unavailable);
     await away.close();
   });
 });

@@ -112,14 +112,28 @@ export class PolicyFault extends Error {}
  */
 export function readPolicy(file: string | null): Policy {
   if (file === null) return DEFAULT_POLICY;
-  return replaced(DEFAULT_POLICY, parsed(file), 'policy') as Policy;
+  const policy = replaced(DEFAULT_POLICY, parsed(file), 'policy') as Policy;
+  const { genuineConversion, pumpedConversion } = policy.breaker;
+  if (!(0 < pumpedConversion && pumpedConversion < genuineConversion && genuineConversion < 1))
+    throw new PolicyFault('policy.breaker: 0 < pumpedConversion < genuineConversion < 1 must hold');
+  return policy;
 }
 
 function parsed(file: string): unknown {
+  const text = textOf(file);
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return JSON.parse(text);
+  } catch {
+    // The parser's own words quote the file.
+    throw new PolicyFault('the policy file is not JSON');
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new PolicyFault(`the policy file cannot be read: ${(error as Error).message}`);
+    throw new PolicyFault(`the policy file cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
 }
 

@@ -46,7 +46,7 @@ export class ProofOfWork {
    */
   async read(payload: string, number: string, now: number): Promise<Proof | null> {
     const given = decoded(payload);
-    if (given?.challenge.parameters.data?.number !== number) return null;
+    if (given?.challenge.parameters?.data?.number !== number) return null;
     const { signature, parameters } = given.challenge;
     const expiresAt = (parameters.expiresAt ?? 0) * 1_000;
     if (signature === undefined || expiresAt <= now) return null;

@@ -106,6 +106,7 @@ function decided(waiting: Waiting, texts: Map<string, string | null>, kept: Map<
   const own = new Map<string, Kept>();
   const draft: Draft = {
     get<State>(key: string) {
+      if (!texts.has(key)) throw new Error(`the state of ${key} was not asked for`);
       const text = own.get(key)?.text ?? texts.get(key) ?? null;
       return text === null ? null : (JSON.parse(text) as State);
     },

@@ -65,30 +65,35 @@ export function spend(
   return filled.filter(({ before, after }) => before < warnAt && after >= warnAt).map(({ cap }) => cap);
 }
 
-/** Takes back what was counted for a message that did not go. */
-export function unspend(spending: Spending, country: string, table: PriceTable): void {
-  const price = priceOf(table, country);
-  spending.total = Math.max(0, spending.total - price);
-  spending.countries[country] = Math.max(0, (spending.countries[country] ?? 0) - price);
-}
-
 /** The table that comes with the server, with the countries of a JSON file over it. */
 export function readPrices(file: string | null): PriceTable {
   if (file === null) return prices;
-  const given: Partial<PriceTable> = JSON.parse(readFileSync(file, 'utf8'));
-  const isPrice = (price: unknown) => typeof price === 'number' && price >= 0;
-  if (![given.default ?? 0, ...Object.values(given.countries ?? {})].every(isPrice))
-    throw new Error('must hold prices that are numbers, zero or more');
+  const given = parsed(file);
   return {
     default: given.default ?? prices.default,
     countries: { ...prices.countries, ...given.countries },
   };
 }
 
+function parsed(file: string): Partial<PriceTable> {
+  let given: Partial<PriceTable>;
+  try {
+    given = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    // The parser's own words quote the file.
+    throw new Error('must be a file that can be read, with JSON in it');
+  }
+  const isPrice = (price: unknown) => typeof price === 'number' && price >= 0;
+  if (![given?.default ?? 0, ...Object.values(given?.countries ?? {})].every(isPrice))
+    throw new Error('must hold prices that are numbers, zero or more');
+  return given ?? {};
+}
+
 function filledBy(spending: Spending, country: string, table: PriceTable, caps: Caps): Filled[] {
   const price = priceOf(table, country);
   const share = (cap: CapName, spent: number, limit: number): Filled => {
-    return { cap, before: spent / (limit * MILLIONTHS), after: (spent + price) / (limit * MILLIONTHS) };
+    const most = Math.round(limit * MILLIONTHS);
+    return { cap, before: spent / most, after: (spent + price) / most };
   };
   return [
     share('spend_per_country', spending.countries[country] ?? 0, caps.perCountry),

@@ -52,7 +52,7 @@ export class PostgresStateStore extends StateStore {
     return this.database.run(
       {
         name: 'states-held',
-        text: `select key, state as text from abuse_states where held_until > $1
+        text: `select key, state as text from abuse_states where held_until > $1 and expires_at > clock_timestamp()
                 order by held_until desc limit $2`,
       },
       [now, limit],

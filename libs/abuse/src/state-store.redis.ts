@@ -8,6 +8,8 @@ import { type Change, type Found, StateStore } from './state-store.js';
 const PREFIX = 'latchkey:abuse:';
 const HELD = 'latchkey:abuse-held';
 const TAG_LENGTH = 36;
+/** Longer than any hold: what is left after so long a peace is of no interest. */
+const HELD_FOR_MS = 30 * 86_400_000;
 
 /**
  * A value is a tag and the state. KEYS: the states, then the sorted set of the held ones by the end of their hold.
@@ -25,6 +27,7 @@ for i = 1, #KEYS - 1 do
   redis.call('SET', KEYS[i], value, 'PX', life)
   if untilTime == '' then redis.call('ZREM', held, name) else redis.call('ZADD', held, untilTime, name) end
 end
+redis.call('PEXPIRE', held, ${HELD_FOR_MS})
 return 1`;
 
 type Commands = { abuse_write(keys: number, ...args: (string | number)[]): Promise<number> };
