@@ -7,6 +7,7 @@ import path from 'node:path';
 const ENTRIES = {
   api: 'dist/apps/api/src/main.js',
   migrate: 'dist/apps/api/src/migrate.js',
+  simulate: 'dist/apps/simulate/src/main.js',
 };
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -15,9 +16,13 @@ function buildIfStale() {
   const built = modifiedMs('dist/apps/api/src/main.js');
   const sources = ['apps', 'libs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
   if (built > Math.max(...sources.map(newestMs))) return;
-  console.log('Building…');
+  // Standard output is the program's.
+  console.error('Building…');
   const nest = createRequire(import.meta.url).resolve('@nestjs/cli/bin/nest.js');
-  const { status } = spawnSync(process.execPath, [nest, 'build', 'api'], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [nest, 'build', 'api'], {
+    cwd: root,
+    stdio: ['inherit', 2, 2],
+  });
   if (status !== 0) process.exit(status ?? 1);
 }
 

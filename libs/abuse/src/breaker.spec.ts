@@ -234,28 +234,59 @@ describe('what may be unsettled at once', () => {
     expect(new Traffic().fill(from(only(SYSTEM)), 5_000)).toBe(5_000);
   });
 
-  it('counts the credit half after an hour', () => {
+  it('counts the credit half after ten minutes', () => {
     const traffic = new Traffic();
     const sender = from(only(BLOCK));
     for (let i = 0; i < 10; i += 1) traffic.verify(traffic.send(sender).admitted);
-    traffic.pass(HOUR);
+    traffic.pass(600 * SECOND);
     traffic.fill(sender);
     expect(traffic.unsettledIn(BLOCK)).toBe(20 + 4 * 5);
   });
 
-  it('has room again when the client was told that it would, and not before', () => {
+  it('has room again when a code is typed in', () => {
+    const traffic = new Traffic();
+    const sender = from(only(BLOCK));
+    const { admitted } = traffic.send(sender);
+    traffic.fill(sender);
+    expect(traffic.verdictOn(sender)).toMatchObject({ outcome: 'suspend' });
+    traffic.verify(admitted);
+    expect(traffic.fill(sender)).toBe(1 + 4);
+  });
+
+  it('tells whoever is early when the oldest of them settle', () => {
     const traffic = new Traffic();
     traffic.pass(1_234);
     const sender = from(only(BLOCK));
-    traffic.fill(sender, 10);
-    traffic.pass(7 * SECOND);
     traffic.fill(sender);
     const verdict = traffic.verdictOn(sender);
     if (verdict.outcome !== 'suspend') throw new Error(`it is ${verdict.outcome}`);
     traffic.pass(verdict.retryAfterMs - 1);
-    expect(traffic.verdictOn(sender).outcome).toBe('suspend');
+    expect(traffic.send(sender).turns).toEqual([]);
     traffic.pass(1);
-    expect(traffic.verdictOn(sender).outcome).toBe('send');
+    expect(traffic.send(sender).turns).toMatchObject([{ event: 'tripped', scope: BLOCK }]);
+  });
+
+  it.each([
+    ['fast', 100],
+    ['slow', 3 * SECOND],
+    ['slower', 30 * SECOND],
+  ])('pays a %s attack no more than it pays at once, because what is lost takes room', (_, everyMs) => {
+    const traffic = new Traffic();
+    const sender = from(only(BLOCK));
+    let paid = 0;
+    for (let i = 0; i < 500 && traffic.of(BLOCK).hold === null; i += 1) {
+      if (traffic.send(sender).verdict.outcome === 'send') paid += 1;
+      traffic.pass(everyMs);
+    }
+    expect(paid).toBeLessThanOrEqual(20);
+    expect(paid).toBeGreaterThanOrEqual(14);
+  });
+
+  it('leaves room for one message at least, by which a scope can trip or recover', () => {
+    const traffic = new Traffic();
+    const sender = from(only(ADDRESS));
+    traffic.lose(6, sender);
+    expect(traffic.send(sender).turns).toMatchObject([{ event: 'tripped', scope: ADDRESS }]);
   });
 
   it('stays small when replicas with different clocks take turns', () => {

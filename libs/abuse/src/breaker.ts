@@ -89,7 +89,7 @@ export interface States {
 }
 
 export const SYSTEM = 'system';
-const SLOT_MS = 5_000;
+const SLOT_MS = 2_000;
 /** Less than any message weighs, and more than sums of logarithms are off by. */
 const ROUNDING = 1e-6;
 const HOUR_MS = 3_600_000;
@@ -103,7 +103,8 @@ export function newScopeState(): ScopeState {
 }
 
 export function kindOf(scope: string): ScopeKind {
-  return scope.split(':', 1)[0] as ScopeKind;
+  const end = scope.indexOf(':');
+  return (end < 0 ? scope : scope.slice(0, end)) as ScopeKind;
 }
 
 /** All scopes of a message, in the order in which they are blamed. */
@@ -288,7 +289,7 @@ function objectionOf(
       ? null
       : { action: hold.action, retryAfterMs: Math.min(hold.probeAt ?? hold.until, hold.until) - now };
   }
-  if (unsettledOf(state) < capOf(policy, scope, state, now)) return null;
+  if (unsettledOf(state) < roomOf(policy, scope, state, now)) return null;
   const oldest = state.unsettled[0]?.[0] ?? slotOf(now);
   const retryAfterMs = (oldest + 1) * SLOT_MS + policy.breaker.settleSeconds * 1_000 - now;
   return { action: answerOf(policy, scope, { ...state, trips: 0 }).action, retryAfterMs };
@@ -328,6 +329,12 @@ function hashesOf(policy: Policy, scope: string, state: ScopeState, now: number)
 
 function unsettledOf({ unsettled }: ScopeState): number {
   return unsettled.reduce((sum, [, messages]) => sum + messages, 0);
+}
+
+/** What is lost already takes room, so that a slow attack is paid no more than a fast one; one message always has room. */
+function roomOf(policy: Policy, scope: string, state: ScopeState, now: number): number {
+  const cap = capOf(policy, scope, state, now);
+  return Math.max(Math.min(1, cap), cap - state.evidence / unverifiedWeight(policy) - ROUNDING);
 }
 
 function capOf(policy: Policy, scope: string, state: ScopeState, now: number): number {

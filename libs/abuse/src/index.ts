@@ -13,7 +13,7 @@ export {
   type Verdict,
   verified,
 } from './breaker.js';
-export { clientAddressOf } from './client-address.js';
+export { type ClientAddress, clientAddressOf } from './client-address.js';
 export { Clock } from './clock.js';
 export { DEVICE_TOKEN_TTL_MS } from './device-token.js';
 export {

@@ -74,7 +74,7 @@ export const DEFAULT_POLICY: Policy = {
     genuineConversion: 0.6,
     pumpedConversion: 0.02,
     settleSeconds: 60,
-    creditHalfLifeSeconds: HOUR,
+    creditHalfLifeSeconds: 600,
     address: { lose: 6, pending: 4, credit: 3, holdSeconds: HOUR },
     network: { lose: 12, pending: 12, credit: 4, holdSeconds: HOUR },
     networkBlockSeconds: 6 * HOUR,
