@@ -13,7 +13,7 @@ import {
 /** Who acts: the device of the owner that signed in before, or anybody else. */
 export type Actor = 'known_device' | 'stranger';
 
-export type Guess =
+type Guess =
   | { readonly compared: true }
   | { readonly compared: false; readonly retryAt: number | null };
 

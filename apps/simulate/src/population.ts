@@ -27,9 +27,9 @@ interface Country {
 export const HOME: Country = { code: 'GB', prefix: '+4474', blocks: 5_000 };
 export const FOREIGN: Country = { code: 'AZ', prefix: '+9945', blocks: 2_000 };
 
-export const CONVERSION = 0.85;
+const CONVERSION = 0.85;
 /** The share of genuine sign-ins whose number signed in before. */
-export const KNOWN_SHARE = 0.8;
+const KNOWN_SHARE = 0.8;
 const TYPED_AFTER_SECONDS = { median: 20, sigma: 0.5 };
 const SHARED_ADDRESSES = { carriers: 40, carrierShare: 0.15, offices: 200, officeShare: 0.05 };
 const ATTACK_NETWORKS = 250;

@@ -12,7 +12,7 @@ import type { Action, Policy, ScopePolicy } from './policy.js';
 export type ScopeKind = 'address' | 'network' | 'numbers_10k' | 'numbers_100k' | 'country' | 'system';
 
 /** Why messages of a scope are held back, and until when. */
-export interface Hold {
+interface Hold {
   readonly action: Action;
   readonly since: number;
   readonly until: number;

@@ -45,9 +45,9 @@ export type GuessOutcome =
   | { readonly outcome: 'exhausted' };
 
 /** From this length on a code is a long one. */
-export const LONG_CODE = 8;
+const LONG_CODE = 8;
 /** Codes of this length are characters rather than digits. */
-export const LONGEST_CODE = 10;
+const LONGEST_CODE = 10;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -17,12 +17,12 @@ export interface TwilioConfig {
 }
 
 /** So many in so much time. */
-export interface Rate {
+interface Rate {
   readonly points: number;
   readonly seconds: number;
 }
 
-export type LimitName = (typeof LIMITS)[number];
+type LimitName = (typeof LIMITS)[number];
 
 /** What the environment says, checked and typed. Durations are milliseconds. */
 export interface AppConfig {
