@@ -305,7 +305,8 @@ describe.each(modes)('The abuse policy on $name', (mode) => {
         later(1_000);
       }
       await waitFor('the messages', () => twilio.messages.length === 301 - refused);
-      expect(twilio.messages.length - 1).toBeLessThanOrEqual(20);
+      // As many as may be unsettled at once, and four more because the owner's code was typed in.
+      expect(twilio.messages.length - 1).toBeLessThanOrEqual(20 + 4);
 
       const operator = api.client.as(OPERATOR);
       const { body } = await operator.get('/v1/operations/blocks');

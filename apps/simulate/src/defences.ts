@@ -13,9 +13,7 @@ import {
 /** Who acts: the device of the owner that signed in before, or anybody else. */
 export type Actor = 'known_device' | 'stranger';
 
-type Guess =
-  | { readonly compared: true }
-  | { readonly compared: false; readonly retryAt: number | null };
+type Guess = { readonly compared: true } | { readonly compared: false; readonly retryAt: number | null };
 
 /** What stands between one account and whoever guesses its codes. Times are milliseconds since 1970. */
 export interface Defence {

@@ -1,9 +1,11 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
-import { Abuse, AbuseOptions } from './abuse.service.js';
 import { AbuseEvents } from './abuse-events.js';
+import { AbuseOptions } from './abuse-options.js';
 import { Clock } from './clock.js';
+import { Guesses } from './guesses.service.js';
 import { LimiterStore } from './limiter-store.js';
 import { LimitPolicy, Limits } from './limits.js';
+import { Sends } from './sends.service.js';
 import { BreakerStore, LedgerStore, type StateStore } from './state-store.js';
 
 interface Parts {
@@ -28,9 +30,10 @@ export class AbuseModule {
         AbuseEvents,
         Clock,
         Limits,
-        Abuse,
+        Sends,
+        Guesses,
       ],
-      exports: [Abuse, Clock],
+      exports: [Sends, Guesses, Clock],
     };
   }
 }

@@ -1,5 +1,4 @@
 export { AbuseModule } from './abuse.module.js';
-export { Abuse, type Block, type GuessedAt, type Requester } from './abuse.service.js';
 export { abuseMetrics } from './abuse-events.js';
 export {
   type Admitted,
@@ -29,10 +28,13 @@ export {
   newGuessRecord,
   strangerGuess,
 } from './guess-ledger.js';
+export { Guesses } from './guesses.service.js';
 export { PostgresLimiterStore } from './limiter-store.postgres.js';
 export { RedisLimiterStore } from './limiter-store.redis.js';
 export { DEFAULT_POLICY, type Policy, PolicyFault, readPolicy } from './policy.js';
+export type { Requester } from './requester.js';
 export { scopesOf } from './scopes.js';
+export { type Block, Sends } from './sends.service.js';
 export { readPrices } from './spending.js';
 export { PostgresStateStore } from './state-store.postgres.js';
 export { RedisStateStore } from './state-store.redis.js';

@@ -61,6 +61,7 @@ export class Limits {
   private readonly coolDown: RateLimiterAbstract;
   private readonly messages: RateLimiterAbstract;
   private readonly contest: RateLimiterAbstract;
+  private readonly used: RateLimiterAbstract;
   private readonly sendsPerNumber: RateLimiterAbstract[];
   private readonly perAddress: Record<'sends_per_address' | 'checks_per_address', RateLimiterAbstract[]>;
 
@@ -74,6 +75,7 @@ export class Limits {
     this.coolDown = store.open({ name: 'cool_down', points: 1, seconds: 1 });
     this.messages = counter('messages', FORGOTTEN_AFTER_SECONDS);
     this.contest = counter('contest', DAY_SECONDS);
+    this.used = counter('used', DAY_SECONDS);
     this.sendsPerNumber = this.limiters('sends_per_number', policy.sendsPerNumber);
     this.perAddress = {
       sends_per_address: this.limiters('sends_per_address', policy.sendsPerAddress),
@@ -140,7 +142,7 @@ export class Limits {
    * @param seconds how long it has to be remembered.
    */
   async isFirstUse(id: string, seconds: number): Promise<boolean> {
-    const used = await answered(this.contest.consume(`proof:${id}`, 1, { customDuration: seconds }));
+    const used = await answered(this.used.consume(id, 1, { customDuration: seconds }));
     return used.consumedPoints === 1;
   }
 

@@ -8,13 +8,13 @@ import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { connectRedis, quickOptions } from '#redis';
 import { freshDatabase, freshRedis, type Mode, modes } from '../../../test/support/databases.js';
-import { Abuse } from './abuse.service.js';
 import { AbuseEvents } from './abuse-events.js';
 import { Clock } from './clock.js';
 import { PostgresLimiterStore } from './limiter-store.postgres.js';
 import { RedisLimiterStore } from './limiter-store.redis.js';
 import { Limits } from './limits.js';
 import { DEFAULT_POLICY } from './policy.js';
+import { Sends } from './sends.service.js';
 import { readPrices } from './spending.js';
 import { PostgresStateStore } from './state-store.postgres.js';
 import { RedisStateStore } from './state-store.redis.js';
@@ -58,7 +58,7 @@ describe.each(modes)('The policy on $name', (mode) => {
   it.each(SEEDS)('leaves a burst of new people alone (seed %d)', async (seed) => {
     const random = randomOf(seed);
     const people = times(300, () => person(random, random() * 3 * MINUTE));
-    const { genuine } = await play(server.abuse(), people);
+    const { genuine } = await play(server.sends(), people);
     expect(genuine.sent).toBe(genuine.offered);
   });
 
@@ -73,7 +73,7 @@ describe.each(modes)('The policy on $name', (mode) => {
         known: true,
       }));
       const others = times(100, () => person(random, random() * 36 * SECOND));
-      const known = await play(server.abuse(), [...attack, ...owners, ...others]);
+      const known = await play(server.sends(), [...attack, ...owners, ...others]);
       expect(known.attack.paid).toBeLessThanOrEqual(150);
       expect(known.genuine.sent).toBe(known.genuine.offered);
     },
@@ -90,7 +90,7 @@ describe.each(modes)('The policy on $name', (mode) => {
         at: i * 10 * ATTACK_EVERY_MS,
       };
     });
-    const { attack: pumped } = await play(server.abuse({ policy }), attack);
+    const { attack: pumped } = await play(server.sends({ policy }), attack);
     expect(pumped.paid).toBeLessThanOrEqual(200);
     expect(pumped.paid).toBeGreaterThan(0);
   });
@@ -98,7 +98,7 @@ describe.each(modes)('The policy on $name', (mode) => {
   it('pays nothing for a country that it does not serve', async () => {
     const random = randomOf(1);
     const attack = times(100, (i) => attackAt(random, i, '+92301', 7));
-    const { attack: refused } = await play(server.abuse({ allowedCountries: ['US'] }), attack);
+    const { attack: refused } = await play(server.sends({ allowedCountries: ['US'] }), attack);
     expect(refused).toEqual({ offered: 100, paid: 0 });
   });
 
@@ -127,7 +127,7 @@ function area(random: () => number): string {
 
 /** Lets all of them come in their time; who is genuine types the code in, most of them, after some seconds. */
 async function play(
-  { abuse, clock }: { abuse: Abuse; clock: TravelClock },
+  { sends, clock }: { sends: Sends; clock: TravelClock },
   arrivals: Arrival[],
 ): Promise<Tally> {
   const tally: Tally = { genuine: { offered: 0, sent: 0 }, attack: { offered: 0, paid: 0 } };
@@ -137,11 +137,11 @@ async function play(
     clock.time = STARTED + now;
     const due = verifying.filter(({ at }) => at <= now);
     for (const typed of due) verifying.splice(verifying.indexOf(typed), 1);
-    await Promise.all(due.map((typed) => abuse.succeeded(verified(typed), requesterAt(typed.address))));
+    await Promise.all(due.map((typed) => sends.succeeded(typed.number as PhoneNumber, [typed.ticket])));
     const arrived = waiting.splice(0, waiting.findIndex(({ at }) => at > now) >>> 0);
     await Promise.all(
       arrived.map(async ({ number, address, genuine, known = false, typesCode = false }) => {
-        const ticket = await admitted(abuse, number, address, known);
+        const ticket = await admitted(sends, number, address, known);
         if (genuine) tally.genuine.offered += 1;
         else tally.attack.offered += 1;
         if (ticket === null) return;
@@ -155,31 +155,18 @@ async function play(
 }
 
 async function admitted(
-  abuse: Abuse,
+  sends: Sends,
   number: string,
   address: string,
   known: boolean,
 ): Promise<string | null> {
   try {
     const place = { device: null, known };
-    return (await abuse.admitMessage(number as PhoneNumber, requesterAt(address), place)).ticket;
+    return (await sends.admit(number as PhoneNumber, requesterAt(address), place)).ticket;
   } catch (error) {
     if (error instanceof AppError && error.code !== 'unavailable') return null;
     throw error;
   }
-}
-
-function verified({ number, ticket }: { number: string; ticket: string }) {
-  const id = randomBytes(16).toString('base64url');
-  const expiresAt = new Date(STARTED + 60 * MINUTE);
-  return {
-    id,
-    phoneNumber: number as PhoneNumber,
-    codeLength: 6,
-    expiresAt,
-    device: null,
-    tickets: [ticket],
-  };
 }
 
 const requesterAt = (address: string) => ({ address, deviceToken: null, proof: null });
@@ -193,7 +180,7 @@ class TravelClock extends Clock {
 }
 
 interface Opened {
-  abuse(options?: Partial<ConstructorParameters<typeof Abuse>[6]>): { abuse: Abuse; clock: TravelClock };
+  sends(options?: Partial<ConstructorParameters<typeof Sends>[6]>): { sends: Sends; clock: TravelClock };
   clear(): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -208,7 +195,7 @@ async function openStores(mode: Mode): Promise<Opened> {
   const generous = [{ points: 1_000_000, seconds: 3_600 }];
   const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
   return {
-    abuse: (options = {}) => {
+    sends: (options = {}) => {
       const events = new AbuseEvents();
       const clock = new TravelClock();
       const limits = new Limits(
@@ -223,7 +210,7 @@ async function openStores(mode: Mode): Promise<Opened> {
         },
         events,
       );
-      const abuse = new Abuse(
+      const sends = new Sends(
         limits,
         redis ? new RedisStateStore(redis) : ledger,
         ledger,
@@ -241,7 +228,7 @@ async function openStores(mode: Mode): Promise<Opened> {
           ...options,
         },
       );
-      return { abuse, clock };
+      return { sends, clock };
     },
     clear: async () => {
       await server.query('truncate abuse_states, limits');

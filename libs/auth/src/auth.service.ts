@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Abuse, type Requester } from '#abuse';
+import { Guesses, type Requester, Sends } from '#abuse';
 import { CodeRejected, InvalidToken, NotFound, VerificationClosed } from '#errors';
 import type { Channel } from '#messaging';
 import { type Purpose, type Verification, type VerificationId, VerificationService } from '#otp';
@@ -41,7 +41,8 @@ export interface Session {
 @Injectable()
 export class AuthService {
   constructor(
-    private readonly abuse: Abuse,
+    private readonly sends: Sends,
+    private readonly guesses: Guesses,
     private readonly verifications: VerificationService,
     private readonly sendCode: SendCodeTask,
     private readonly users: UsersRepository,
@@ -81,7 +82,7 @@ export class AuthService {
 
   /** The code signs nobody in any more. */
   async cancel(id: VerificationId): Promise<void> {
-    await this.abuse.abandoned(await this.verifications.cancel(id));
+    await this.guesses.abandoned(await this.verifications.cancel(id));
   }
 
   async signIn(
@@ -90,12 +91,12 @@ export class AuthService {
     requester: Requester,
     name?: string | null,
   ): Promise<Session> {
-    await this.abuse.admitCheck(requester);
+    await this.guesses.admitAddress(requester);
     return this.verifications.check(
       id,
       code,
       (verification) => this.openSession(verification, requester, name),
-      (verification) => this.abuse.admitGuess(verification, requester),
+      (verification) => this.guesses.admit(verification, requester),
     );
   }
 
@@ -106,10 +107,10 @@ export class AuthService {
     requester: Requester,
     name?: string | null,
   ): Promise<Session> {
-    const { device } = await this.abuse.standingOf(phoneNumber, requester);
+    const { device } = await this.guesses.standingOf(phoneNumber, requester);
     const verification = await this.verifications.findOpen('sign_up', phoneNumber, device);
     if (!verification) {
-      await this.abuse.admitCheck(requester);
+      await this.guesses.admitAddress(requester);
       throw new CodeRejected();
     }
     try {
@@ -122,7 +123,7 @@ export class AuthService {
 
   /** Every device that was known on the user's number is a stranger again, the one that asks included. */
   async forgetDevices({ phoneNumber }: User): Promise<void> {
-    await this.abuse.forgetDevices(phoneNumber);
+    await this.guesses.forgetDevices(phoneNumber);
   }
 
   /** @throws InvalidToken */
@@ -140,11 +141,11 @@ export class AuthService {
     openedBy: string | null = null,
   ): Promise<Place> {
     const [standing, known] = await Promise.all([
-      this.abuse.standingOf(phoneNumber, requester),
+      this.guesses.standingOf(phoneNumber, requester),
       this.users.isKnown(phoneNumber),
     ]);
     const device = openedBy ?? standing.device;
-    const admission = await this.abuse.admitMessage(phoneNumber, requester, { device, known });
+    const admission = await this.sends.admit(phoneNumber, requester, { device, known });
     return { ...admission, device, codeLength: standing.codeLength };
   }
 
@@ -180,7 +181,10 @@ export class AuthService {
       });
       return { user, isNewUser: isNew };
     });
-    const deviceToken = await this.abuse.succeeded(verification, requester);
+    const [deviceToken] = await Promise.all([
+      this.guesses.succeeded(verification, requester),
+      this.sends.succeeded(verification.phoneNumber, verification.tickets),
+    ]);
     return { token: token.secret, expiresAt: token.expiresAt, user, isNewUser, deviceToken };
   }
 }

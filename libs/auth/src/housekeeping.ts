@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Abuse } from '#abuse';
+import { Sends } from '#abuse';
 import { BackgroundService } from '#background';
 import { VerificationService } from '#otp';
 import { TokensRepository } from '#tokens';
@@ -13,14 +13,14 @@ export class Housekeeping implements OnModuleInit {
     private readonly background: BackgroundService,
     private readonly verifications: VerificationService,
     private readonly tokens: TokensRepository,
-    private readonly abuse: Abuse,
+    private readonly sends: Sends,
   ) {}
 
   onModuleInit(): void {
     this.background.every(EVERY_MS, 'forget what expired', async () => {
       await this.verifications.purge();
       await this.tokens.purge();
-      await this.abuse.purge();
+      await this.sends.purge();
     });
   }
 }

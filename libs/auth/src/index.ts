@@ -1,4 +1,4 @@
-export { Abuse, abuseMetrics, type Block, DEVICE_TOKEN_TTL_MS, type Requester } from '#abuse';
+export { abuseMetrics, type Block, DEVICE_TOKEN_TTL_MS, type Requester, Sends } from '#abuse';
 export { isVerificationId, type Verification, type VerificationId } from '#otp';
 export type { User } from '#users';
 export { AuthGuard, CurrentUser, OperatorsOnly, Public } from './auth.guard.js';

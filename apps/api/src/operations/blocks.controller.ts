@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { Abuse, OperatorsOnly } from '#auth';
+import { OperatorsOnly, Sends } from '#auth';
 import { NotFound } from '#errors';
 import { Problems } from '../http/problems.decorator.js';
 import { BlockDto, BlocksDto } from './blocks.dto.js';
@@ -11,13 +11,13 @@ import { BlockDto, BlocksDto } from './blocks.dto.js';
 @OperatorsOnly()
 @Controller('v1/operations/blocks')
 export class BlocksController {
-  constructor(private readonly abuse: Abuse) {}
+  constructor(private readonly sends: Sends) {}
 
   /** What the breaker holds back now: addresses, networks, blocks of numbers, countries. */
   @Problems('unauthenticated')
   @Get()
   async list(): Promise<BlocksDto> {
-    return { blocks: (await this.abuse.blocks()).map(BlockDto.of) };
+    return { blocks: (await this.sends.blocks()).map(BlockDto.of) };
   }
 
   /** Lets messages of this scope through again, and forgets what was held against it. */
@@ -25,7 +25,7 @@ export class BlocksController {
   @Delete(':id')
   @HttpCode(204)
   async release(@Param('id') id: string): Promise<void> {
-    if (!(await this.abuse.release(id))) throw new NotFound('block');
+    if (!(await this.sends.release(id))) throw new NotFound('block');
   }
 
   /** Lets everything through again. */
@@ -33,6 +33,6 @@ export class BlocksController {
   @Delete()
   @HttpCode(204)
   async releaseAll(): Promise<void> {
-    for (const { id } of await this.abuse.blocks()) await this.abuse.release(id);
+    for (const { id } of await this.sends.blocks()) await this.sends.release(id);
   }
 }
