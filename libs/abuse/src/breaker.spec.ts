@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {
   type Admitted,
   admit,
+  lifeMs,
   newScopeState,
   release,
   type ScopeState,
@@ -788,4 +789,15 @@ it('keeps states sound and small, whatever happens', () => {
     ),
     { numRuns: 150 },
   );
+});
+
+describe('lifeMs', () => {
+  it('keeps a scope for a day beyond its hold, and the system for the week that it compares with', () => {
+    const traffic = new Traffic();
+    expect(lifeMs(ADDRESS, newScopeState(), traffic.now)).toBe(25 * HOUR);
+    traffic.lose(14, from(only(BLOCK)));
+    traffic.send(from(only(BLOCK)));
+    expect(lifeMs(BLOCK, traffic.of(BLOCK), traffic.now)).toBe((12 + 25) * HOUR);
+    expect(lifeMs(SYSTEM, newScopeState(), traffic.now)).toBe((8 * 24 + 1) * HOUR);
+  });
 });

@@ -95,11 +95,15 @@ const ROUNDING = 1e-6;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const DAYS_REMEMBERED = 7;
-/** A scope that was left in peace for so long starts anew. */
-export const FORGOTTEN_AFTER_MS = 8 * DAY_MS;
 
 export function newScopeState(): ScopeState {
   return { unsettled: [], evidence: 0, verified: 0, verifiedAt: 0, hold: null, trips: 0, heldUntil: 0 };
+}
+
+/** How long the state means anything. Trips are remembered for a day, the busiest hours for a week. */
+export function lifeMs(scope: string, { heldUntil }: ScopeState, now: number): number {
+  const days = scope === SYSTEM ? DAYS_REMEMBERED + 1 : 1;
+  return Math.max(0, heldUntil - now) + days * DAY_MS + HOUR_MS;
 }
 
 export function kindOf(scope: string): ScopeKind {

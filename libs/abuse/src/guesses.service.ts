@@ -42,6 +42,7 @@ export interface GuessedAt {
 }
 
 const GAUGE = 'gauge';
+const EMPTY_KEPT_MS = 60_000;
 
 /** Who may guess at a code, how often, and how long the code has to be for them. */
 @Injectable()
@@ -211,8 +212,11 @@ function recordOf(draft: Draft, key: string): GuessRecord {
   return draft.get<GuessRecord>(key) ?? newGuessRecord();
 }
 
+/** A record that says nothing need not be kept: most sign-ins leave one. */
 function saveRecord(draft: Draft, key: string, record: GuessRecord): void {
-  draft.set(key, record, { ttlMs: Math.max(GUESSES_REMEMBERED_MS, DEVICE_TOKEN_TTL_MS) });
+  const isEmpty = record.open.length + record.foreign.length === 0 && record.devicesSince === undefined;
+  const ttlMs = isEmpty ? EMPTY_KEPT_MS : Math.max(GUESSES_REMEMBERED_MS, DEVICE_TOKEN_TTL_MS);
+  draft.set(key, record, { ttlMs });
 }
 
 function gaugeOf(draft: Draft): Gauge {

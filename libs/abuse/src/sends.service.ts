@@ -8,8 +8,8 @@ import {
   type Admitted,
   admit,
   allOf,
-  FORGOTTEN_AFTER_MS,
   kindOf,
+  lifeMs,
   newScopeState,
   release,
   type ScopeState,
@@ -276,10 +276,9 @@ class DraftStates implements States {
 
   save(now: number): void {
     for (const [scope, state] of this.touched) {
-      const heldUntil = state.hold?.until ?? null;
       this.draft.set(scope, state, {
-        ttlMs: FORGOTTEN_AFTER_MS + Math.max(0, (heldUntil ?? 0) - now),
-        heldUntil,
+        ttlMs: lifeMs(scope, state, now),
+        heldUntil: state.hold?.until ?? null,
       });
     }
   }
