@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Redis } from 'ioredis';
-import pg from 'pg';
 import { pino } from 'pino';
 import { AuthService } from '#auth';
 import { readConfig } from '#config';
@@ -12,6 +11,7 @@ import { createApi } from '../../apps/api/src/api.js';
 import { type RunningApi, SECRET, someNumber, startApi } from '../support/api.js';
 import { type Answer, Client } from '../support/client.js';
 import { freshDatabase, freshRedis, type Mode, modes, type TestDatabase } from '../support/databases.js';
+import { whileLocked, whileMissing } from '../support/outages.js';
 import { TcpProxy } from '../support/proxy.js';
 import { waitFor } from '../support/wait.js';
 
@@ -41,28 +41,6 @@ async function signIn(server: Omit<Server, 'database'>): Promise<string> {
   const { status, body } = await server.client.post(`${path}/check`, { code });
   expect(status).toBe(200);
   return body.token;
-}
-
-/** While the work lasts, whoever needs the table waits until the server's patience with Postgres ends. */
-async function whileLocked<T>({ url }: TestDatabase, table: string, work: () => Promise<T>): Promise<T> {
-  const locker = new pg.Client(url);
-  await locker.connect();
-  try {
-    await locker.query(`begin; lock table ${table} in access exclusive mode`);
-    return await work();
-  } finally {
-    await locker.end();
-  }
-}
-
-/** While the work lasts, whoever needs the table meets an error that nobody foresaw. */
-async function whileMissing<T>({ query }: TestDatabase, table: string, work: () => Promise<T>): Promise<T> {
-  await query(`alter table ${table} rename to mislaid`);
-  try {
-    return await work();
-  } finally {
-    await query(`alter table mislaid rename to ${table}`);
-  }
 }
 
 /** Sends bytes as they are, and reads answers until the server hangs up, as it must. */

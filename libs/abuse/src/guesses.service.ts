@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Keys } from '#keys';
 import type { PhoneNumber } from '#phone';
+import { AbuseEvents } from './abuse-events.js';
 import { AbuseOptions } from './abuse-options.js';
 import { clientAddressOf } from './client-address.js';
 import { Clock } from './clock.js';
@@ -14,6 +15,7 @@ import {
   GUESSES_REMEMBERED_MS,
   type Guessable,
   type GuessRecord,
+  isRaised,
   isTrusted,
   newGauge,
   newGuessRecord,
@@ -54,6 +56,7 @@ export class Guesses {
   constructor(
     private readonly limits: Limits,
     ledgerStore: LedgerStore,
+    private readonly events: AbuseEvents,
     private readonly keys: Keys,
     private readonly clock: Clock,
     private readonly options: AbuseOptions,
@@ -99,6 +102,7 @@ export class Guesses {
     const guessable = this.guessable(verification);
     const device = await this.deviceOf(verification, requester);
     const isEnforced = !this.limits.isMonitored('guesses_per_number');
+    let raised = false;
     const outcome = await this.ledger.decide(keysOf(number, device), (draft) => {
       if (device !== null) {
         const record = recordOf(draft, deviceKey(device));
@@ -107,20 +111,23 @@ export class Guesses {
         return outcome;
       }
       const [record, gauge] = [recordOf(draft, numberKey(number)), gaugeOf(draft)];
+      const wasRaised = isRaised(policy, gauge, now);
       const outcome = strangerGuess(policy, record, gauge, guessable, now, isEnforced);
+      raised = !wasRaised && isRaised(policy, gauge, now);
       if (outcome.outcome === 'compare') {
         saveRecord(draft, numberKey(number), record);
         draft.set(GAUGE, gauge, { ttlMs: GUESSES_REMEMBERED_MS });
       }
       return outcome;
     });
-    if (outcome.outcome !== 'exhausted' && outcome.waitMs)
-      this.limits.refuse(
-        'guesses_per_number',
-        outcome.waitMs,
-        describeNumber(verification.phoneNumber, number),
-      );
-    return outcome.outcome !== 'exhausted';
+    const about = describeNumber(verification.phoneNumber, number);
+    if (raised) this.events.record('warning', { name: 'gauge' });
+    if (outcome.outcome === 'exhausted') {
+      this.events.record('refused', { name: 'guesses_per_number', ...about });
+      return false;
+    }
+    if (outcome.waitMs) this.limits.refuse('guesses_per_number', outcome.waitMs, about);
+    return true;
   }
 
   /**
