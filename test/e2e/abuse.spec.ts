@@ -177,6 +177,37 @@ describe.each(modes)('The abuse policy on $name', (mode) => {
       expect((await open(api, number)).code_length).toBe(6);
     });
 
+    it('forgives the owner nothing that others guessed at the same sign-up', async () => {
+      const api = await start({ BREAKER_MODE: 'monitor', TRUSTED_PROXIES: '127.0.0.1' });
+      const number = someNumber();
+      const signUp = (more: object, address: string) =>
+        api.client.post('/signup', { phone_number: number, ...more }, { 'x-forwarded-for': address });
+      const statuses: number[] = [];
+      for (let round = 1; round <= 2; round += 1) {
+        await waitFor('the end of a cool-down', async () => (await signUp({}, '192.0.2.1')).status === 200);
+        const code = await waitFor('the code', async () => {
+          const { body } = await api.client.get('/dev/inbox/messages');
+          return body.length === round && body[0].code;
+        });
+        for (let i = 0; i < 4; i += 1) statuses.push((await signUp({ otp: '000000' }, '203.0.113.9')).status);
+        expect((await signUp({ otp: code }, '192.0.2.1')).status).toBe(200);
+      }
+      expect(new Set(statuses)).toEqual(new Set([401]));
+      expect((await open(api, number)).code_length).toBe(8);
+    });
+
+    it('takes a verification from a device that is revoked', async () => {
+      const api = await start({ BREAKER_MODE: 'monitor' });
+      const number = someNumber();
+      const { body: owner } = await signIn(api, number);
+      for (let i = 0; i < 2; i += 1) await guess(api, number, 5);
+      const opened = await open(api, number, { device_token: owner.device_token });
+      expect((await check(api, opened, 'wrong')).status).toBe(401);
+      expect((await api.client.as(owner.token).delete('/v1/devices')).status).toBe(204);
+      // It is a stranger's now, and strangers have used up what they may guess at short codes.
+      expect((await check(api, opened, 'wrong')).status).toBe(410);
+    });
+
     it('knows a device by its cookie, on its own number only, until it is revoked', async () => {
       const api = await start({ BREAKER_MODE: 'monitor' });
       const [number, another] = [someNumber(), someNumber()];
@@ -385,9 +416,33 @@ describe.each(modes)('The abuse policy on $name', (mode) => {
       );
       const sent = answers.filter(({ status }) => status === 202);
       const held = answers.filter(({ body }) => body.code === 'sends_suspended');
-      expect(sent).toHaveLength(Math.floor(0.5 / 0.0083));
+      // The last tenth is kept for known devices.
+      expect(sent).toHaveLength(Math.floor((0.9 * 0.5) / 0.0083));
       expect(held).toHaveLength(200 - sent.length);
       expect(held[0]?.body.retry_after).toBeLessThanOrEqual(86_400);
+    });
+
+    it('keeps the last of a cap for known devices', async () => {
+      const api = await start({ SPEND_CAP_PER_DAY: '0.05', LIMIT_COOL_DOWN: '1h' });
+      const number = someNumber();
+      const { body: owner } = await signIn(api, number);
+      const ask = (phone_number: string, more: object = {}) =>
+        api.client.post('/v1/verifications', { phone_number, ...more });
+      for (let i = 0; i < 4; i += 1) expect((await ask(someNumber())).status).toBe(202);
+      expect((await ask(someNumber())).body.code).toBe('sends_suspended');
+      expect((await ask(number, { device_token: owner.device_token })).status).toBe(202);
+    });
+
+    it('sends no more to the known devices of a number than to one', async () => {
+      const api = await start({ BREAKER_MODE: 'monitor', LIMIT_SENDS_PER_NUMBER: '2/10m' });
+      const number = someNumber();
+      const { body: one } = await signIn(api, number);
+      const { body: two } = await signIn(api, number);
+      const ask = ({ device_token }: { device_token: string }) => openOnce(api, number, { device_token });
+      expect((await ask(one)).status).toBe(202);
+      expect((await ask(two)).status).toBe(202);
+      expect((await ask(one)).body.limit).toBe('sends_per_number');
+      expect((await ask(two)).body.limit).toBe('sends_per_number');
     });
 
     it('lets nobody through while the ledger does not answer', async () => {
@@ -420,6 +475,8 @@ describe.each(modes)('The abuse policy on $name', (mode) => {
       const without = await start({ OPERATOR_TOKEN: '' });
       expect((await without.client.as(OPERATOR).get(path)).status).toBe(404);
       expect((await without.client.get(path)).status).toBe(404);
+      for (const id of ['%00', 'a%00b', 'gauge', 'number:x', '..%2f', encodeURIComponent('address:🦊')])
+        expect((await api.client.as(OPERATOR).delete(`${path}/${id}`)).status).toBe(404);
     });
   });
 });
@@ -433,7 +490,7 @@ describe('What operators read', () => {
       SECRET,
       LOG_LEVEL: 'info',
       SPEND_CAP_PER_COUNTRY: '0.01',
-      SPEND_CAP_PER_DAY: '0.0085',
+      SPEND_CAP_PER_DAY: '0.02',
     });
     const number = '+14155559876';
     await server.client.post('/v1/verifications', { phone_number: number });

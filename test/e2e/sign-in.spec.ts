@@ -84,7 +84,7 @@ describe.each(modes)('Signing in on $name', (mode) => {
     });
 
     it('sends a new code when the old one has hardly any life left', async () => {
-      const otp = { ...api.config.otp, ttlMs: 10_000 };
+      const otp = { ...api.config.otp, ttlMs: 14_000 };
       const brief = await startApi(mode, { LIMIT_COOL_DOWN: '1s' }, { otp });
       const phone_number = someNumber();
       await brief.client.post('/signup', { phone_number });
@@ -268,13 +268,16 @@ describe.each(modes)('Signing in on $name', (mode) => {
     });
 
     it('sends the same code again from resend_at on', async () => {
-      const { path, code, phone_number } = await open();
+      // The code comes when it comes, and the cool-down does not wait for it.
+      const phone_number = someNumber();
+      const opened = await post('/v1/verifications', { phone_number });
+      const path = `/v1/verifications/${opened.body.id}`;
       const early = await post(`${path}/resend`);
+      const code = await api.codeFor(phone_number);
       expect(early.status).toBe(429);
       expect(Number(early.headers.get('retry-after'))).toBe(early.body.retry_after);
 
-      const { body } = await api.client.get(path);
-      expect(Date.parse(body.resend_at)).toBeLessThanOrEqual(Date.now() + 1_000);
+      expect(Date.parse(opened.body.resend_at)).toBeLessThanOrEqual(Date.now() + 1_000);
       const resent = await waitFor('the end of the cool-down', async () => {
         const answer = await post(`${path}/resend`, { channel: 'sms' });
         return answer.status === 202 && answer;

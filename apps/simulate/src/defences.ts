@@ -58,7 +58,8 @@ export function latchkey(policy: Policy, gauge: Gauge): Defence {
       const codeLength = trusted(actor, now)
         ? USUAL_LENGTH
         : codeLengthFor(policy, record.stranger, gauge, USUAL_LENGTH, now);
-      return { id: String(opened), codeLength, maxAttempts: MAX_ATTEMPTS, expiresAt: now + CODE_TTL_MS };
+      const expiresAt = now + CODE_TTL_MS;
+      return { id: String(opened), by: actor, codeLength, maxAttempts: MAX_ATTEMPTS, expiresAt };
     },
     guess(actor, verification, now) {
       const answer = trusted(actor, now)
@@ -130,7 +131,8 @@ export function peer({
       lane.take(now);
       opened += 1;
       const id = String(opened);
-      return { id, codeLength: USUAL_LENGTH, maxAttempts: guessesPerCode, expiresAt: now + codeTtlMs };
+      const expiresAt = now + codeTtlMs;
+      return { id, by: '', codeLength: USUAL_LENGTH, maxAttempts: guessesPerCode, expiresAt };
     },
     guess(_, { id, maxAttempts }) {
       const before = guesses.get(id) ?? 0;

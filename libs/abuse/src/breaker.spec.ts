@@ -483,7 +483,7 @@ describe('a network', () => {
     expect(traffic.verdictOn({ ...unknown, device: true })).toEqual({ outcome: 'send' });
   });
 
-  it('that goes on all the same is held back for six hours, numbers that signed in before only stepped up', () => {
+  it('that goes on all the same is held back for six hours, with one answer for all numbers', () => {
     const turns = goOn();
     const until = traffic.now + 6 * HOUR;
     expect(turns).toEqual([{ event: 'tripped', scope: NETWORK, action: 'block', until }]);
@@ -492,8 +492,8 @@ describe('a network', () => {
       scope: NETWORK,
       retryAfterMs: 6 * HOUR,
     });
-    expect(traffic.verdictOn(known)).toMatchObject({ outcome: 'step_up', scope: NETWORK });
-    expect(traffic.verdictOn({ ...known, proven: true })).toEqual({ outcome: 'send' });
+    for (const sender of [unknown, known, { ...known, proven: true }])
+      expect(traffic.verdictOn(sender)).toEqual(traffic.verdictOn(proven));
     expect(traffic.verdictOn({ ...unknown, device: true })).toEqual({ outcome: 'send' });
     traffic.pass(6 * HOUR);
     expect(traffic.verdictOn(unknown)).toEqual({ outcome: 'send' });
@@ -524,7 +524,8 @@ describe('a country', () => {
       expect(traffic.verdictOn({ ...sender, proven: true })).toEqual({ outcome: 'send' });
     }
     expect(traffic.verdictOn(sender)).toMatchObject({ outcome: 'step_up', scope: COUNTRY });
-    expect(traffic.verdictOn({ ...sender, known: true })).toEqual({ outcome: 'send' });
+    expect(traffic.verdictOn({ ...sender, known: true })).toEqual(traffic.verdictOn(sender));
+    expect(traffic.verdictOn({ ...sender, known: true, proven: true })).toEqual({ outcome: 'send' });
     expect(traffic.verdictOn({ ...sender, device: true })).toEqual({ outcome: 'send' });
   });
 });
@@ -583,12 +584,12 @@ describe('the whole system', () => {
     expect(traffic.of(SYSTEM).volume?.days.length).toBeLessThanOrEqual(7);
   });
 
-  it('steps everybody up whose number is unknown, and nobody else', () => {
+  it('steps everybody up but known devices', () => {
     const traffic = new Traffic();
     tripsAt(traffic, 1_000);
     expect(traffic.verdictOn(anybody)).toMatchObject({ outcome: 'step_up', scope: SYSTEM });
     expect(traffic.verdictOn({ ...anybody, proven: true })).toEqual({ outcome: 'send' });
-    expect(traffic.verdictOn({ ...anybody, known: true })).toEqual({ outcome: 'send' });
+    expect(traffic.verdictOn({ ...anybody, known: true })).toEqual(traffic.verdictOn(anybody));
     expect(traffic.verdictOn({ ...anybody, device: true })).toEqual({ outcome: 'send' });
   });
 });

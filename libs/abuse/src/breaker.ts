@@ -54,7 +54,7 @@ export interface Scopes {
 /** Who asks for a message. */
 export interface Sender {
   readonly scopes: Scopes;
-  /** The number signed in before: its block and its country are not held against it. */
+  /** The number signed in before: its block of numbers is not held against it. */
   readonly known: boolean;
   /** The device signed in on this number before: nothing is held against it. */
   readonly device: boolean;
@@ -133,7 +133,7 @@ export function admit(
     ...tripped(policy, states, sender.scopes, now),
   ];
   const verdict = judge(policy, states, sender, now);
-  const scopes = scopesFor(sender);
+  const scopes = counting(sender);
   const probes = scopes.filter((scope) => mayProbe(states.of(scope).hold, now));
   if (verdict.outcome === 'send' || !enforced) {
     count(states, scopes, now);
@@ -257,26 +257,29 @@ function answerOf(
 
 function judge(policy: Policy, states: States, sender: Sender, now: number): Verdict {
   const steps: Verdict[] = [];
-  for (const scope of scopesFor(sender)) {
+  for (const scope of judging(sender)) {
     const state = states.of(scope);
     const objection = objectionOf(policy, scope, state, now);
-    if (!objection) continue;
-    // To whoever proves nothing a sender's scope gives one answer for all numbers, known or not.
-    const stepsUp = objection.action === 'step_up' || sender.scopes.sender.includes(scope);
-    if (stepsUp && !sender.proven) {
-      steps.push({ outcome: 'step_up', scope, hashes: hashesOf(policy, scope, state, now) });
-    } else if (objection.action === 'block' && !sender.known) {
+    if (objection?.action === 'block')
       return { outcome: 'suspend', scope, retryAfterMs: objection.retryAfterMs };
-    }
+    if (objection && !sender.proven)
+      steps.push({ outcome: 'step_up', scope, hashes: hashesOf(policy, scope, state, now) });
   }
   return hardest(steps) ?? { outcome: 'send' };
 }
 
 /**
- * The scopes that can object to this message, and that it counts in. Its sender's count it whether the number is known
- * or not, so that nobody learns which it is.
+ * The scopes that can object. A number that signed in before is exempt from what its block of numbers has lost, and from
+ * nothing else: otherwise any asker could read off the answer who has an account.
  */
-function scopesFor({ scopes, known, device }: Sender): readonly string[] {
+function judging(sender: Sender): readonly string[] {
+  if (sender.device) return [];
+  const all = allOf(sender.scopes);
+  return sender.known ? all.filter((scope) => !/^numbers_/.test(scope)) : all;
+}
+
+/** The scopes that the message counts in: a known number's says nothing about pumpers, but for its sender. */
+function counting({ scopes, known, device }: Sender): readonly string[] {
   if (device) return [];
   return known ? scopes.sender : allOf(scopes);
 }

@@ -28,7 +28,7 @@ const foreign = (...at: number[]) => ({ open: [], foreign: at });
 let ids = 0;
 function verification(codeLength = 6, expiresAt = NOW + 5 * MINUTE, maxAttempts = 5): Guessable {
   ids += 1;
-  return { id: String(ids), codeLength, maxAttempts, expiresAt };
+  return { id: String(ids), by: '', codeLength, maxAttempts, expiresAt };
 }
 
 describe('a guess', () => {
@@ -67,9 +67,35 @@ describe('a guess', () => {
     const [record, gauge] = [newGuessRecord(), newGauge()];
     const opened = verification();
     for (let i = 0; i < 5; i += 1) strangerGuess(policy, record, gauge, opened, NOW);
-    expect(strangerGuess(policy, record, gauge, opened, NOW)).toEqual({ outcome: 'exhausted' });
     forgive(record, gauge, opened, NOW + 9_000);
     expect(record).toEqual({ open: [], foreign: [] });
+  });
+
+  it('is not counted once more than there are attempts: the store has none left for it', () => {
+    const [record, gauge] = [newGuessRecord(), newGauge()];
+    const opened = verification();
+    for (let i = 0; i < 50; i += 1)
+      expect(strangerGuess(policy, record, gauge, opened, NOW)).toEqual({ outcome: 'compare' });
+    expect(record.open).toMatchObject([{ guesses: 5 }]);
+  });
+
+  it('of somebody else at the same verification is not forgiven with its success', () => {
+    const [record, gauge] = [newGuessRecord(), newGauge()];
+    const owners = verification();
+    const anothers = { ...owners, by: 'another client' };
+    strangerGuess(policy, record, gauge, owners, NOW);
+    for (let i = 0; i < 3; i += 1) strangerGuess(policy, record, gauge, anothers, NOW + 1_000);
+    forgive(record, gauge, owners, NOW + 2_000);
+    expect(record).toEqual({ open: [], foreign: times(3, () => NOW + 1_000) });
+    expect(gauge.days).toEqual([[today, 3]]);
+  });
+
+  it('of the last attempt ends it for everybody who guesses at it', () => {
+    const [record, gauge] = [newGuessRecord(), newGauge()];
+    const opened = verification();
+    for (const by of ['a', 'b', 'c', 'a', 'b']) strangerGuess(policy, record, gauge, { ...opened, by }, NOW);
+    codeLengthFor(policy, record, gauge, 6, NOW + 10_000);
+    expect(record).toEqual({ open: [], foreign: times(5, () => NOW) });
   });
 
   it('ends the verification when it is the last', () => {
@@ -199,7 +225,6 @@ describe('a known device', () => {
       const opened = verification();
       for (let typo = 0; typo < 5; typo += 1)
         expect(deviceGuess(policy, record, opened, NOW)).toEqual({ outcome: 'compare' });
-      expect(deviceGuess(policy, record, opened, NOW)).toEqual({ outcome: 'exhausted' });
       forgive(record, null, opened, NOW);
     }
     expect(record).toEqual({ open: [], foreign: [] });

@@ -18,6 +18,8 @@ export interface GuessRecord {
 
 interface Provisional {
   readonly id: string;
+  /** Who guessed, where several can guess at one verification. */
+  readonly by: string;
   guesses: number;
   lastAt: number;
   readonly diesAt: number;
@@ -29,6 +31,8 @@ export interface Guessable {
   readonly codeLength: number;
   readonly maxAttempts: number;
   readonly expiresAt: number;
+  /** Who guesses: all that whoever holds the verification's id does is one's own, and the same for all of them. */
+  readonly by: string;
 }
 
 /** How often the whole system was guessed at with short codes, by day. */
@@ -81,7 +85,7 @@ export function strangerGuess(
 ): GuessOutcome {
   mature(record, now);
   const isShort = verification.codeLength < LONG_CODE;
-  if (isUsedUp(record, verification)) return { outcome: 'exhausted' };
+  if (isUsedUp(record, verification)) return { outcome: 'compare' };
   if (isShort && guessesSince(record, now - YEAR_MS) >= policy.guesses.shortGuessesPerYear)
     return { outcome: 'exhausted' };
   const waitMs = Math.max(0, lastGuessAt(record) + delayMs(policy, record, now) - now);
@@ -98,20 +102,25 @@ export function deviceGuess(
   verification: Guessable,
   now: number,
 ): GuessOutcome {
-  if (!isTrusted(policy, record, now) || isUsedUp(record, verification)) return { outcome: 'exhausted' };
+  if (!isTrusted(policy, record, now)) return { outcome: 'exhausted' };
+  if (isUsedUp(record, verification)) return { outcome: 'compare' };
   countGuess(record, verification, now);
   return { outcome: 'compare' };
 }
 
-/** The verification succeeded: what was guessed at it was its owner's typing, and nothing else is forgiven. */
+/**
+ * The verification succeeded: what whoever succeeded had guessed at it was typing. Nothing else is forgiven; what others
+ * guessed at the same one is foreign from now on.
+ */
 export function forgive(
   record: GuessRecord,
   gauge: Gauge | null,
   verification: Guessable,
   now: number,
 ): void {
-  const own = record.open.find(({ id }) => id === verification.id);
+  const own = record.open.find(({ id, by }) => id === verification.id && by === verification.by);
   record.open = record.open.filter((entry) => entry !== own);
+  abandon(record, verification.id, now);
   if (own && gauge && verification.codeLength < LONG_CODE) addToGauge(gauge, now, -own.guesses);
 }
 
@@ -184,17 +193,24 @@ function mature(record: GuessRecord, now: number): void {
   while (record.foreign[0] !== undefined && record.foreign[0] <= now - YEAR_MS) record.foreign.shift();
 }
 
-/** A store that lost count would let nobody compare more often than this either. */
+/** All its attempts are counted already, so the store has none left, or a counted one was never made. */
 function isUsedUp({ open }: GuessRecord, { id, maxAttempts }: Guessable): boolean {
-  return (open.find((entry) => entry.id === id)?.guesses ?? 0) >= maxAttempts;
+  return guessesAt(open, id) >= maxAttempts;
 }
 
-function countGuess(record: GuessRecord, { id, expiresAt, maxAttempts }: Guessable, now: number): void {
-  const before = record.open.find((entry) => entry.id === id)?.guesses ?? 0;
-  const guesses = before + 1;
+function guessesAt(open: readonly Provisional[], id: string): number {
+  return open.reduce((sum, entry) => (entry.id === id ? sum + entry.guesses : sum), 0);
+}
+
+function countGuess(record: GuessRecord, { id, by, expiresAt, maxAttempts }: Guessable, now: number): void {
+  const own = record.open.find((entry) => entry.id === id && entry.by === by);
   // The last attempt ends the verification, whatever comes of it.
-  const diesAt = guesses === maxAttempts ? Math.min(expiresAt, now + LAST_GUESS_MS) : expiresAt;
-  record.open = [...record.open.filter((entry) => entry.id !== id), { id, guesses, lastAt: now, diesAt }];
+  const isLast = guessesAt(record.open, id) + 1 >= maxAttempts;
+  const diesAt = isLast ? Math.min(expiresAt, now + LAST_GUESS_MS) : expiresAt;
+  const others = record.open
+    .filter((entry) => entry !== own)
+    .map((entry) => (entry.id === id ? { ...entry, diesAt } : entry));
+  record.open = [...others, { id, by, guesses: (own?.guesses ?? 0) + 1, lastAt: now, diesAt }];
 }
 
 /** Longer than the comparison of the last guess takes, which may still be right. */

@@ -38,9 +38,12 @@ export interface GuessedAt {
   readonly id: string;
   readonly phoneNumber: PhoneNumber;
   readonly codeLength: number;
+  readonly createdAt: Date;
   readonly expiresAt: Date;
   /** The known device that opened it. */
   readonly device: string | null;
+  /** `sign_up`: whoever knows the number can guess at it. `sign_in`: only whoever has its id. */
+  readonly purpose: 'sign_up' | 'sign_in';
 }
 
 const GAUGE = 'gauge';
@@ -99,7 +102,7 @@ export class Guesses {
     const now = this.clock.now();
     const { policy } = this.options;
     const number = this.keys.indexOf(verification.phoneNumber);
-    const guessable = this.guessable(verification);
+    const guessable = this.guessable(verification, requester);
     const device = await this.deviceOf(verification, requester);
     const isEnforced = !this.limits.isMonitored('guesses_per_number');
     let raised = false;
@@ -139,7 +142,7 @@ export class Guesses {
   async succeeded(verification: GuessedAt, requester: Requester): Promise<string> {
     const device = await this.deviceOf(verification, requester)
       .then(async (device) => {
-        await this.forgive(verification, device);
+        await this.forgive(verification, device, requester);
         return device;
       })
       .catch((failure: Error) => {
@@ -148,6 +151,18 @@ export class Guesses {
       });
     const number = this.keys.indexOf(verification.phoneNumber);
     return this.devices.issue(number, this.clock.now(), device ?? undefined);
+  }
+
+  /** The known device that acts on the verification: the one that opened it, or the one whose token is given. */
+  async deviceOf(verification: GuessedAt, requester: Requester): Promise<string | null> {
+    const { device, phoneNumber, createdAt } = verification;
+    if (device === null)
+      return requester.deviceToken === null ? null : (await this.standingOf(phoneNumber, requester)).device;
+    const key = numberKey(this.keys.indexOf(phoneNumber));
+    const opener: Device = { id: device, issuedAt: createdAt.getTime() };
+    return this.ledger.decide([key, deviceKey(device)], (draft) => {
+      return this.isKnown(draft, recordOf(draft, key), opener, this.clock.now()) ? device : null;
+    });
   }
 
   /** The verification was given up: what was guessed at it was foreign. */
@@ -174,16 +189,10 @@ export class Guesses {
     return !isRevoked && isTrusted(this.options.policy, recordOf(draft, deviceKey(id)), now);
   }
 
-  /** Whoever holds the id of a verification that a device opened is that device. */
-  private async deviceOf(verification: GuessedAt, requester: Requester): Promise<string | null> {
-    if (verification.device !== null || requester.deviceToken === null) return verification.device;
-    return (await this.standingOf(verification.phoneNumber, requester)).device;
-  }
-
-  private async forgive(verification: GuessedAt, device: string | null): Promise<void> {
+  private async forgive(verification: GuessedAt, device: string | null, requester: Requester): Promise<void> {
     const now = this.clock.now();
     const number = this.keys.indexOf(verification.phoneNumber);
-    const guessable = this.guessable(verification);
+    const guessable = this.guessable(verification, requester);
     await this.ledger.decide([...new Set([...keysOf(number, device), ...keysOf(number, null)])], (draft) => {
       const [record, gauge] = [recordOf(draft, numberKey(number)), gaugeOf(draft)];
       if (record.open.some(({ id }) => id === verification.id)) {
@@ -198,8 +207,15 @@ export class Guesses {
     });
   }
 
-  private guessable({ id, codeLength, expiresAt }: GuessedAt): Guessable {
-    return { id, codeLength, expiresAt: expiresAt.getTime(), maxAttempts: this.options.maxAttempts };
+  private guessable(verification: GuessedAt, { address }: Requester): Guessable {
+    const { id, codeLength, expiresAt, purpose } = verification;
+    return {
+      id,
+      codeLength,
+      expiresAt: expiresAt.getTime(),
+      maxAttempts: this.options.maxAttempts,
+      by: purpose === 'sign_up' ? clientAddressOf(address).client : '',
+    };
   }
 }
 

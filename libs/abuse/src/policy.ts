@@ -64,6 +64,8 @@ export interface Policy {
   readonly spending: {
     /** The share of a cap at which a warning is given. */
     readonly warnAt: number;
+    /** The share of a cap that only known devices may spend. */
+    readonly keptForKnownDevices: number;
   };
 }
 
@@ -99,7 +101,7 @@ export const DEFAULT_POLICY: Policy = {
     contestedSends: 3,
   },
   proof: { hashes: 20_000, mostHashes: 2_000_000, lifetimeSeconds: 300 },
-  spending: { warnAt: 0.8 },
+  spending: { warnAt: 0.8, keptForKnownDevices: 0.1 },
 };
 
 /** The policy file cannot be used; says where and why. */

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { type Challenge, createChallenge, type Payload, randomInt, verifySolution } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/sha';
 import type { Keys } from '#keys';
@@ -15,9 +16,11 @@ export interface Proof {
 export class ProofOfWork {
   private readonly secret: string;
   private readonly solutionSecret: string;
+  private readonly numberKey: Buffer;
 
   constructor(keys: Keys) {
     this.secret = keys.purposeKey('proof of work').toString('hex');
+    this.numberKey = keys.purposeKey('number of a proof of work');
     this.solutionSecret = keys.purposeKey('proof of work solution').toString('hex');
   }
 
@@ -31,7 +34,7 @@ export class ProofOfWork {
       cost: 1,
       // The search goes from zero upwards: half of the average at least, half more at most.
       counter: randomInt(Math.ceil(hashes * 1.5), Math.floor(hashes / 2)),
-      data: { number },
+      data: { number: this.nameOf(number) },
       deriveKey,
       expiresAt: Math.floor(expiresAt / 1_000),
       hmacSignatureSecret: this.secret,
@@ -46,7 +49,7 @@ export class ProofOfWork {
    */
   async read(payload: string, number: string, now: number): Promise<Proof | null> {
     const given = decoded(payload);
-    if (given?.challenge.parameters?.data?.number !== number) return null;
+    if (given?.challenge.parameters?.data?.number !== this.nameOf(number)) return null;
     const { signature, parameters } = given.challenge;
     const expiresAt = (parameters.expiresAt ?? 0) * 1_000;
     if (signature === undefined || expiresAt <= now) return null;
@@ -58,6 +61,11 @@ export class ProofOfWork {
       hmacKeySignatureSecret: this.solutionSecret,
     }).catch(() => ({ verified: false }));
     return verified ? { id: signature, expiresAt } : null;
+  }
+
+  /** Challenges are public: what stands for the number in them stands for it nowhere else. */
+  private nameOf(number: string): string {
+    return createHmac('sha256', this.numberKey).update(number).digest('base64url');
   }
 }
 

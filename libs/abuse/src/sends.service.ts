@@ -24,9 +24,9 @@ import { Clock } from './clock.js';
 import { type Details, Limits } from './limits.js';
 import { ProofOfWork } from './proof-of-work.js';
 import { describeNumber, type Requester } from './requester.js';
-import { scopesOf } from './scopes.js';
+import { isScope, scopesOf, senderScopesOf } from './scopes.js';
 import { type Draft, SharedState } from './shared-state.js';
-import { capReached, newSpending, type Spending, spend } from './spending.js';
+import { type Caps, capReached, newSpending, type Spending, spend } from './spending.js';
 import { BreakerStore, LedgerStore } from './state-store.js';
 
 /** A message that may go. */
@@ -89,7 +89,7 @@ export class Sends {
     const about = { ...describeNumber(phoneNumber, number), address: address.client };
     const country = this.admitNumber(phoneNumber, about);
     await this.limits.admitAddress('sends_per_address', address.client, about);
-    await this.requireRoomFor(country, about);
+    await this.requireRoomFor(country, device, about);
     const place = await this.limits.admitMessage(laneOf(number, device), about);
     try {
       const proven = await this.isProven(number, requester.proof);
@@ -98,7 +98,7 @@ export class Sends {
       const scopes = scopesOf(address, phoneNumber, country);
       const sender = { scopes, known, device: device !== null, proven };
       const admitted = await this.admitByBreaker(number, sender, about);
-      await this.spendOn(country, about);
+      await this.spendOn(country, device, about);
       return { resendAfterMs: place.resendAfterMs, ticket: this.keys.seal(JSON.stringify(admitted), TICKET) };
     } catch (refusal) {
       if (refusal instanceof AppError && !(refusal instanceof Unavailable)) await place.giveBack();
@@ -110,10 +110,15 @@ export class Sends {
    * The code was typed in: its messages were genuine. The person is signed in already, so what fails here is only told.
    *
    * @param tickets of its messages.
+   * @param typedAt where it was typed in, if others could have asked for its messages too: they are given no credit.
    */
-  async succeeded(phoneNumber: PhoneNumber, tickets: readonly string[]): Promise<void> {
+  async succeeded(
+    phoneNumber: PhoneNumber,
+    tickets: readonly string[],
+    typedAt: string | null = null,
+  ): Promise<void> {
     const number = this.keys.indexOf(phoneNumber);
-    const done = await Promise.allSettled([this.credit(tickets), this.limits.settleContest(number)]);
+    const done = await Promise.allSettled([this.credit(tickets, typedAt), this.limits.settleContest(number)]);
     for (const outcome of done) {
       if (outcome.status === 'rejected')
         this.logger.warn(`a verified message was not counted: ${outcome.reason}`);
@@ -133,6 +138,7 @@ export class Sends {
 
   /** Lets the messages of a scope through again; false when it was not held back. */
   async release(id: string): Promise<boolean> {
+    if (!isScope(id)) return false;
     const turns = await this.breaker.decide([id], (draft) => {
       const states = new DraftStates(draft);
       const turns = release(id, states.of(id));
@@ -204,8 +210,9 @@ export class Sends {
   }
 
   /** Asked first, so that a cap that is reached costs no message its place. */
-  private async requireRoomFor(country: string, about: Details): Promise<void> {
-    const { prices, caps } = this.options;
+  private async requireRoomFor(country: string, device: string | null, about: Details): Promise<void> {
+    const { prices } = this.options;
+    const caps = this.capsFor(device);
     const key = this.spendingKey();
     const cap = await this.ledger.decide([key], (draft) => {
       return capReached(draft.get<Spending>(key) ?? newSpending(), country, prices, caps);
@@ -213,12 +220,13 @@ export class Sends {
     if (cap) this.refuseToSpend(cap, country, about);
   }
 
-  private async spendOn(country: string, about: Details): Promise<void> {
+  private async spendOn(country: string, device: string | null, about: Details): Promise<void> {
     const { prices, caps, policy } = this.options;
+    const own = this.capsFor(device);
     const key = this.spendingKey();
     const { reached, warnings } = await this.ledger.decide([key], (draft) => {
       const spending = draft.get<Spending>(key) ?? newSpending();
-      const reached = capReached(spending, country, prices, caps);
+      const reached = capReached(spending, country, prices, own);
       const warnings = reached ? [] : spend(spending, country, prices, caps, policy.spending.warnAt);
       draft.set(key, spending, { ttlMs: SPENDING_KEPT_MS });
       return { reached, warnings };
@@ -226,6 +234,13 @@ export class Sends {
     for (const name of warnings)
       this.events.record('warning', { name, country, share: policy.spending.warnAt });
     if (reached) this.refuseToSpend(reached, country, about);
+  }
+
+  /** The last of a cap is kept for known devices, so that nobody is locked out by what strangers spend. */
+  private capsFor(device: string | null): Caps {
+    const { caps, policy } = this.options;
+    const share = device === null ? 1 - policy.spending.keptForKnownDevices : 1;
+    return { perDay: caps.perDay * share, perCountry: caps.perCountry * share };
   }
 
   private refuseToSpend(name: string, country: string, about: Details): never {
@@ -239,9 +254,11 @@ export class Sends {
     return `spending:${new Date(this.clock.now()).toISOString().slice(0, 10)}`;
   }
 
-  private async credit(tickets: readonly string[]): Promise<void> {
+  private async credit(tickets: readonly string[], typedAt: string | null): Promise<void> {
     const now = this.clock.now();
-    const messages = tickets.map((ticket) => JSON.parse(this.keys.unseal(ticket, TICKET)) as Admitted);
+    const messages = tickets
+      .map((ticket) => JSON.parse(this.keys.unseal(ticket, TICKET)) as Admitted)
+      .map((message) => (typedAt === null ? message : withoutOtherSenders(message, typedAt)));
     const scopes = [...new Set(messages.flatMap((message) => message.scopes))];
     if (scopes.length === 0) return;
     const turns = await this.breaker.decide(scopes, (draft) => {
@@ -284,7 +301,13 @@ class DraftStates implements States {
   }
 }
 
-/** A known device has limits of its own, which no stranger can use up. */
+function withoutOtherSenders(message: Admitted, address: string): Admitted {
+  const own = senderScopesOf(clientAddressOf(address));
+  const isOthers = (scope: string) => /^(address|network):/.test(scope) && !own.includes(scope);
+  return { ...message, scopes: message.scopes.filter((scope) => !isOthers(scope)) };
+}
+
+/** The known devices of a number have limits of their own, which no stranger can use up. */
 function laneOf(number: string, device: string | null): string {
-  return device === null ? number : `${number}:${device}`;
+  return device === null ? number : `${number}:known`;
 }

@@ -67,9 +67,10 @@ export class AuthService {
 
   /** The same code once more. */
   async resendCode(id: VerificationId, requester: Requester): Promise<Verification> {
-    const { phoneNumber, device, status } = await this.verifications.get(id);
-    if (status !== 'pending') throw new VerificationClosed(status);
-    const place = await this.admit(phoneNumber, requester, device);
+    const found = await this.verifications.get(id);
+    if (found.status !== 'pending') throw new VerificationClosed(found.status);
+    const device = await this.guesses.deviceOf(found, requester);
+    const place = await this.admit(found.phoneNumber, requester, device);
     const verification = await this.verifications.resend(id, place);
     await this.sendCode.enqueue(verification);
     return verification;
@@ -181,9 +182,15 @@ export class AuthService {
       });
       return { user, isNewUser: isNew };
     });
+    // Whoever knows the number can ask for messages of a sign-up.
+    const isShared = verification.purpose === 'sign_up';
     const [deviceToken] = await Promise.all([
       this.guesses.succeeded(verification, requester),
-      this.sends.succeeded(verification.phoneNumber, verification.tickets),
+      this.sends.succeeded(
+        verification.phoneNumber,
+        verification.tickets,
+        isShared ? requester.address : null,
+      ),
     ]);
     return { token: token.secret, expiresAt: token.expiresAt, user, isNewUser, deviceToken };
   }
