@@ -73,7 +73,7 @@ function ruleOf({ expression, arguments: given }) {
     Durations: () => `1 to ${first.most} of ${first.min} to ${first.max}, with commas`,
     Address: () => given.map((protocol) => `\`${value(protocol)}//…\``).join(', '),
     Secret: () => `at least ${first.minBytes} bytes`,
-    Choices: () => '`enforce`, `monitor`, or names of limits with commas',
+    ModeOf: () => '`enforce`, `monitor`, or names of limits with commas',
     Rates: () => 'one to three rates such as `5/10m`, with commas',
     Money: () => 'an amount, such as `99.50`',
     Networks: () => 'IP addresses or networks, with commas',

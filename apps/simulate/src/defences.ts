@@ -48,6 +48,8 @@ export function latchkey(policy: Policy, gauge: Gauge): Defence {
   const sends = { known_device: new Sends(COOL_DOWNS_MS, SENDS), stranger: new Sends(COOL_DOWNS_MS, SENDS) };
   const trusted = (actor: Actor, now: number) =>
     actor === 'known_device' && isTrusted(policy, record.known_device, now);
+  /** As the store of verifications counts them. */
+  const attempts = new Map<string, number>();
   let opened = 0;
   return {
     guessesAtOnce: 1,
@@ -62,10 +64,15 @@ export function latchkey(policy: Policy, gauge: Gauge): Defence {
       return { id: String(opened), by: actor, codeLength, maxAttempts: MAX_ATTEMPTS, expiresAt };
     },
     guess(actor, verification, now) {
+      const before = attempts.get(verification.id) ?? 0;
+      if (before >= MAX_ATTEMPTS) return { compared: false, retryAt: null };
       const answer = trusted(actor, now)
         ? deviceGuess(policy, record.known_device, verification, now)
         : strangerGuess(policy, record.stranger, gauge, verification, now);
-      if (answer.outcome === 'compare') return COMPARED;
+      if (answer.outcome === 'compare') {
+        attempts.set(verification.id, before + 1);
+        return COMPARED;
+      }
       return { compared: false, retryAt: answer.outcome === 'wait' ? now + answer.waitMs : null };
     },
     succeed(actor, verification, now) {

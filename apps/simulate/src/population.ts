@@ -10,6 +10,8 @@ export interface Request {
   readonly country: string;
   /** The number signed in before. */
   readonly known: boolean;
+  /** So did the device, on this number. */
+  readonly device: boolean;
   /** When the code is typed in; null: never. */
   readonly typedAt: number | null;
   /** Whoever asks solves a proof of work when there is one to solve. */
@@ -30,6 +32,8 @@ export const FOREIGN: Country = { code: 'AZ', prefix: '+9945', blocks: 2_000 };
 const CONVERSION = 0.85;
 /** The share of genuine sign-ins whose number signed in before. */
 const KNOWN_SHARE = 0.8;
+/** The share of those that come on a device that signed in before. */
+const KNOWN_DEVICE_SHARE = 0.7;
 const TYPED_AFTER_SECONDS = { median: 20, sigma: 0.5 };
 const SHARED_ADDRESSES = { carriers: 40, carrierShare: 0.15, offices: 200, officeShare: 0.05 };
 const ATTACK_NETWORKS = 250;
@@ -49,13 +53,15 @@ export function genuineRequests(
 ): Request[] {
   return Array.from({ length: count }, () => {
     const at = span.from + random.next() * span.lengthMs;
+    const known = random.chance(knownShare);
     const waitsMs = random.logNormal(TYPED_AFTER_SECONDS.median, TYPED_AFTER_SECONDS.sigma) * 1_000;
     return {
       at,
       side: 'genuine',
       scopes: scopesOf(genuineAddress(random), randomNumber(random, HOME), HOME.code),
       country: HOME.code,
-      known: random.chance(knownShare),
+      known,
+      device: known && random.chance(KNOWN_DEVICE_SHARE),
       typedAt: random.chance(CONVERSION) ? at + waitsMs : null,
       solvesProofs: true,
     };
@@ -77,6 +83,7 @@ export function attackRequests(
     scopes: scopesOf(attackAddress(random), numberOf(n), country.code),
     country: country.code,
     known: false,
+    device: false,
     typedAt: null,
     solvesProofs,
   }));

@@ -136,8 +136,8 @@ interface Answer {
 }
 
 /** A proof takes less time than matters here, so the second request comes at the time of the first. */
-function ask(policy: Policy, states: States, { scopes, known, at, solvesProofs }: Request): Answer {
-  const decide = (proven: boolean) => admit(policy, states, { scopes, known, device: false, proven }, at);
+function ask(policy: Policy, states: States, { scopes, known, device, at, solvesProofs }: Request): Answer {
+  const decide = (proven: boolean) => admit(policy, states, { scopes, known, device, proven }, at);
   const first = decide(false);
   if (first.verdict.outcome === 'send') return { admitted: first.admitted, hashes: 0 };
   if (first.verdict.outcome === 'suspend' || !solvesProofs) return { admitted: null, hashes: 0 };

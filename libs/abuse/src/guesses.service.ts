@@ -123,7 +123,8 @@ export class Guesses {
       }
       return outcome;
     });
-    const about = describeNumber(verification.phoneNumber, number);
+    const { client } = clientAddressOf(requester.address);
+    const about = { ...describeNumber(verification.phoneNumber, number), address: client };
     if (raised) this.events.record('warning', { name: 'gauge' });
     if (outcome.outcome === 'exhausted') {
       this.events.record('refused', { name: 'guesses_per_number', ...about });

@@ -83,6 +83,10 @@ function parsed(file: string): Partial<PriceTable> {
     // The parser's own words quote the file.
     throw new Error('must be a file that can be read, with JSON in it');
   }
+  const isKnown = Object.keys(given ?? {}).every((name) => name === 'default' || name === 'countries');
+  const isCountry = (code: string) => /^([A-Z]{2}|\+\d{1,3})$/.test(code);
+  if (!isKnown || !Object.keys(given?.countries ?? {}).every(isCountry))
+    throw new Error('must hold "default" and "countries", which are codes such as US, and nothing else');
   const isPrice = (price: unknown) => typeof price === 'number' && price >= 0;
   if (![given?.default ?? 0, ...Object.values(given?.countries ?? {})].every(isPrice))
     throw new Error('must hold prices that are numbers, zero or more');

@@ -215,9 +215,8 @@ function rates(text: string): Rate[] {
 }
 
 function monitored(mode: string): LimitName[] {
-  const names = mode.split(',');
-  if (names.includes('enforce')) return [];
-  return names.includes('monitor') ? [...LIMITS] : (names as LimitName[]);
+  if (mode === 'enforce') return [];
+  return mode === 'monitor' ? [...LIMITS] : (mode.split(',') as LimitName[]);
 }
 
 function ms(duration: string): number {

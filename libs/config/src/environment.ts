@@ -1,12 +1,12 @@
 import {
   Address,
-  Choices,
   Countries,
   Country,
   Duration,
   Durations,
   Integer,
   Matching,
+  ModeOf,
   Money,
   Networks,
   OneOf,
@@ -143,7 +143,7 @@ export class Environment {
   LIMIT_CHECKS_PER_ADDRESS = '60/10m';
 
   /** `monitor`: limits record what they would have refused and refuse nothing. Or the names of those that only monitor. */
-  @Choices('enforce', 'monitor', ...LIMITS)
+  @ModeOf(['enforce', 'monitor'], LIMITS)
   LIMIT_MODE = 'enforce';
 
   /** The same for the breaker that stops messages which nobody answers. */

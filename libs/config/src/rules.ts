@@ -43,9 +43,11 @@ export function Durations({ min, max, most }: DurationRange & { most: number }) 
   });
 }
 
-export function Choices(...choices: string[]) {
-  return Rule(`one or more of ${choices.join(', ')}, separated by commas`, (value) =>
-    value.split(',').every((choice) => choices.includes(choice)),
+/** One mode for all, or the names of those in the mode that is not the usual one. */
+export function ModeOf(modes: readonly string[], names: readonly string[]) {
+  return Rule(
+    `${modes.join(', ')}, or one or more of ${names.join(', ')}, separated by commas`,
+    (value) => modes.includes(value) || value.split(',').every((name) => names.includes(name)),
   );
 }
 

@@ -25,7 +25,7 @@ export const PROBLEMS = {
     status: 401,
     title: 'The code is wrong or no longer valid',
     explanation:
-      'The code does not sign this phone number in. On `/v1` routes `attempts_left` says how many tries the verification still has; `/signup` does not tell a wrong code from an expired, used or never-sent one.',
+      'The code does not sign this phone number in. On `/v1` routes `attempts_left` says how many tries the verification still has, fewer while the number is being guessed at; `/signup` does not tell a wrong code from an expired, used or never-sent one.',
   },
   proof_of_work_required: {
     status: 403,

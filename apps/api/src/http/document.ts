@@ -53,7 +53,10 @@ export function serveDocument(
     });
   if (operatorToken !== null) {
     const description = '`OPERATOR_TOKEN`';
-    builder.addBearerAuth({ type: 'http', scheme: 'bearer', description }, 'operator');
+    builder.addBearerAuth(
+      { type: 'http', scheme: 'bearer', bearerFormat: 'opaque', description },
+      'operator',
+    );
   }
   if (publicUrl) builder.addServer(publicUrl);
   const create = () =>

@@ -45,7 +45,7 @@ export class ProblemDto {
   errors?: FaultDto[];
 
   /**
-   * With `code_rejected` on `/v1` routes: how many tries the verification still has.
+   * With `code_rejected` on `/v1` routes: how many tries the verification still has; fewer while the number is being guessed at.
    * @example 4
    */
   attempts_left?: number;
