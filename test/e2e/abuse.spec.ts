@@ -146,6 +146,7 @@ describe.each(modes)('The abuse policy on $name', (mode) => {
       const again = await open(api, number);
       expect(await check(api, again, 'wrong')).toMatchObject({ status: 429 });
       const { device_token } = owner;
+      expect((await check(api, again, 'wrong', { device_token })).status).toBe(401);
       const known = await open(api, number, { device_token });
       expect(known.code_length).toBe(6);
       expect((await check(api, known, 'wrong', { device_token })).status).toBe(401);
@@ -345,6 +346,8 @@ describe.each(modes)('The abuse policy on $name', (mode) => {
       expect(body.blocks).toEqual([
         expect.objectContaining({ id: 'numbers_10k:+1212555', action: 'block', since: expect.any(String) }),
       ]);
+      const restarted = await replica(api);
+      expect((await restarted.client.as(OPERATOR).get('/v1/operations/blocks')).body).toEqual(body);
       later(MINUTE);
       expect((await ask(owner, 301)).status).toBe(202);
       expect((await ask('+13105550001', 302)).status).toBe(202);

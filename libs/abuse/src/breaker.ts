@@ -1,4 +1,5 @@
 import type { Action, Policy, ScopePolicy } from './policy.js';
+import { busiestHour, counted, DAYS_REMEMBERED, type Volume } from './volume.js';
 
 /**
  * Genuine senders type in the codes that they ask for, and pumpers do not. Each scope (an address, a network, a block
@@ -36,13 +37,6 @@ export interface ScopeState {
   heldUntil: number;
   /** Of the whole system only: what its busiest hours were. */
   volume?: Volume;
-}
-
-interface Volume {
-  hour: number;
-  messages: number;
-  /** The busiest hour of each of the last days. */
-  days: [day: number, messages: number][];
 }
 
 /** Where a message comes from and goes to: the keys of its scopes, the narrowest of a chain first. */
@@ -94,7 +88,6 @@ const SLOT_MS = 2_000;
 const ROUNDING = 1e-6;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const DAYS_REMEMBERED = 7;
 
 export function newScopeState(): ScopeState {
   return { unsettled: [], evidence: 0, verified: 0, verifiedAt: 0, hold: null, trips: 0, heldUntil: 0 };
@@ -373,20 +366,5 @@ function limitsOf({ breaker }: Policy, scope: string): ScopePolicy {
 function loseOf(policy: Policy, scope: string, { volume }: ScopeState): number {
   const { lose } = limitsOf(policy, scope);
   if (scope !== SYSTEM || !volume) return lose;
-  const busiest = Math.max(0, ...volume.days.map(([, messages]) => messages));
-  return Math.max(lose, policy.breaker.system.busiestHours * busiest);
-}
-
-/** The hour under way counts as a busiest hour only when it is over: an attack must not raise its own limit. */
-function counted(volume: Volume | undefined, now: number): Volume {
-  const hour = Math.floor(now / HOUR_MS);
-  if (volume?.hour === hour) return { ...volume, messages: volume.messages + 1 };
-  if (!volume) return { hour, messages: 1, days: [] };
-  const day = Math.floor((volume.hour * HOUR_MS) / DAY_MS);
-  const before = volume.days.find(([d]) => d === day)?.[1] ?? 0;
-  const days: Volume['days'] = [
-    ...volume.days.filter(([d]) => d !== day && d > day - DAYS_REMEMBERED),
-    [day, Math.max(before, volume.messages)],
-  ];
-  return { hour, messages: 1, days };
+  return Math.max(lose, policy.breaker.system.busiestHours * busiestHour(volume));
 }
