@@ -52,7 +52,7 @@ function variables() {
   return declaration.members.map((member) => ({
     name: member.name.getText(),
     initial: ts.isStringLiteral(member.initializer) ? member.initializer.text : '',
-    meaning: ts.getTextOfJSDocComment(member.jsDoc[0].comment).replace(/\s+/g, ' '),
+    meaning: ts.getTextOfJSDocComment(member.jsDoc[0].comment).replace(/\s+/g, ' ').replaceAll('|', '\\|'),
     rule: ruleOf(ts.getDecorators(member)[0].expression),
   }));
 }
@@ -78,6 +78,14 @@ function ruleOf({ expression, arguments: given }) {
     Money: () => 'an amount, such as `99.50`',
     Networks: () => 'IP addresses or networks, with commas',
     Countries: () => 'country codes, with commas',
+    Fallback: () => 'channels such as `sms>whatsapp>call@20s`',
+    TestNumbers: () => 'numbers and codes with commas',
+    DateOf: () => 'a date, or a date and time',
+    Host: () => 'a host name',
+    UrlTemplate: () => '`https://…` or `http://…`',
+    Template: () => 'text with these placeholders and no others',
+    HeadersObject: () => 'a JSON object',
+    Pattern: () => 'a regular expression',
     Country: () => 'a country code, such as `US`',
     Matching: () => second,
   };

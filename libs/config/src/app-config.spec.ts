@@ -32,6 +32,63 @@ const WRONG = {
   TWILIO_API_SECRET: ['t'.repeat(15)],
   TWILIO_FROM: ['+0123456789', 'twelve chars', '+1 415 555 0100'],
   TWILIO_MESSAGING_SERVICE_SID: [`AC${'a'.repeat(32)}`],
+  TWILIO_AUTH_TOKEN_SECONDARY: ['t'.repeat(15)],
+  TWILIO_WHATSAPP_FROM: ['whatsapp:+14155550100', '4155550100', '+0123456789'],
+  TWILIO_WHATSAPP_CONTENT_SID: [`MG${'a'.repeat(32)}`],
+  TWILIO_CALL_FROM: ['Latchkey', '12345'],
+  TWILIO_FEEDBACK: ['yes'],
+  FALLBACK: [
+    'sms',
+    'sms>',
+    'sms>sms',
+    'sms>fax',
+    'sms>call@4s',
+    'sms>call@6m',
+    'sms>call@20',
+    'sms>call@',
+    'sms>call@20s@20s',
+    'sms>sms:pigeon',
+    'sms>sms:http:x',
+    'sms,call',
+    'SMS>call',
+    'sms>__proto__',
+  ],
+  BRAND: ['{code}', 'a'.repeat(33), 'a<b', 'a\nb'],
+  SMS_ORIGIN: [
+    'https://example.com',
+    'example.com/',
+    'example.com:443',
+    '-a.com',
+    'a..b',
+    'Example.com',
+    'exämple.com',
+  ],
+  SMS_APP_HASH: ['FA+9qCX9VS', 'FA+9qCX9VSuu', 'FA+9qCX9VS='],
+  TEST_PHONE_NUMBERS: [
+    '+15005550006',
+    '+15005550006=12345',
+    '+15005550006=1234567890',
+    '+15005550006=abcdef',
+    '15005550006=123456',
+    '+15555550100=123456',
+    '+15005550006=123456,',
+    '+15005550006=123456,+15005550006=654321',
+  ],
+  TEST_PHONE_NUMBERS_UNTIL: ['tomorrow', '2026', '2026-13-01', '2026-01-01T10:00', '1767225600'],
+  HTTP_SENDER_URL: [
+    'gateway.example/send',
+    'ftp://gateway.example',
+    'https://{{to}}.example/send',
+    'https://gateway.example/{{password}}',
+    'https://gateway.example/{{{to}}}',
+    'https://gateway.example/{{#to}}x{{/to}}',
+  ],
+  HTTP_SENDER_METHOD: ['post', 'DELETE'],
+  HTTP_SENDER_HEADERS: ['Authorization: x', '[]', '{}', '"a"', '{"a b": "c"}', '{"a": "b\\nc"}'],
+  HTTP_SENDER_BODY: ['{{secret}}', '{{{body}}}', '{{>body}}', '{{&body}}', '{{! x}}'],
+  HTTP_SENDER_SUCCESS: ['(', '['],
+  HTTP_SENDER_CHANNELS: ['fax', 'sms,', 'sms;call'],
+  HTTP_SENDER_ALLOW_PRIVATE: ['true'],
   TWILIO_API_URL: ['api.twilio.com', 'ftp://api.twilio.com'],
   DEFAULT_REGION: ['us', 'USA', 'XX', 'constructor', '__proto__'],
   OTP_TTL: ['29s', '601s', '11m', '1h', '300', '5 m'],
@@ -76,6 +133,7 @@ const WRONG = {
   OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],
   LIMIT_COOL_DOWN: ['0s', '999ms', '61m', '30', '30s,', '30s;60s', Array(11).fill('30s').join()],
   BACKGROUND: ['true', 'On'],
+  METRICS_PORT: ['-1', '65536', 'http'],
   DRAIN_TIMEOUT: ['0s', '6m', '10'],
   DATA_DIR: ['a\0b'],
   MIGRATE_ON_START: ['yes'],
@@ -94,7 +152,13 @@ describe('readConfig', () => {
       redisUrl: null,
       secret: null,
       secretPrevious: null,
+      sender: 'inbox',
       twilio: null,
+      httpSender: null,
+      fallback: null,
+      brand: 'Latchkey',
+      autofill: null,
+      testNumbers: { codes: {}, until: null },
       defaultRegion: null,
       otp: { ttlMs: 300_000, length: 6, maxAttempts: 5 },
       tokenTtlMs: 172_800_000,
@@ -116,6 +180,7 @@ describe('readConfig', () => {
       policyFile: null,
       operatorToken: null,
       background: true,
+      metricsPort: null,
       drainTimeoutMs: 10_000,
       migrateOnStart: true,
       logLevel: 'info',
@@ -264,6 +329,8 @@ describe('readConfig', () => {
     ['an API key without its secret', { ...TWILIO, TWILIO_API_KEY }, 'TWILIO_API_KEY'],
     ['the secret of no API key', { ...TWILIO, TWILIO_API_SECRET }, 'TWILIO_API_KEY'],
     ['a previous secret of no secret', { SECRET_PREVIOUS: 's'.repeat(32) }, 'SECRET_PREVIOUS'],
+    ['two last lines', { SMS_ORIGIN: 'example.com', SMS_APP_HASH: 'FA+9qCX9VSu' }, 'SMS_APP_HASH'],
+    ['another provider without an address', { MESSAGE_SENDER: 'http' }, 'HTTP_SENDER_URL'],
     ['an inbox in a process that sends nothing', { BACKGROUND: 'off' }, 'BACKGROUND'],
     ['an inbox on request there', { ...TWILIO, MESSAGE_SENDER: 'inbox', BACKGROUND: 'off' }, 'BACKGROUND'],
   ])('refuses %s', (_, variables, name) => {
@@ -314,8 +381,121 @@ describe('readConfig', () => {
       accountSid: TWILIO_ACCOUNT_SID,
       from: null,
       messagingServiceSid: null,
+      whatsapp: null,
+      callFrom: null,
+      feedback: false,
+      signingTokens: 'TWILIO_AUTH_TOKEN' in variables ? [TWILIO_AUTH_TOKEN] : [],
       apiUrl: null,
       ...twilio,
+    });
+  });
+
+  it('reads what Twilio can do besides', () => {
+    const template = `HX${'d'.repeat(32)}`;
+    const { twilio } = readConfig({
+      ...TWILIO,
+      TWILIO_AUTH_TOKEN_SECONDARY: 'u'.repeat(32),
+      TWILIO_WHATSAPP_FROM: '+14155550101',
+      TWILIO_WHATSAPP_CONTENT_SID: template,
+      TWILIO_CALL_FROM: '+14155550102',
+      TWILIO_FEEDBACK: 'on',
+    });
+    expect(twilio).toMatchObject({
+      whatsapp: { from: '+14155550101', contentSid: template },
+      callFrom: '+14155550102',
+      feedback: true,
+      signingTokens: [TWILIO_AUTH_TOKEN, 'u'.repeat(32)],
+    });
+  });
+
+  const HTTP = { HTTP_SENDER_URL: 'https://gateway.example/send?to={{to}}' };
+  it.each<[variables: Record<string, string>, sender: string, others: object]>([
+    [{}, 'inbox', { twilio: null, httpSender: null }],
+    [HTTP, 'http', { twilio: null, httpSender: expect.anything() }],
+    [{ ...HTTP, ...TWILIO }, 'twilio', { twilio: expect.anything(), httpSender: expect.anything() }],
+    [
+      { ...HTTP, ...TWILIO, MESSAGE_SENDER: 'http' },
+      'http',
+      { twilio: expect.anything(), httpSender: expect.anything() },
+    ],
+    [{ ...HTTP, ...TWILIO, MESSAGE_SENDER: 'inbox' }, 'inbox', { twilio: null, httpSender: null }],
+  ])('with %j messages usually go by %s', (variables, sender, others) => {
+    expect(readConfig(variables)).toMatchObject({ sender, ...others });
+  });
+
+  it('reads how another provider is asked', () => {
+    const { httpSender } = readConfig({
+      ...HTTP,
+      HTTP_SENDER_HEADERS: '{"Authorization": "Bearer x"}',
+      HTTP_SENDER_SUCCESS: '"status": *"ok"',
+      HTTP_SENDER_CHANNELS: 'sms,call',
+      HTTP_SENDER_ALLOW_PRIVATE: 'on',
+    });
+    expect(httpSender).toEqual({
+      url: HTTP.HTTP_SENDER_URL,
+      method: 'POST',
+      headers: { Authorization: 'Bearer x' },
+      body: '{"to": "{{to}}", "text": "{{body}}"}',
+      success: '"status": *"ok"',
+      channels: ['sms', 'call'],
+      allowPrivate: true,
+    });
+  });
+
+  it.each<[text: string, routes: object[], waitMs: number]>([
+    ['sms>whatsapp>call@30s', [route('sms'), route('whatsapp'), route('call')], 30_000],
+    ['sms > sms:http', [route('sms'), route('sms', 'http')], 20_000],
+    ['sms:twilio>call@5m', [route('sms', 'twilio'), route('call')], 300_000],
+  ])('reads the fallback %s', (FALLBACK, routes, waitMs) => {
+    const all = { ...HTTP, TWILIO_WHATSAPP_FROM: TWILIO_FROM, TWILIO_CALL_FROM: TWILIO_FROM };
+    expect(readConfig({ ...TWILIO, ...all, FALLBACK }).fallback).toEqual({ routes, waitMs });
+  });
+
+  it.each([
+    ['sms>whatsapp', TWILIO],
+    ['sms>call', { ...TWILIO, TWILIO_WHATSAPP_FROM: TWILIO_FROM }],
+    ['sms>sms:http', TWILIO],
+    ['sms>call:http', { ...TWILIO, ...HTTP }],
+    ['sms>sms:twilio', {}],
+  ])('refuses the fallback %s where nobody carries it', (FALLBACK, variables) => {
+    expect(errorOf({ ...variables, FALLBACK }).faults).toEqual([
+      { name: 'FALLBACK', rule: expect.any(String) },
+    ]);
+  });
+
+  it('knows all channels with the inbox', () => {
+    expect(readConfig({ FALLBACK: 'sms>whatsapp>call' }).fallback?.routes).toHaveLength(3);
+  });
+
+  function route(channel: string, sender: string | null = null) {
+    return { channel, sender };
+  }
+
+  describe('with test numbers', () => {
+    const TEST_PHONE_NUMBERS = '+15005550006=123456,+14155550100=98765432';
+    const days = (n: number) => new Date(Date.now() + n * 86_400_000).toISOString();
+
+    it('knows their codes and their end', () => {
+      const { testNumbers } = readConfig({ TEST_PHONE_NUMBERS, TEST_PHONE_NUMBERS_UNTIL: '2027-01-31' });
+      expect(testNumbers).toEqual({
+        codes: { '+15005550006': '123456', '+14155550100': '98765432' },
+        until: Date.parse('2027-01-31T00:00:00Z'),
+      });
+      expect(readConfig({ TEST_PHONE_NUMBERS }).testNumbers.until).toBeNull();
+    });
+
+    it.each([
+      ['no end', {}],
+      ['an end too far away', { TEST_PHONE_NUMBERS_UNTIL: days(91) }],
+    ])('refuses %s in production', (_, variables) => {
+      expect(errorOf({ ...PRODUCTION, TEST_PHONE_NUMBERS, ...variables }).faults).toEqual([
+        { name: 'TEST_PHONE_NUMBERS_UNTIL', rule: expect.any(String) },
+      ]);
+    });
+
+    it.each([89, -1])('takes an end that is %d days ahead there', (ahead) => {
+      const TEST_PHONE_NUMBERS_UNTIL = days(ahead);
+      expect(() => readConfig({ ...PRODUCTION, TEST_PHONE_NUMBERS, TEST_PHONE_NUMBERS_UNTIL })).not.toThrow();
     });
   });
 

@@ -3,6 +3,8 @@ import { validateSync } from 'class-validator';
 import type { CountryCode } from 'libphonenumber-js';
 import { parseDurationMs, parseRate } from './duration.js';
 import { Environment, LIMITS } from './environment.js';
+import { type Channel, type FallbackConfig, parseFallback, type SenderName } from './fallback.js';
+import { parseTestNumbers } from './test-numbers.js';
 
 export interface TwilioConfig {
   readonly accountSid: string;
@@ -12,8 +14,28 @@ export interface TwilioConfig {
   readonly password: string;
   readonly from: string | null;
   readonly messagingServiceSid: string | null;
+  /** Null: no WhatsApp. Without a template (`contentSid`) only those who wrote lately are reached. */
+  readonly whatsapp: { readonly from: string; readonly contentSid: string | null } | null;
+  /** The number that calls come from; null: no calls. */
+  readonly callFrom: string | null;
+  /** Whether Twilio is told which codes were typed in. */
+  readonly feedback: boolean;
+  /** What status callbacks may be signed with. Empty: none can be checked, so none are asked for. */
+  readonly signingTokens: readonly string[];
   /** Null for Twilio's own. */
   readonly apiUrl: string | null;
+}
+
+/** Another provider, or a gateway. Texts with placeholders are Mustache templates. */
+export interface HttpSenderConfig {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** A regular expression; null: any 2xx is a success. */
+  readonly success: string | null;
+  readonly channels: readonly Channel[];
+  readonly allowPrivate: boolean;
 }
 
 /** So many in so much time. */
@@ -39,8 +61,19 @@ export interface AppConfig {
   /** Null for one that is made up and kept under `dataDir`. */
   readonly secret: string | null;
   readonly secretPrevious: string | null;
-  /** Null for the inbox. */
+  /** Who usually carries messages. */
+  readonly sender: SenderName;
+  /** Null: Twilio carries none. */
   readonly twilio: TwilioConfig | null;
+  /** Null: no other provider carries any. */
+  readonly httpSender: HttpSenderConfig | null;
+  /** Null: a code that did not arrive goes nowhere else. */
+  readonly fallback: FallbackConfig | null;
+  readonly brand: string;
+  /** The last line of an SMS, for whoever fills the code in. */
+  readonly autofill: { readonly origin: string } | { readonly appHash: string } | null;
+  /** Codes by phone number, and when they end (milliseconds since 1970; null: never). */
+  readonly testNumbers: { readonly codes: Readonly<Record<string, string>>; readonly until: number | null };
   readonly defaultRegion: CountryCode | null;
   readonly otp: { readonly ttlMs: number; readonly length: number; readonly maxAttempts: number };
   readonly tokenTtlMs: number;
@@ -65,6 +98,8 @@ export interface AppConfig {
   readonly operatorToken: string | null;
   /** Whether this process sends what it accepts. */
   readonly background: boolean;
+  /** Where a worker serves its metrics; null: nowhere. */
+  readonly metricsPort: number | null;
   readonly drainTimeoutMs: number;
   readonly migrateOnStart: boolean;
   readonly logLevel: string;
@@ -112,6 +147,7 @@ function brokenRules(environment: Environment): ConfigurationFault[] {
 /** What no single variable can be blamed for. */
 function contradictions(env: Environment): ConfigurationFault[] {
   const production = env.NODE_ENV === 'production';
+  const sender = senderOf(env);
   const twilio = usesTwilio(env);
   const faults: (ConfigurationFault | false)[] = [
     production &&
@@ -119,8 +155,14 @@ function contradictions(env: Environment): ConfigurationFault[] {
       fault('DATABASE_URL', 'is needed in production: the embedded Postgres is for development'),
     production && !env.SECRET && fault('SECRET', 'is needed in production: a made-up one is for development'),
     production &&
-      !twilio &&
-      fault('MESSAGE_SENDER', 'must be twilio in production: the inbox shows codes to anybody'),
+      sender === 'inbox' &&
+      fault('MESSAGE_SENDER', 'must be twilio or http in production: the inbox shows codes to anybody'),
+    sender === 'http' && !env.HTTP_SENDER_URL && fault('HTTP_SENDER_URL', 'is needed to send by HTTP'),
+    Boolean(env.SMS_ORIGIN) &&
+      Boolean(env.SMS_APP_HASH) &&
+      fault('SMS_APP_HASH', 'and SMS_ORIGIN exclude each other: there is one last line'),
+    fallbackFault(env),
+    production && Boolean(env.TEST_PHONE_NUMBERS) && testNumbersFault(env),
     twilio && !env.TWILIO_ACCOUNT_SID && fault('TWILIO_ACCOUNT_SID', 'is needed to send by Twilio'),
     twilio &&
       !env.TWILIO_AUTH_TOKEN &&
@@ -136,7 +178,7 @@ function contradictions(env: Environment): ConfigurationFault[] {
       !env.SECRET &&
       fault('SECRET_PREVIOUS', 'needs a SECRET that replaces it'),
     env.BACKGROUND === 'off' &&
-      !twilio &&
+      sender === 'inbox' &&
       fault('BACKGROUND', 'must be on with the inbox, which lives in the memory of this process'),
   ];
   return faults.filter((found) => found !== false);
@@ -146,7 +188,58 @@ function fault(name: keyof Environment, rule: string): ConfigurationFault {
   return { name, rule };
 }
 
+/** Every route must have somebody who carries it. */
+function fallbackFault(env: Environment): ConfigurationFault | false {
+  const fallback = env.FALLBACK ? parseFallback(env.FALLBACK) : null;
+  if (!fallback) return false;
+  const carriers = carriersOf(env);
+  const isCarried = fallback.routes.every(({ channel, sender }) => {
+    return carriers.some(({ name, channels }) => channels.includes(channel) && (sender ?? name) === name);
+  });
+  return !isCarried && fault('FALLBACK', 'may name only channels and senders that are configured');
+}
+
+const LONGEST_TEST_MS = 90 * 86_400_000;
+
+function testNumbersFault({ TEST_PHONE_NUMBERS_UNTIL: until }: Environment): ConfigurationFault | false {
+  const isNear = until !== undefined && Date.parse(until) <= Date.now() + LONGEST_TEST_MS;
+  return (
+    !isNear && fault('TEST_PHONE_NUMBERS_UNTIL', 'is needed in production, and may be 90 days ahead at most')
+  );
+}
+
+/** Who carries what, the usual one first. */
+function carriersOf(env: Environment): { name: SenderName; channels: Channel[] }[] {
+  const usual = senderOf(env);
+  if (usual === 'inbox') return [{ name: 'inbox', channels: ['sms', 'whatsapp', 'call'] }];
+  const channels = env.HTTP_SENDER_CHANNELS.split(',') as Channel[];
+  const http = env.HTTP_SENDER_URL ? [{ name: 'http' as const, channels }] : [];
+  const twilio = usesTwilio(env) ? [{ name: 'twilio' as const, channels: twilioChannelsOf(env) }] : [];
+  return usual === 'http' ? [...http, ...twilio] : [...twilio, ...http];
+}
+
+function twilioChannelsOf(env: Environment): Channel[] {
+  const channels: (Channel | false)[] = [
+    'sms',
+    Boolean(env.TWILIO_WHATSAPP_FROM) && 'whatsapp',
+    Boolean(env.TWILIO_CALL_FROM) && 'call',
+  ];
+  return channels.filter((channel) => channel !== false);
+}
+
+function senderOf(env: Environment): SenderName {
+  if (env.MESSAGE_SENDER) return env.MESSAGE_SENDER as SenderName;
+  if (namesTwilio(env)) return 'twilio';
+  return env.HTTP_SENDER_URL ? 'http' : 'inbox';
+}
+
+/** Also as the second of two. */
 function usesTwilio(env: Environment): boolean {
+  const sender = senderOf(env);
+  return sender === 'twilio' || (sender === 'http' && namesTwilio(env));
+}
+
+function namesTwilio(env: Environment): boolean {
   const set = [
     env.TWILIO_ACCOUNT_SID,
     env.TWILIO_AUTH_TOKEN,
@@ -154,7 +247,7 @@ function usesTwilio(env: Environment): boolean {
     env.TWILIO_FROM,
     env.TWILIO_MESSAGING_SERVICE_SID,
   ];
-  return env.MESSAGE_SENDER ? env.MESSAGE_SENDER === 'twilio' : set.some(Boolean);
+  return set.some(Boolean);
 }
 
 function toConfig(env: Environment): AppConfig {
@@ -169,7 +262,16 @@ function toConfig(env: Environment): AppConfig {
     redisUrl: env.REDIS_URL ?? null,
     secret: env.SECRET ?? null,
     secretPrevious: env.SECRET_PREVIOUS ?? null,
+    sender: senderOf(env),
     twilio: usesTwilio(env) ? toTwilioConfig(env) : null,
+    httpSender: senderOf(env) !== 'inbox' && env.HTTP_SENDER_URL ? toHttpSenderConfig(env) : null,
+    fallback: env.FALLBACK ? parseFallback(env.FALLBACK) : null,
+    brand: env.BRAND,
+    autofill: autofillOf(env),
+    testNumbers: {
+      codes: parseTestNumbers(env.TEST_PHONE_NUMBERS ?? '') ?? {},
+      until: env.TEST_PHONE_NUMBERS_UNTIL ? Date.parse(env.TEST_PHONE_NUMBERS_UNTIL) : null,
+    },
     defaultRegion: (env.DEFAULT_REGION as CountryCode | undefined) ?? null,
     otp: {
       ttlMs: ms(env.OTP_TTL),
@@ -192,6 +294,7 @@ function toConfig(env: Environment): AppConfig {
     policyFile: env.POLICY_FILE ?? null,
     operatorToken: env.OPERATOR_TOKEN ?? null,
     background: env.BACKGROUND === 'on',
+    metricsPort: env.METRICS_PORT === undefined ? null : Number(env.METRICS_PORT),
     drainTimeoutMs: ms(env.DRAIN_TIMEOUT),
     migrateOnStart: (env.MIGRATE_ON_START ?? (production ? 'off' : 'on')) === 'on',
     logLevel: env.LOG_LEVEL,
@@ -206,8 +309,33 @@ function toTwilioConfig(env: Environment): TwilioConfig {
     password: (env.TWILIO_API_KEY ? env.TWILIO_API_SECRET : env.TWILIO_AUTH_TOKEN) as string,
     from: env.TWILIO_FROM ?? null,
     messagingServiceSid: env.TWILIO_MESSAGING_SERVICE_SID ?? null,
+    whatsapp: env.TWILIO_WHATSAPP_FROM
+      ? { from: env.TWILIO_WHATSAPP_FROM, contentSid: env.TWILIO_WHATSAPP_CONTENT_SID ?? null }
+      : null,
+    callFrom: env.TWILIO_CALL_FROM ?? null,
+    feedback: env.TWILIO_FEEDBACK === 'on',
+    signingTokens: [env.TWILIO_AUTH_TOKEN, env.TWILIO_AUTH_TOKEN_SECONDARY].filter(
+      (token) => token !== undefined,
+    ),
     apiUrl: env.TWILIO_API_URL?.replace(/\/+$/, '') ?? null,
   };
+}
+
+function toHttpSenderConfig(env: Environment): HttpSenderConfig {
+  return {
+    url: env.HTTP_SENDER_URL as string,
+    method: env.HTTP_SENDER_METHOD,
+    headers: JSON.parse(env.HTTP_SENDER_HEADERS ?? '{}'),
+    body: env.HTTP_SENDER_BODY,
+    success: env.HTTP_SENDER_SUCCESS ?? null,
+    channels: env.HTTP_SENDER_CHANNELS.split(',') as Channel[],
+    allowPrivate: env.HTTP_SENDER_ALLOW_PRIVATE === 'on',
+  };
+}
+
+function autofillOf({ SMS_ORIGIN: origin, SMS_APP_HASH: appHash }: Environment): AppConfig['autofill'] {
+  if (origin !== undefined) return { origin };
+  return appHash === undefined ? null : { appHash };
 }
 
 function rates(text: string): Rate[] {

@@ -2,16 +2,24 @@ import {
   Address,
   Countries,
   Country,
+  DateOf,
   Duration,
   Durations,
+  Fallback,
+  HeadersObject,
+  Host,
   Integer,
   Matching,
   ModeOf,
   Money,
   Networks,
   OneOf,
+  Pattern,
   Rates,
   Secret,
+  Template,
+  TestNumbers,
+  UrlTemplate,
 } from './rules.js';
 
 /** The limits by name. */
@@ -63,9 +71,40 @@ export class Environment {
   @Secret({ minBytes: 32 })
   SECRET_PREVIOUS?: string = undefined;
 
-  /** Who carries the messages. Unset: `twilio` if its variables are set, else `inbox`, a page at `/dev/inbox`. */
-  @OneOf('twilio', 'inbox')
+  /**
+   * Who carries the messages, unless `FALLBACK` says otherwise. Unset: `twilio` if its variables are set, else `http`
+   * if `HTTP_SENDER_URL` is, else `inbox`, a page at `/dev/inbox`.
+   */
+  @OneOf('twilio', 'http', 'inbox')
   MESSAGE_SENDER?: string = undefined;
+
+  /**
+   * Where a code goes that did not arrive: channels from the first to the last, each with a sender if not the usual
+   * one (`sms>sms:http`), and how long to wait for word of it (`sms>whatsapp>call@20s`; unsaid: 20 s). Once for each
+   * verification. Unset: nowhere.
+   */
+  @Fallback()
+  FALLBACK?: string = undefined;
+
+  /** What messages call you. */
+  @Matching(/^[^\p{Cc}{}<>]{1,32}$/u, '1 to 32 characters, none of them < > { }')
+  BRAND = 'Latchkey';
+
+  /** The host of the site that asks for codes: the last line of an SMS is `@host #code` then, and browsers fill it in. */
+  @Host()
+  SMS_ORIGIN?: string = undefined;
+
+  /** The hash of the Android app that asks for codes: it is the last line of an SMS then, and the app may read it. */
+  @Matching(/^[A-Za-z0-9+/]{11}$/, '11 characters of Base64')
+  SMS_APP_HASH?: string = undefined;
+
+  /** Numbers with a code of their own that get no message, for app-store reviews and CI: `+15005550006=123456`, with commas. */
+  @TestNumbers()
+  TEST_PHONE_NUMBERS?: string = undefined;
+
+  /** Until when they are test numbers (RFC 3339 date or date and time). Needed in production: at most 90 days ahead. */
+  @DateOf()
+  TEST_PHONE_NUMBERS_UNTIL?: string = undefined;
 
   /** The Twilio account that pays for the messages. */
   @Matching(/^AC[0-9a-fA-F]{32}$/, 'AC and 32 hexadecimal digits')
@@ -74,6 +113,10 @@ export class Environment {
   /** The account's auth token; or use an API key. */
   @Secret({ minBytes: 16 })
   TWILIO_AUTH_TOKEN?: string = undefined;
+
+  /** The account's other auth token while one replaces the other: status callbacks signed with either are taken. */
+  @Secret({ minBytes: 16 })
+  TWILIO_AUTH_TOKEN_SECONDARY?: string = undefined;
 
   /** The SID of a Twilio API key, instead of the auth token. */
   @Matching(/^SK[0-9a-fA-F]{32}$/, 'SK and 32 hexadecimal digits')
@@ -94,9 +137,57 @@ export class Environment {
   @Matching(/^MG[0-9a-fA-F]{32}$/, 'MG and 32 hexadecimal digits')
   TWILIO_MESSAGING_SERVICE_SID?: string = undefined;
 
+  /** The number that WhatsApp messages come from (E.164). Unset: no `whatsapp`. */
+  @Matching(/^\+[1-9]\d{6,14}$/, 'a number in E.164')
+  TWILIO_WHATSAPP_FROM?: string = undefined;
+
+  /** The authentication template (Content SID) that WhatsApp messages are made of, its `{{1}}` the code. WhatsApp asks for one. */
+  @Matching(/^HX[0-9a-fA-F]{32}$/, 'HX and 32 hexadecimal digits')
+  TWILIO_WHATSAPP_CONTENT_SID?: string = undefined;
+
+  /** The number that calls come from (E.164). Unset: no `call`. */
+  @Matching(/^\+[1-9]\d{6,14}$/, 'a number in E.164')
+  TWILIO_CALL_FROM?: string = undefined;
+
+  /** `on`: Twilio is told which codes were typed in, which makes its routes better. */
+  @OneOf('on', 'off')
+  TWILIO_FEEDBACK = 'off';
+
   /** Another base address of Twilio's API: a proxy, a regional edge, a test double. */
   @Address('http:', 'https:')
   TWILIO_API_URL?: string = undefined;
+
+  /**
+   * The address of another provider's or a gateway's API. `{{to}}` (E.164), `{{msisdn}}` (without `+`), `{{body}}`,
+   * `{{code}}`, `{{channel}}`, `{{locale}}`, `{{reference}}` and `{{validForSeconds}}` stand for the message, encoded as
+   * the place asks, but not in the host.
+   */
+  @UrlTemplate()
+  HTTP_SENDER_URL?: string = undefined;
+
+  /** The method of the request. */
+  @OneOf('POST', 'PUT', 'GET')
+  HTTP_SENDER_METHOD = 'POST';
+
+  /** Its headers, as a JSON object: `{"Authorization": "Bearer …"}`. */
+  @HeadersObject()
+  HTTP_SENDER_HEADERS?: string = undefined;
+
+  /** Its body, encoded as `Content-Type` says (JSON unless a header says otherwise). Not sent with `GET`. */
+  @Template()
+  HTTP_SENDER_BODY = '{"to": "{{to}}", "text": "{{body}}"}';
+
+  /** A regular expression that the body of a 2xx answer must match. Unset: 2xx is enough. */
+  @Pattern()
+  HTTP_SENDER_SUCCESS?: string = undefined;
+
+  /** The channels that it carries, with commas. */
+  @Matching(/^(sms|whatsapp|call)(,(sms|whatsapp|call))*$/, 'one or more of sms, whatsapp, call, with commas')
+  HTTP_SENDER_CHANNELS = 'sms';
+
+  /** `on`: it may have a private address, such as a gateway in your own network. */
+  @OneOf('on', 'off')
+  HTTP_SENDER_ALLOW_PRIVATE = 'off';
 
   /** The country that a phone number without `+` belongs to (ISO 3166-1 alpha-2). Unset: only `+…` is read. */
   @Country()
@@ -173,6 +264,10 @@ export class Environment {
   /** `off`: this process only answers requests, and `npm run start:worker` sends. */
   @OneOf('on', 'off')
   BACKGROUND = 'on';
+
+  /** Where a worker serves `/metrics`, which tells what became of its messages. Unset: nowhere. The API has its own. */
+  @Integer({ min: 0, max: 65_535 })
+  METRICS_PORT?: string = undefined;
 
   /** How long a shutdown waits for requests and pending sends. What is not done by then stays queued. */
   @Duration({ min: '1s', max: '5m' })

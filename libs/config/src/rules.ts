@@ -1,7 +1,10 @@
 import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
 import { isSupportedCountry } from 'libphonenumber-js';
+import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { parseDurationMs, parseRate } from './duration.js';
+import { parseFallback } from './fallback.js';
+import { parseTestNumbers } from './test-numbers.js';
 
 /**
  * One rule of one variable. The text says what is right and never repeats what was given: it may be a secret.
@@ -81,6 +84,74 @@ export function Address(...protocols: string[]) {
   });
 }
 
+/** Which channels a code travels by, one after another, and how long it is waited for. */
+export function Fallback() {
+  return Rule(
+    'two or more different channels such as sms>whatsapp>call@20s, each with a sender if need be (sms:http), and a wait from 5s to 5m',
+    (value) => parseFallback(value) !== null,
+  );
+}
+
+export function TestNumbers() {
+  return Rule('one or more of a phone number, = and 6 to 9 digits, separated by commas', (value) => {
+    const numbers = parseTestNumbers(value);
+    return (
+      numbers !== null &&
+      Object.keys(numbers).every((number) => parsePhoneNumberFromString(number)?.isValid() === true)
+    );
+  });
+}
+
+/** RFC 3339; a date alone is its first moment (UTC). */
+export function DateOf() {
+  return Rule('a date such as 2027-01-31, or a date and time such as 2027-01-31T12:00:00Z', (value) => {
+    return (
+      /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(value) && !Number.isNaN(Date.parse(value))
+    );
+  });
+}
+
+export function Host() {
+  return Rule('a host name such as app.example.com', (value) =>
+    /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(value),
+  );
+}
+
+/** An address whose path and query may hold placeholders; a message must not choose its host. */
+export function UrlTemplate() {
+  return Rule(
+    'an address that starts with https:// or http://, with placeholders after the host only',
+    (value) => {
+      const [origin = ''] = /^https?:\/\/[^/?#]+/.exec(value) ?? [];
+      return origin !== '' && !origin.includes('{') && URL.canParse(value) && hasKnownPlaceholders(value);
+    },
+  );
+}
+
+export function Template() {
+  return Rule(`text with no placeholders but ${PLACEHOLDERS.join(', ')}`, hasKnownPlaceholders);
+}
+
+export function HeadersObject() {
+  return Rule('a JSON object of header names and texts', (value) => {
+    try {
+      return [...new Headers(JSON.parse(value)).keys()].length > 0;
+    } catch {
+      return false;
+    }
+  });
+}
+
+export function Pattern() {
+  return Rule('a regular expression', (value) => {
+    try {
+      return Boolean(new RegExp(value));
+    } catch {
+      return false;
+    }
+  });
+}
+
 export function Secret({ minBytes }: { minBytes: number }) {
   return Rule(`at least ${minBytes} bytes`, (value) => Buffer.byteLength(value) >= minBytes);
 }
@@ -91,6 +162,15 @@ export function Country() {
 
 export function Matching(pattern: RegExp, text: string) {
   return Rule(text, (value) => pattern.test(value));
+}
+
+const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'reference', 'validForSeconds'];
+
+/** Double braces only: triple ones would leave out the encoding. */
+function hasKnownPlaceholders(template: string): boolean {
+  return !/\{\{/.test(
+    template.replace(/(?<!\{)\{\{(\w+)\}\}/g, (all, name) => (PLACEHOLDERS.includes(name) ? '' : all)),
+  );
 }
 
 function isNetwork(text: string): boolean {

@@ -1,0 +1,7 @@
+/** Reads `+15005550006=123456,…` as codes by number; null for anything else, and for numbers that come twice. */
+export function parseTestNumbers(text: string): Record<string, string> | null {
+  const pairs = text.split(',').map((pair) => /^(\+[1-9]\d{6,14})=(\d{6,9})$/.exec(pair.trim()));
+  if (pairs.includes(null)) return null;
+  const codes = Object.fromEntries(pairs.map((pair) => [pair?.[1] as string, pair?.[2] as string]));
+  return Object.keys(codes).length === pairs.length ? codes : null;
+}
