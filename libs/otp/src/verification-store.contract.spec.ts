@@ -9,9 +9,11 @@ import { connectRedis, quickOptions } from '#redis';
 import { freshDatabase, freshRedis } from '../../../test/support/databases.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
 import { waitFor } from '../../../test/support/wait.js';
+import type { DeliveryChange } from './delivery.js';
+import { TestNumbers } from './test-numbers.js';
 import { newVerificationId, type VerificationId } from './verification.js';
 import { VerificationService } from './verification.service.js';
-import type { NewVerification, VerificationStore } from './verification-store.js';
+import type { NewVerification, Resend, StoredVerification, VerificationStore } from './verification-store.js';
 import { PostgresVerificationStore } from './verification-store.postgres.js';
 import { RedisVerificationStore } from './verification-store.redis.js';
 
@@ -35,6 +37,11 @@ const drivers = [
 const HOUR = 3_600_000;
 const ADDRESS = { purpose: 'sign_up', phoneIndex: 'index of a number' } as const;
 
+const CHANGE: DeliveryChange = {
+  ...{ status: 'failed', reason: 'unreachable', sender: 'http', providerId: 'SM1', retried: true },
+  ...{ fallback: 'used', channel: 'call', isNewSend: true },
+};
+
 const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
 
 function verification(overrides: Partial<NewVerification> = {}): NewVerification {
@@ -47,6 +54,8 @@ function verification(overrides: Partial<NewVerification> = {}): NewVerification
     channel: 'sms',
     device: null,
     ticket: null,
+    sender: 'twilio',
+    hasFallback: false,
     codeLength: 6,
     secretId: 'a secret',
     maxAttempts: 5,
@@ -54,6 +63,11 @@ function verification(overrides: Partial<NewVerification> = {}): NewVerification
     resendAfterMs: 30_000,
     ...overrides,
   };
+}
+
+/** One more message, the way it went before. */
+function again(overrides: Partial<Resend> = {}): Resend {
+  return { resendAfterMs: 0, channel: 'sms', sender: 'twilio', hasFallback: false, ...overrides };
 }
 
 describe.each(drivers)('VerificationStore on $name', ({ open }) => {
@@ -71,10 +85,16 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     return (await store.open(verification(overrides))).id;
   }
 
+  /** Takes down what became of the newest message, as it is read now. */
+  async function record(id: VerificationId, change: Partial<DeliveryChange>) {
+    const { channel, delivery } = (await store.find(id)) as StoredVerification;
+    return store.changeDelivery(id, delivery.version, { ...delivery, channel, isNewSend: false, ...change });
+  }
+
   /** What a closed verification says to everybody. */
   async function expectClosed(id: VerificationId, status: string): Promise<void> {
     expect(await store.attempt(id)).toBeNull();
-    expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
+    expect(await store.resend(id, again())).toBeNull();
     expect(await store.claim(id, 1_000)).toBe(false);
     expect(await store.cancel(id)).toBe(false);
     expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toBeNull();
@@ -84,7 +104,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   describe('open', () => {
     it('keeps what it is given, by its own clock', async () => {
       const given = verification({ ttlMs: 300_000, resendAfterMs: 30_000, maxAttempts: 7 });
-      const { maxAttempts, ttlMs, resendAfterMs, ticket, ...kept } = given;
+      const { maxAttempts, ttlMs, resendAfterMs, ticket, sender, hasFallback, ...kept } = given;
       const row = await store.open(given);
       expect(row).toEqual({
         ...kept,
@@ -95,7 +115,18 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
         expiresAt: new Date(row.createdAt.getTime() + ttlMs),
         resendAt: new Date(row.createdAt.getTime() + resendAfterMs),
         sends: 1,
-        delivery: { status: 'queued', updatedAt: row.createdAt },
+        delivery: {
+          status: 'queued',
+          reason: null,
+          sender,
+          providerId: null,
+          first: 1,
+          retried: false,
+          fallback: 'none',
+          requestedAt: row.createdAt,
+          updatedAt: row.createdAt,
+          version: 1,
+        },
       });
       expect(await store.find(row.id)).toEqual(row);
     });
@@ -112,9 +143,9 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
   it('keeps the ticket of each message in order', async () => {
     const id = await opened({ ticket: 'first' });
-    await store.resend(id, { resendAfterMs: 0, ticket: 'second' });
-    await store.resend(id, { resendAfterMs: 0 });
-    await store.resend(id, { resendAfterMs: 0, ticket: 'third' });
+    await store.resend(id, again({ ticket: 'second' }));
+    await store.resend(id, again());
+    await store.resend(id, again({ ticket: 'third' }));
     expect((await store.find(id))?.tickets).toEqual(['first', 'second', 'third']);
     expect((await store.find(await opened()))?.tickets).toEqual([]);
   });
@@ -131,7 +162,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     const id = await opened();
     await store.exhaust(id);
     expect(await store.attempt(id)).toBeNull();
-    expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
+    expect(await store.resend(id, again())).toBeNull();
     expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
     const canceled = await opened();
     await store.cancel(canceled);
@@ -144,10 +175,10 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     const id = newVerificationId();
     await store.approve(id);
     await store.release(id);
-    await store.recordDelivery(id, 1, 'sent');
+    expect(await store.changeDelivery(id, 1, CHANGE)).toBeNull();
     expect(await store.find(id)).toBeNull();
     expect(await store.attempt(id)).toBeNull();
-    expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
+    expect(await store.resend(id, again())).toBeNull();
     expect(await store.claim(id, 1_000)).toBe(false);
     expect(await store.cancel(id)).toBe(false);
     expect(await store.find(id)).toBeNull();
@@ -166,7 +197,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.attempt(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });
       expect(await store.attempt(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
       expect(await store.attempt(id)).toBeNull();
-      expect(await store.resend(id, { resendAfterMs: 0 })).toBeNull();
+      expect(await store.resend(id, again())).toBeNull();
       expect(await store.cancel(id)).toBe(false);
       expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toBeNull();
       expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
@@ -253,30 +284,47 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   describe('resend', () => {
     it('replaces the name when one is given, and keeps it otherwise', async () => {
       const { id } = await store.open(verification({ name: 'Ada' }));
-      expect(await store.resend(id, { resendAfterMs: 0, name: 'Grace' })).toMatchObject({ name: 'Grace' });
-      expect(await store.resend(id, { resendAfterMs: 0 })).toMatchObject({ name: 'Grace' });
+      expect(await store.resend(id, again({ name: 'Grace' }))).toMatchObject({ name: 'Grace' });
+      expect(await store.resend(id, again())).toMatchObject({ name: 'Grace' });
     });
 
-    it('counts the messages of one and the same code', async () => {
+    it('counts the messages of one and the same code, and forgets how the last one fared', async () => {
       const first = await store.open(verification());
       await store.attempt(first.id);
-      await store.recordDelivery(first.id, 1, 'sent');
-      const second = await store.resend(first.id, { resendAfterMs: 120_000 });
+      await record(first.id, { ...CHANGE, isNewSend: false, fallback: 'none' });
+      const second = await store.resend(
+        first.id,
+        again({ resendAfterMs: 120_000, channel: 'whatsapp', hasFallback: true }),
+      );
       expect(second).toEqual({
         ...first,
+        channel: 'whatsapp',
         attemptsLeft: 4,
         sends: 2,
         resendAt: expect.any(Date),
-        delivery: { status: 'queued', updatedAt: expect.any(Date) },
+        delivery: {
+          ...first.delivery,
+          ...{ first: 2, fallback: 'open', version: 3 },
+          ...{ requestedAt: expect.any(Date), updatedAt: expect.any(Date) },
+        },
       });
       const { delivery, resendAt } = second as NonNullable<typeof second>;
       expect(resendAt.getTime() - delivery.updatedAt.getTime()).toBeCloseTo(120_000, -1);
+      expect(delivery.requestedAt).toEqual(delivery.updatedAt);
       expect(await store.find(first.id)).toEqual(second);
+    });
+
+    it('opens no other way again once one was taken', async () => {
+      const id = await opened({ hasFallback: true });
+      await record(id, { fallback: 'used' });
+      expect(await store.resend(id, again({ hasFallback: true }))).toMatchObject({
+        delivery: { fallback: 'used' },
+      });
     });
 
     it('gives each of many at once a number of its own', async () => {
       const id = await opened();
-      const resent = await Promise.all(times(20, () => store.resend(id, { resendAfterMs: 0 })));
+      const resent = await Promise.all(times(20, () => store.resend(id, again())));
       const sends = resent.map((row) => row?.sends);
       expect(new Set(sends)).toEqual(new Set(times(20, (i) => i + 2)));
     });
@@ -346,33 +394,77 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     });
   });
 
-  describe('recordDelivery', () => {
-    it('settles what became of a message, once', async () => {
-      const { id, delivery } = await store.open(verification());
-      await waitFor('the clock to go on', () => Date.now() > delivery.updatedAt.getTime() + 1);
-      await store.recordDelivery(id, 1, 'sent');
-      const settled = await store.find(id);
-      expect(settled?.delivery.status).toBe('sent');
-      expect(settled?.delivery.updatedAt.getTime()).toBeGreaterThan(delivery.updatedAt.getTime());
-      await store.recordDelivery(id, 1, 'failed');
-      expect((await store.find(id))?.delivery).toEqual(settled?.delivery);
+  describe('changeDelivery', () => {
+    it('writes all of it', async () => {
+      const before = await store.open(verification());
+      await waitFor('the clock to go on', () => Date.now() > before.createdAt.getTime() + 1);
+      const after = await store.changeDelivery(before.id, 1, CHANGE);
+      const { channel, isNewSend: _, ...delivery } = CHANGE;
+      expect(after).toEqual({
+        ...before,
+        channel,
+        sends: 2,
+        delivery: { ...before.delivery, ...delivery, version: 2, updatedAt: expect.any(Date) },
+      });
+      expect(after?.delivery.updatedAt.getTime()).toBeGreaterThan(before.createdAt.getTime());
+      expect(await store.find(before.id)).toEqual(after);
+      const third = await store.changeDelivery(before.id, 2, { ...CHANGE, reason: null, providerId: null });
+      expect(third).toMatchObject({ sends: 3, delivery: { reason: null, providerId: null, version: 3 } });
     });
 
-    it('has nothing to say about a message that a newer one replaced', async () => {
+    it('changes what was read, for one of many at once', async () => {
       const id = await opened();
-      await store.resend(id, { resendAfterMs: 0 });
-      await store.recordDelivery(id, 1, 'failed');
-      expect(await store.find(id)).toMatchObject({ delivery: { status: 'queued' } });
-      await store.recordDelivery(id, 2, 'delivered');
-      expect(await store.find(id)).toMatchObject({ delivery: { status: 'delivered' } });
+      const changed = await Promise.all(times(20, () => store.changeDelivery(id, 1, CHANGE)));
+      expect(changed.filter(Boolean)).toHaveLength(1);
+      expect(await store.find(id)).toMatchObject({ sends: 2, delivery: { version: 2 } });
+      await store.resend(id, again());
+      expect(await store.changeDelivery(id, 2, CHANGE)).toBeNull();
     });
 
     it('is as true of a verification that is closed', async () => {
       const id = await opened();
       await store.cancel(id);
-      await store.recordDelivery(id, 1, 'failed');
+      await record(id, { status: 'failed' });
       expect(await store.find(id)).toMatchObject({ status: 'canceled', delivery: { status: 'failed' } });
     });
+  });
+
+  describe('overdue', () => {
+    it('lists those whose message is not known to be out, and that may take another way', async () => {
+      const open = { hasFallback: true };
+      const [queued, accepted] = [await opened(open), await opened(open)];
+      const [sent, failed, used, never] = [
+        await opened(open),
+        await opened(open),
+        await opened(open),
+        await opened(),
+      ];
+      await record(accepted, { status: 'accepted' });
+      await record(sent, { status: 'sent' });
+      await record(failed, { status: 'failed' });
+      await record(used, { fallback: 'used', isNewSend: true });
+      expect(await store.find(never)).toMatchObject({ delivery: { fallback: 'none' } });
+      expect(await store.overdue(0, 10)).toEqual([queued, accepted]);
+      expect(await store.overdue(0, 1)).toEqual([queued]);
+      expect(await store.overdue(60_000, 10)).toEqual([]);
+    });
+
+    it('counts from when the person asked, and anew when they ask again', async () => {
+      const id = await opened({ hasFallback: true });
+      expect(await waitFor('its age', async () => (await store.overdue(500, 10))[0])).toBe(id);
+      await record(id, { status: 'accepted' });
+      expect(await store.overdue(500, 10)).toEqual([id]);
+      await store.resend(id, again({ hasFallback: true }));
+      expect(await store.overdue(500, 10)).toEqual([]);
+    });
+  });
+
+  it('finds all of those that there are', async () => {
+    const ids = [await opened(), newVerificationId(), await opened()];
+    const found = await store.findAll(ids);
+    expect(new Set(found.map(({ id }) => id))).toEqual(new Set([ids[0], ids[2]]));
+    expect(await store.find(found[0]?.id as VerificationId)).toEqual(found[0]);
+    expect(await store.findAll([])).toEqual([]);
   });
 
   describe('unsent', () => {
@@ -405,24 +497,27 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
     it('forgets a message that is settled or replaced', async () => {
       const [settled, replaced] = [await opened(), await opened()];
-      await store.recordDelivery(settled, 1, 'failed');
-      await store.resend(replaced, { resendAfterMs: 0 });
+      await record(settled, { status: 'failed' });
+      await store.resend(replaced, again());
       expect(await store.unsent(0, 10)).toEqual([{ id: replaced, send: 2 }]);
-      await store.recordDelivery(replaced, 2, 'sent');
+      await record(replaced, { isNewSend: true });
+      expect(await store.unsent(0, 10)).toEqual([{ id: replaced, send: 3 }]);
+      await record(replaced, { status: 'sent' });
       expect(await store.unsent(0, 10)).toEqual([]);
     });
   });
 
   it('holds neither a phone number nor a code', async () => {
     const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
-    const service = new VerificationService(store, keys, { ttlMs: 60_000, maxAttempts: 5 });
+    const policy = { ttlMs: 60_000, maxAttempts: 5 };
+    const service = new VerificationService(store, keys, policy, new TestNumbers({}, null));
     const phoneNumber = '+14155550123' as Parameters<typeof service.open>[0]['phoneNumber'];
-    const asked = { codeLength: 10, device: null, ticket: null };
+    const asked = { codeLength: 10, device: null, ticket: null, sender: 'twilio', hasFallback: false };
     const opened = await service.open({ purpose: 'sign_up', phoneNumber, channel: 'sms', ...asked }, 0);
-    await service.resend(opened.id, { resendAfterMs: 0 });
+    await service.resend(opened.id, again());
     await service.check(opened.id, '0000000000', async () => {}).catch(() => {});
     await service.check(opened.id, service.codeOf(opened), async () => {});
-    await service.recordDelivery(opened.id, 2, 'sent');
+    await service.report(opened.id, { send: 2, status: 'sent', providerId: 'SM1' }, async () => null);
 
     const everything = await server.dump();
     expect(everything).toContain(opened.id);
@@ -452,13 +547,15 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       ['open', (store) => store.open(verification())],
       ['find', (store) => store.find(id)],
       ['findOpen', (store) => store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)],
-      ['resend', (store) => store.resend(id, { resendAfterMs: 0 })],
+      ['resend', (store) => store.resend(id, again())],
       ['attempt', (store) => store.attempt(id)],
       ['claim', (store) => store.claim(id, 1_000)],
       ['approve', (store) => store.approve(id)],
       ['release', (store) => store.release(id)],
       ['cancel', (store) => store.cancel(id)],
-      ['recordDelivery', (store) => store.recordDelivery(id, 1, 'sent')],
+      ['changeDelivery', (store) => store.changeDelivery(id, 1, CHANGE)],
+      ['overdue', (store) => store.overdue(0, 10)],
+      ['findAll', (store) => store.findAll([id])],
       ['unsent', (store) => store.unsent(0, 10)],
     ])('says to %s that it is unavailable, not that there is nothing', async (_, ask) => {
       await expect(ask(away.store)).rejects.toThrow(Unavailable);
@@ -498,13 +595,24 @@ if (process.env.TEST_REDIS_URL)
     it('gives every key of a verification an end', async () => {
       const { redis, store, close } = await openOnRedis();
       const { id } = await store.open(verification({ ttlMs: 60_000 }));
-      await store.resend(id, { resendAfterMs: 0 });
+      await store.resend(id, again());
       await store.attempt(id);
-      await store.recordDelivery(id, 2, 'sent');
+      const { delivery } = (await store.find(id)) as StoredVerification;
+      await store.changeDelivery(id, delivery.version, { ...CHANGE, isNewSend: false });
       const keys = await redis.keys('*');
       expect(keys).toHaveLength(2); // the verification, and the newest of its number
       for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(0);
       expect(await redis.pttl(`latchkey:verification:${id}`)).toBeGreaterThan(HOUR);
+      await close();
+    });
+
+    it('cares no more about messages of a verification that is gone', async () => {
+      const { redis, store, close } = await openOnRedis();
+      const { id } = await store.open(verification({ hasFallback: true }));
+      await redis.del(`latchkey:verification:${id}`);
+      expect(await store.unsent(0, 10)).toEqual([]);
+      expect(await store.overdue(0, 10)).toEqual([]);
+      expect(await redis.keys('latchkey:un*')).toEqual([]);
       await close();
     });
   });

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#postgres';
-import type { DeliveryStatus, Purpose, VerificationId } from './verification.js';
+import type { Delivery, DeliveryChange, DeliveryStatus } from './delivery.js';
+import type { Purpose, VerificationId } from './verification.js';
 import {
   KEPT_AFTER_EXPIRY_MS,
   type NewVerification,
@@ -17,7 +18,8 @@ const OPEN = `status = 'pending' and attempts_left > 0 and expires_at > clock_ti
 /** What is stored says what was decided; the rest of the status follows from the clock and the count. */
 const ROW = `
   id, purpose, phone_index, phone_sealed, name, locale, channel, device, tickets, code_length, secret_id, attempts_left,
-  created_at, expires_at, resend_at, sends, delivery_status, delivery_updated_at,
+  created_at, expires_at, resend_at, sends, delivery_status, delivery_reason, delivery_sender, delivery_provider_id,
+  delivery_first, delivery_retried, delivery_fallback, delivery_requested_at, delivery_updated_at, delivery_version,
   case
     when status <> 'pending' then status
     when not ${UNCLAIMED} then 'approved'
@@ -45,7 +47,15 @@ interface Row {
   resend_at: Date;
   sends: number;
   delivery_status: DeliveryStatus;
+  delivery_reason: string | null;
+  delivery_sender: string;
+  delivery_provider_id: string | null;
+  delivery_first: number;
+  delivery_retried: boolean;
+  delivery_fallback: Delivery['fallback'];
+  delivery_requested_at: Date;
   delivery_updated_at: Date;
+  delivery_version: number;
 }
 
 @Injectable()
@@ -59,9 +69,10 @@ export class PostgresVerificationStore extends VerificationStore {
       'verification-open',
       `insert into verifications (
          id, purpose, phone_index, phone_sealed, name, locale, channel, code_length, secret_id, device, tickets,
-         status, attempts_left, created_at, expires_at, resend_at, sends, delivery_status, delivery_updated_at)
+         status, attempts_left, created_at, expires_at, resend_at, sends, delivery_status, delivery_sender,
+         delivery_fallback, delivery_requested_at, delivery_updated_at)
        select $1, $2, $3, $4, $5, $6, $7, $8, $9, $13, array_remove(array[$14::text], null),
-         'pending', $10, t, t + $11 * ${MS}, t + $12 * ${MS}, 1, 'queued', t
+         'pending', $10, t, t + $11 * ${MS}, t + $12 * ${MS}, 1, 'queued', $15, $16, t, t
        from clock_timestamp() t
        returning ${ROW}`,
       [
@@ -77,6 +88,7 @@ export class PostgresVerificationStore extends VerificationStore {
           v.secretId,
         ],
         ...[v.maxAttempts, v.ttlMs, v.resendAfterMs, v.device, v.ticket],
+        ...[v.sender, v.hasFallback ? 'open' : 'none'],
       ],
     );
     return opened as StoredVerification;
@@ -95,15 +107,22 @@ export class PostgresVerificationStore extends VerificationStore {
     );
   }
 
-  resend(id: VerificationId, { resendAfterMs, name = null, ticket = null }: Resend) {
+  resend(id: VerificationId, { resendAfterMs, channel, sender, hasFallback, name, ticket }: Resend) {
     return this.one(
       'verification-resend',
       `update verifications
-          set sends = sends + 1, delivery_status = 'queued', delivery_updated_at = clock_timestamp(),
+          set sends = sends + 1, channel = $5, delivery_status = 'queued', delivery_reason = null,
+              delivery_sender = $6, delivery_provider_id = null, delivery_first = sends + 1, delivery_retried = false,
+              delivery_fallback = case when delivery_fallback = 'used' then 'used' else $7 end,
+              delivery_requested_at = clock_timestamp(), delivery_updated_at = clock_timestamp(),
+              delivery_version = delivery_version + 1,
               resend_at = clock_timestamp() + $2 * ${MS}, name = coalesce($3, name),
               tickets = tickets || array_remove(array[$4::text], null)
         where id = $1 and ${OPEN} returning ${ROW}`,
-      [id, resendAfterMs, name, ticket],
+      [
+        ...[id, resendAfterMs, name ?? null, ticket ?? null],
+        ...[channel, sender, hasFallback ? 'open' : 'none'],
+      ],
     );
   }
 
@@ -160,12 +179,26 @@ export class PostgresVerificationStore extends VerificationStore {
     return canceled !== null;
   }
 
-  async recordDelivery(id: VerificationId, send: number, status: DeliveryStatus): Promise<void> {
-    await this.one(
+  changeDelivery(id: VerificationId, version: number, change: DeliveryChange) {
+    return this.one(
       'verification-delivery',
-      `update verifications set delivery_status = $3, delivery_updated_at = clock_timestamp()
-        where id = $1 and sends = $2 and delivery_status = 'queued' returning ${ROW}`,
-      [id, send, status],
+      `update verifications
+          set sends = sends + $3, channel = $4, delivery_status = $5, delivery_reason = $6, delivery_sender = $7,
+              delivery_provider_id = $8, delivery_retried = $9, delivery_fallback = $10,
+              delivery_updated_at = clock_timestamp(), delivery_version = delivery_version + 1
+        where id = $1 and delivery_version = $2 returning ${ROW}`,
+      [
+        ...[
+          id,
+          version,
+          change.isNewSend ? 1 : 0,
+          change.channel,
+          change.status,
+          change.reason,
+          change.sender,
+        ],
+        ...[change.providerId, change.retried, change.fallback],
+      ],
     );
   }
 
@@ -179,6 +212,28 @@ export class PostgresVerificationStore extends VerificationStore {
       },
       [olderThanMs, limit],
     );
+  }
+
+  async overdue(olderThanMs: number, limit: number): Promise<VerificationId[]> {
+    const rows = await this.database.run<{ id: VerificationId }>(
+      {
+        name: 'verification-overdue',
+        text: `select id from verifications
+                where delivery_fallback = 'open' and delivery_status in ('queued', 'accepted')
+                  and delivery_requested_at <= clock_timestamp() - $1 * ${MS}
+                order by delivery_requested_at limit $2`,
+      },
+      [olderThanMs, limit],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  async findAll(ids: readonly VerificationId[]): Promise<StoredVerification[]> {
+    const rows = await this.database.run<Row>(
+      { name: 'verification-find-all', text: `select ${ROW} from verifications where id = any($1)` },
+      [ids],
+    );
+    return rows.map(toVerification);
   }
 
   async purge(): Promise<void> {
@@ -216,6 +271,17 @@ function toVerification(row: Row): StoredVerification {
     expiresAt: row.expires_at,
     resendAt: row.resend_at,
     sends: row.sends,
-    delivery: { status: row.delivery_status, updatedAt: row.delivery_updated_at },
+    delivery: {
+      status: row.delivery_status,
+      reason: row.delivery_reason,
+      sender: row.delivery_sender,
+      providerId: row.delivery_provider_id,
+      first: row.delivery_first,
+      retried: row.delivery_retried,
+      fallback: row.delivery_fallback,
+      requestedAt: row.delivery_requested_at,
+      updatedAt: row.delivery_updated_at,
+      version: row.delivery_version,
+    },
   };
 }

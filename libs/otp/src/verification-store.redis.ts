@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { asking } from '#redis';
-import type { DeliveryStatus, Purpose, VerificationId } from './verification.js';
+import type { Delivery, DeliveryChange, DeliveryStatus } from './delivery.js';
+import type { Purpose, VerificationId } from './verification.js';
 import {
   KEPT_AFTER_EXPIRY_MS,
   type NewVerification,
@@ -12,12 +13,16 @@ import {
   VerificationStore,
 } from './verification-store.js';
 
-/** One hash per verification, one list of the newest per number and purpose, one sorted set of queued messages by time. */
+/**
+ * One hash per verification, one list of the newest per number and purpose, and two sorted sets by time: messages that
+ * are queued, and verifications whose message may still take another way.
+ */
 const key = {
   verification: (id: string) => `latchkey:verification:${id}`,
   newest: (purpose: Purpose, phoneIndex: string, device: string | null) =>
     `latchkey:newest:${purpose}:${phoneIndex}:${device ?? ''}`,
   unsent: 'latchkey:unsent',
+  undecided: 'latchkey:undecided',
 };
 
 /**
@@ -43,28 +48,51 @@ local function row()
   end
   return { status, redis.call('HGETALL', KEYS[1]) }
 end
+local function member() return get('id') .. '.' .. get('sends') end
+-- Puts the verification into the sorted sets that its delivery asks for.
+local function file()
+  local delivery = get('delivery')
+  if delivery == 'queued' then redis.call('ZADD', KEYS[2], get('deliveryUpdatedAt'), member())
+  else redis.call('ZREM', KEYS[2], member()) end
+  if get('fallback') == 'open' and (delivery == 'queued' or delivery == 'accepted') then
+    redis.call('ZADD', KEYS[3], get('requestedAt'), get('id'))
+  else redis.call('ZREM', KEYS[3], get('id')) end
+end
+local function living(set)
+  local found = {}
+  for _, member in ipairs(redis.call('ZRANGE', set, 0, text(now - ARGV[1]), 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
+    if redis.call('EXISTS', ARGV[3] .. string.match(member, '^[^.]+')) == 1 then table.insert(found, member)
+    else redis.call('ZREM', set, member) end
+  end
+  return found
+end
 local function queue(send)
-  redis.call('ZREM', KEYS[2], get('id') .. '.' .. (send - 1))
-  set('sends', send, 'delivery', 'queued', 'deliveryUpdatedAt', text(now))
-  redis.call('ZADD', KEYS[2], now, get('id') .. '.' .. send)
+  if get('sends') then redis.call('ZREM', KEYS[2], member()) end
+  set('sends', send, 'first', send, 'delivery', 'queued', 'requestedAt', text(now), 'deliveryUpdatedAt', text(now),
+    'retried', 0)
+  redis.call('HDEL', KEYS[1], 'reason', 'providerId')
+  redis.call('HINCRBY', KEYS[1], 'version', 1)
+  file()
 end
 `;
 
 const SCRIPTS = {
-  // KEYS: verification, unsent, newest. ARGV: ttl, resend after, kept after expiry, then the fields as they are.
+  // KEYS: verification, unsent, undecided, newest. ARGV: ttl, resend after, kept after expiry, then the fields as they are.
   open: `
     redis.call('HSET', KEYS[1], unpack(ARGV, 4))
     set('status', 'pending', 'createdAt', text(now), 'expiresAt', text(now + ARGV[1]), 'resendAt', text(now + ARGV[2]))
     queue(1)
     redis.call('PEXPIRE', KEYS[1], text(ARGV[1] + ARGV[3]))
-    redis.call('LPUSH', KEYS[3], get('id'))
-    redis.call('LTRIM', KEYS[3], 0, 9)
-    if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[3], ARGV[1]) end
+    redis.call('LPUSH', KEYS[4], get('id'))
+    redis.call('LTRIM', KEYS[4], 0, 9)
+    if redis.call('PTTL', KEYS[4]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[4], ARGV[1]) end
     return row()`,
   find: 'return row()',
   findOpen: 'if not open() then return nil end return row()',
   resend: `
     if not open() then return nil end
+    set('channel', ARGV[4], 'sender', ARGV[5])
+    if get('fallback') ~= 'used' then set('fallback', ARGV[6]) end
     queue(tonumber(get('sends')) + 1)
     set('resendAt', text(now + ARGV[1]))
     if ARGV[2] ~= '' then set('name', ARGV[2]) end
@@ -86,14 +114,21 @@ const SCRIPTS = {
     if not open() then return nil end
     set('status', 'canceled')
     return row()`,
-  // ARGV: id, send, status. A message of a verification that is gone needs nobody's care any more.
-  recordDelivery: `
-    redis.call('ZREM', KEYS[2], ARGV[1] .. '.' .. ARGV[2])
-    if get('sends') == ARGV[2] and get('delivery') == 'queued' then
-      set('delivery', ARGV[3], 'deliveryUpdatedAt', text(now))
-    end`,
-  // KEYS[2]: unsent. ARGV: older than, limit.
-  unsent: `return redis.call('ZRANGE', KEYS[2], 0, text(now - ARGV[1]), 'BYSCORE', 'LIMIT', 0, ARGV[2])`,
+  // ARGV: version, whether a message is new, reason, provider id, then fields. Of a verification that is gone nobody cares.
+  changeDelivery: `
+    if get('version') ~= ARGV[1] then return nil end
+    redis.call('ZREM', KEYS[2], member())
+    redis.call('HINCRBY', KEYS[1], 'version', 1)
+    redis.call('HINCRBY', KEYS[1], 'sends', ARGV[2])
+    redis.call('HDEL', KEYS[1], 'reason', 'providerId')
+    if ARGV[3] ~= '' then set('reason', ARGV[3]) end
+    if ARGV[4] ~= '' then set('providerId', ARGV[4]) end
+    set('deliveryUpdatedAt', text(now), unpack(ARGV, 5))
+    file()
+    return row()`,
+  // ARGV: older than, limit, and what a verification's key begins with. What is gone needs nobody's care any more.
+  unsent: 'return living(KEYS[2])',
+  overdue: 'return living(KEYS[3])',
 } as const;
 
 type Script = keyof typeof SCRIPTS;
@@ -116,7 +151,7 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   async open(v: NewVerification): Promise<StoredVerification> {
-    const { ttlMs, resendAfterMs, maxAttempts, name, locale, device, ticket, ...fields } = v;
+    const { ttlMs, resendAfterMs, maxAttempts, name, locale, device, ticket, hasFallback, ...fields } = v;
     const opened = await this.row(
       'open',
       v.id,
@@ -124,6 +159,7 @@ export class RedisVerificationStore extends VerificationStore {
         ...[ttlMs, resendAfterMs, KEPT_AFTER_EXPIRY_MS, 'attemptsLeft', maxAttempts],
         ...Object.entries({
           ...fields,
+          fallback: hasFallback ? 'open' : 'none',
           ...(name !== null && { name }),
           ...(locale !== null && { locale }),
           ...(device !== null && { device }),
@@ -151,8 +187,9 @@ export class RedisVerificationStore extends VerificationStore {
     return null;
   }
 
-  resend(id: VerificationId, { resendAfterMs, name, ticket }: Resend) {
-    return this.row('resend', id, [resendAfterMs, name ?? '', ticket ?? '']);
+  resend(id: VerificationId, { resendAfterMs, name, ticket, channel, sender, hasFallback }: Resend) {
+    const fallback = hasFallback ? 'open' : 'none';
+    return this.row('resend', id, [resendAfterMs, name ?? '', ticket ?? '', channel, sender, fallback]);
   }
 
   attempt(id: VerificationId) {
@@ -179,20 +216,42 @@ export class RedisVerificationStore extends VerificationStore {
     return (await this.row('cancel', id)) !== null;
   }
 
-  async recordDelivery(id: VerificationId, send: number, status: DeliveryStatus): Promise<void> {
-    await this.reply('recordDelivery', id, [id, send, status]);
+  changeDelivery(id: VerificationId, version: number, change: DeliveryChange) {
+    const { isNewSend, reason, providerId, status, retried, channel, sender, fallback } = change;
+    const fields = { channel, sender, fallback, delivery: status, retried: Number(retried) };
+    const args = [
+      version,
+      Number(isNewSend),
+      reason ?? '',
+      providerId ?? '',
+      ...Object.entries(fields).flat(),
+    ];
+    return this.row('changeDelivery', id, args);
   }
 
   async unsent(olderThanMs: number, limit: number): Promise<Unsent[]> {
-    const members = (await this.reply('unsent', '', [olderThanMs, limit])) as string[];
+    const members = await this.living('unsent', olderThanMs, limit);
     return members.map((member) => {
       const [id, send] = member.split('.') as [VerificationId, string];
       return { id, send: Number(send) };
     });
   }
 
+  async overdue(olderThanMs: number, limit: number): Promise<VerificationId[]> {
+    return (await this.living('overdue', olderThanMs, limit)) as VerificationId[];
+  }
+
+  async findAll(ids: readonly VerificationId[]): Promise<StoredVerification[]> {
+    const found = await Promise.all(ids.map((id) => this.find(id)));
+    return found.filter((verification) => verification !== null);
+  }
+
   /** Redis forgets by itself. */
   async purge(): Promise<void> {}
+
+  private async living(script: 'unsent' | 'overdue', olderThanMs: number, limit: number): Promise<string[]> {
+    return (await this.reply(script, '', [olderThanMs, limit, key.verification('')])) as string[];
+  }
 
   private async row(script: Script, id: string, args: (string | number)[] = [], keys: string[] = []) {
     const reply = (await this.reply(script, id, args, keys)) as Reply;
@@ -205,7 +264,7 @@ export class RedisVerificationStore extends VerificationStore {
     args: (string | number)[] = [],
     keys: string[] = [],
   ): Promise<unknown> {
-    const all = [key.verification(id), key.unsent, ...keys];
+    const all = [key.verification(id), key.unsent, key.undecided, ...keys];
     return asking(this.commands[`verification_${script}`](all.length, ...all, ...args));
   }
 }
@@ -234,6 +293,17 @@ function toVerification([status, flat]: NonNullable<Reply>): StoredVerification 
     expiresAt: date('expiresAt'),
     resendAt: date('resendAt'),
     sends: number('sends'),
-    delivery: { status: text('delivery') as DeliveryStatus, updatedAt: date('deliveryUpdatedAt') },
+    delivery: {
+      status: text('delivery') as DeliveryStatus,
+      reason: fields.get('reason') ?? null,
+      sender: text('sender'),
+      providerId: fields.get('providerId') ?? null,
+      first: number('first'),
+      retried: text('retried') === '1',
+      fallback: text('fallback') as Delivery['fallback'],
+      requestedAt: date('requestedAt'),
+      updatedAt: date('deliveryUpdatedAt'),
+      version: number('version'),
+    },
   };
 }

@@ -1,4 +1,5 @@
-import type { DeliveryStatus, Purpose, Verification, VerificationId } from './verification.js';
+import type { DeliveryChange } from './delivery.js';
+import type { Purpose, Verification, VerificationId } from './verification.js';
 
 /** How long a verification can still be looked at after it expired. */
 export const KEPT_AFTER_EXPIRY_MS = 3_600_000;
@@ -28,11 +29,19 @@ export type NewVerification = Pick<
   readonly maxAttempts: number;
   readonly ttlMs: number;
   readonly resendAfterMs: number;
+  /** Who carries the message. */
+  readonly sender: string;
+  /** Whether another way may be taken when it does not arrive. */
+  readonly hasFallback: boolean;
 };
 
-/** One more message. */
+/** One more message that the person asks for. */
 export interface Resend {
   readonly resendAfterMs: number;
+  readonly channel: string;
+  readonly sender: string;
+  /** Counts only while no other way was taken yet. */
+  readonly hasFallback: boolean;
   /** Replaces the name given before, if it is not null. */
   readonly name?: string | null;
   readonly ticket?: string | null;
@@ -85,15 +94,21 @@ export abstract class VerificationStore {
   /** False when the verification was not open any more. */
   abstract cancel(id: VerificationId): Promise<boolean>;
 
-  /** Settles what became of a message, once: of a newer message's verification, or a settled one, nothing changes. */
-  abstract recordDelivery(
+  /** Writes a delivery's new state; null, and nothing is written, when it is not the one that was read any more. */
+  abstract changeDelivery(
     id: VerificationId,
-    send: number,
-    status: Exclude<DeliveryStatus, 'queued'>,
-  ): Promise<void>;
+    version: number,
+    change: DeliveryChange,
+  ): Promise<StoredVerification | null>;
 
   /** Messages that have been queued for longer than this, oldest first, whether their code still lives or not. */
   abstract unsent(olderThanMs: number, limit: number): Promise<Unsent[]>;
+
+  /** Those whose message was asked for longer ago than this, is not known to be out, and may take another way. */
+  abstract overdue(olderThanMs: number, limit: number): Promise<VerificationId[]>;
+
+  /** Those of these that there are, in no order. */
+  abstract findAll(ids: readonly VerificationId[]): Promise<StoredVerification[]>;
 
   /** Forgets what expired long ago. */
   abstract purge(): Promise<void>;

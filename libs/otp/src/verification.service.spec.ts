@@ -6,6 +6,7 @@ import { Keys, nameSecret } from '#keys';
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { TestNumbers } from './test-numbers.js';
 import { isVerificationId, newVerificationId, type Verification } from './verification.js';
 import { VerificationService } from './verification.service.js';
 import { PostgresVerificationStore } from './verification-store.postgres.js';
@@ -14,6 +15,8 @@ Logger.overrideLogger(false);
 
 const NUMBER = '+14155550123' as PhoneNumber;
 const POLICY = { ttlMs: 60_000, maxAttempts: 5 };
+const NONE = new TestNumbers({}, null);
+const ROUTE = { channel: 'sms', sender: 'twilio', hasFallback: false };
 /** So long that two codes are equal by mistake only. */
 const CODE_LENGTH = 10;
 
@@ -39,11 +42,12 @@ describe('VerificationService', () => {
     await server.drop();
   });
 
-  const serviceWith = (keys: Keys) => new VerificationService(store, keys, POLICY);
+  const serviceWith = (keys: Keys, testNumbers = NONE) =>
+    new VerificationService(store, keys, POLICY, testNumbers);
 
   function open(by = service, phoneNumber = NUMBER): Promise<Verification> {
     const asked = { name: 'Ada', locale: 'en', codeLength: CODE_LENGTH, device: null, ticket: null };
-    return by.open({ purpose: 'sign_up', phoneNumber, channel: 'sms', ...asked }, 30_000);
+    return by.open({ purpose: 'sign_up', phoneNumber, ...ROUTE, ...asked }, 30_000);
   }
 
   const settled = async ({ phoneNumber }: Verification) => `a session for ${phoneNumber}`;
@@ -80,6 +84,7 @@ describe('VerificationService', () => {
       new Hanging(new Database(source)),
       new Keys(dataKey, current),
       POLICY,
+      NONE,
     );
     const check = hanging.check(opened.id, service.codeOf(opened), settled);
     await expect(check).rejects.toBeInstanceOf(Unavailable);
@@ -98,8 +103,10 @@ describe('VerificationService', () => {
 
   it('corrects the name with a resend, if one is given', async () => {
     const { id } = await open();
-    expect(await service.resend(id, { resendAfterMs: 0, name: 'Grace' })).toMatchObject({ name: 'Grace' });
-    expect(await service.resend(id, { resendAfterMs: 0 })).toMatchObject({ name: 'Grace' });
+    expect(await service.resend(id, { ...ROUTE, resendAfterMs: 0, name: 'Grace' })).toMatchObject({
+      name: 'Grace',
+    });
+    expect(await service.resend(id, { ...ROUTE, resendAfterMs: 0 })).toMatchObject({ name: 'Grace' });
   });
 
   describe('the code', () => {
@@ -110,7 +117,7 @@ describe('VerificationService', () => {
 
     it('is the same in every message', async () => {
       const opened = await open();
-      const resent = await service.resend(opened.id, { resendAfterMs: 30_000 });
+      const resent = await service.resend(opened.id, { ...ROUTE, resendAfterMs: 30_000 });
       expect(resent.sends).toBe(2);
       expect(service.codeOf(resent)).toBe(service.codeOf(opened));
       expect(serviceWith(new Keys(dataKey, current)).codeOf(opened)).toBe(service.codeOf(opened));
@@ -210,7 +217,9 @@ describe('VerificationService', () => {
       const code = service.codeOf(opened);
       await service.check(opened.id, code, async () => {
         await expect(service.check(opened.id, code, settled)).rejects.toThrow(VerificationClosed);
-        await expect(service.resend(opened.id, { resendAfterMs: 0 })).rejects.toThrow(VerificationClosed);
+        await expect(service.resend(opened.id, { ...ROUTE, resendAfterMs: 0 })).rejects.toThrow(
+          VerificationClosed,
+        );
       });
     });
 
@@ -219,14 +228,14 @@ describe('VerificationService', () => {
       const forgetful = new (class extends PostgresVerificationStore {
         override approve = () => Promise.reject(new Unavailable('postgres'));
       })(new Database(source));
-      const another = new VerificationService(forgetful, new Keys(dataKey, current), POLICY);
+      const another = new VerificationService(forgetful, new Keys(dataKey, current), POLICY, NONE);
       expect(await another.check(opened.id, service.codeOf(opened), settled)).toBe(`a session for ${NUMBER}`);
     });
   });
 
   it.each<[string, (id: Verification['id']) => Promise<unknown>]>([
     ['get', (id) => service.get(id)],
-    ['resend', (id) => service.resend(id, { resendAfterMs: 0 })],
+    ['resend', (id) => service.resend(id, { ...ROUTE, resendAfterMs: 0 })],
     ['check', (id) => service.check(id, '123456', settled)],
     ['cancel', (id) => service.cancel(id)],
   ])('says to %s that an unknown id is not found', async (_, ask) => {
@@ -238,8 +247,84 @@ describe('VerificationService', () => {
     const code = service.codeOf(opened);
     await service.cancel(opened.id);
     await expect(service.check(opened.id, code, settled)).rejects.toThrow(VerificationClosed);
-    await expect(service.resend(opened.id, { resendAfterMs: 0 })).rejects.toThrow(VerificationClosed);
+    await expect(service.resend(opened.id, { ...ROUTE, resendAfterMs: 0 })).rejects.toThrow(
+      VerificationClosed,
+    );
     await expect(service.cancel(opened.id)).rejects.toThrow(VerificationClosed);
+  });
+
+  describe('of a test number', () => {
+    const UNTIL = Date.parse('2027-01-01T00:00:00Z');
+    const tested = () =>
+      serviceWith(new Keys(dataKey, current), new TestNumbers({ [NUMBER]: '24681357' }, UNTIL));
+    afterEach(() => jest.restoreAllMocks());
+
+    it('takes its own code, and counts attempts as ever', async () => {
+      const opened = await open(tested());
+      expect(opened.codeLength).toBe(8);
+      expect(tested().codeOf(opened)).toBe('24681357');
+      for (let left = 4; left >= 0; left -= 1) {
+        await expect(tested().check(opened.id, '00000000', settled)).rejects.toMatchObject({
+          extensions: { attempts_left: left },
+        });
+      }
+      await expect(tested().check(opened.id, '24681357', settled)).rejects.toThrow(VerificationClosed);
+      const another = await open(tested());
+      expect(await tested().check(another.id, '24681357', settled)).toBe(`a session for ${NUMBER}`);
+    });
+
+    it('gives no other number that code', async () => {
+      const opened = await open(tested(), '+14155550124' as PhoneNumber);
+      expect(opened.codeLength).toBe(CODE_LENGTH);
+      expect(tested().codeOf(opened)).not.toBe('24681357');
+    });
+
+    it('derives its codes like any other once its time is over', async () => {
+      const opened = await open(tested());
+      jest.spyOn(Date, 'now').mockReturnValue(UNTIL);
+      expect(tested().codeOf(opened)).toHaveLength(8);
+      expect(tested().codeOf(opened)).not.toBe('24681357');
+    });
+  });
+
+  describe('that hears of its messages', () => {
+    const call = { kind: 'fallback', channel: 'call', sender: 'twilio' } as const;
+    const openWithFallback = () => {
+      const asked = { ...ROUTE, hasFallback: true, codeLength: 6, device: null, ticket: null };
+      return service.open({ purpose: 'sign_in', phoneNumber: NUMBER, ...asked }, 0);
+    };
+
+    it('asks for a remedy once, of many reports at once', async () => {
+      const { id } = await openWithFallback();
+      const report = { send: 1, status: 'failed', reason: 'provider' } as const;
+      const changes = await Promise.all(
+        Array.from({ length: 20 }, () => service.report(id, report, async () => call)),
+      );
+      const [change, ...others] = changes.filter(Boolean);
+      expect(others).toEqual([]);
+      expect(change).toMatchObject({ before: { sends: 1 }, after: { sends: 2, channel: 'call' } });
+      expect(await service.get(id)).toMatchObject({ sends: 2, delivery: { fallback: 'used' } });
+    });
+
+    it('asks for no remedy when it hears nothing new', async () => {
+      const { id } = await openWithFallback();
+      await service.report(id, { send: 1, status: 'delivered' }, neverAsked);
+      expect(await service.report(id, { send: 1, status: 'failed' }, neverAsked)).toBeNull();
+      expect(await service.report(id, { send: 2, status: 'failed' }, neverAsked)).toBeNull();
+    });
+
+    it('falls back when nothing was heard in time, and looks no further when there is no way', async () => {
+      const [first, second] = [await openWithFallback(), await openWithFallback()];
+      expect(await service.fallBack(first.id, 60_000, neverAsked)).toBeNull();
+      expect(await service.fallBack(first.id, 0, async () => call)).toMatchObject({ after: { sends: 2 } });
+      expect(await service.fallBack(first.id, 0, neverAsked)).toBeNull();
+      expect(await service.fallBack(second.id, 0, async () => null)).toBeNull();
+      expect(await service.get(second.id)).toMatchObject({ sends: 1, delivery: { fallback: 'none' } });
+    });
+
+    async function neverAsked(): Promise<null> {
+      throw new Error('nobody should ask for a remedy');
+    }
   });
 
   describe('when SECRET is replaced', () => {

@@ -4,12 +4,18 @@ import { Keys } from '#keys';
 import type { PhoneNumber } from '#phone';
 import { deriveCode, isSameCode, readCode } from './code.js';
 import {
-  type DeliveryStatus,
-  newVerificationId,
-  type Purpose,
-  type Verification,
-  type VerificationId,
-} from './verification.js';
+  afterRemedy,
+  afterReport,
+  type DeliveryChange,
+  type DeliveryReport,
+  isFailure,
+  isNews,
+  isOverdue,
+  type Remedy,
+  withoutFallback,
+} from './delivery.js';
+import { TestNumbers } from './test-numbers.js';
+import { newVerificationId, type Purpose, type Verification, type VerificationId } from './verification.js';
 import {
   type Resend,
   type StoredVerification,
@@ -31,6 +37,10 @@ export interface VerificationRequest {
   readonly purpose: Purpose;
   readonly phoneNumber: PhoneNumber;
   readonly channel: string;
+  /** Who carries the message. */
+  readonly sender: string;
+  /** Whether another way may be taken when it does not arrive. */
+  readonly hasFallback: boolean;
   readonly codeLength: number;
   /** The known device that asks; null for a stranger. */
   readonly device: string | null;
@@ -38,6 +48,12 @@ export interface VerificationRequest {
   readonly ticket: string | null;
   readonly name?: string | null;
   readonly locale?: string | null;
+}
+
+/** A verification before its delivery changed, and since. */
+export interface Change {
+  readonly before: Verification;
+  readonly after: Verification;
 }
 
 /** Proofs that somebody holds a phone number. Codes are derived whenever one is needed and kept nowhere. */
@@ -49,6 +65,7 @@ export class VerificationService {
     private readonly store: VerificationStore,
     private readonly keys: Keys,
     private readonly policy: OtpPolicy,
+    private readonly testNumbers: TestNumbers,
   ) {}
 
   /** @param resendAfterMs how long until the next message may be asked for. */
@@ -61,9 +78,11 @@ export class VerificationService {
       name: request.name ?? null,
       locale: request.locale ?? null,
       channel: request.channel,
+      sender: request.sender,
+      hasFallback: request.hasFallback,
       device: request.device,
       ticket: request.ticket,
-      codeLength: request.codeLength,
+      codeLength: this.testNumbers.codeOf(request.phoneNumber)?.length ?? request.codeLength,
       secretId: this.keys.secretId,
       maxAttempts: this.policy.maxAttempts,
       ttlMs: this.policy.ttlMs,
@@ -135,13 +154,56 @@ export class VerificationService {
 
   /** The code to send or to compare with; not to be kept. */
   codeOf(verification: Verification): string {
+    const fixed = this.testNumbers.codeOf(verification.phoneNumber);
+    if (fixed !== null) return fixed;
     const key = this.keys.codeKey(verification.secretId, verification.id, verification.phoneNumber);
     return deriveCode(key, verification.codeLength);
   }
 
-  /** Settles what became of a message, once. */
-  recordDelivery(id: VerificationId, send: number, status: Exclude<DeliveryStatus, 'queued'>): Promise<void> {
-    return this.store.recordDelivery(id, send, status);
+  /**
+   * Takes down what is heard of a message.
+   *
+   * @param remedyOf is asked what to do about a message that did not arrive.
+   * @returns null when the report says nothing new.
+   */
+  async report(
+    id: VerificationId,
+    report: DeliveryReport,
+    remedyOf: (verification: Verification) => Promise<Remedy | null>,
+  ): Promise<Change | null> {
+    return this.changeDelivery(id, async (verification) => {
+      const needsRemedy =
+        isNews(verification, report) && isFailure(report) && report.send === verification.sends;
+      return afterReport(verification, report, needsRemedy ? await remedyOf(verification) : null);
+    });
+  }
+
+  /**
+   * Takes another way when it was not heard in time that the message is out.
+   *
+   * @returns null when none is taken.
+   */
+  async fallBack(
+    id: VerificationId,
+    waitMs: number,
+    remedyOf: (verification: Verification) => Promise<Remedy | null>,
+  ): Promise<Change | null> {
+    const changed = await this.changeDelivery(id, async (verification) => {
+      if (!isOverdue(verification.delivery, waitMs, Date.now())) return null;
+      const remedy = await remedyOf(verification);
+      return remedy ? afterRemedy(verification, remedy) : withoutFallback(verification);
+    });
+    return changed && changed.after.sends > changed.before.sends ? changed : null;
+  }
+
+  /** Those whose message was asked for longer ago than this, is not known to be out, and may take another way. */
+  overdue(waitMs: number, limit: number): Promise<VerificationId[]> {
+    return this.store.overdue(waitMs, limit);
+  }
+
+  /** Those of these that there are, in no order. */
+  async getAll(ids: readonly VerificationId[]): Promise<Verification[]> {
+    return (await this.store.findAll(ids)).map((found) => this.unsealed(found));
   }
 
   /** Messages that have been queued for longer than this. */
@@ -151,6 +213,20 @@ export class VerificationService {
 
   purge(): Promise<void> {
     return this.store.purge();
+  }
+
+  /** Decides upon what is there, and anew when it was another by the time it is written. */
+  private async changeDelivery(
+    id: VerificationId,
+    decide: (verification: Verification) => Promise<DeliveryChange | null>,
+  ): Promise<Change | null> {
+    for (;;) {
+      const before = await this.get(id);
+      const change = await decide(before);
+      if (!change) return null;
+      const after = await this.store.changeDelivery(id, before.delivery.version, change);
+      if (after) return { before, after: this.unsealed(after) };
+    }
   }
 
   private async settled<T>(verification: Verification, settle: (v: Verification) => Promise<T>): Promise<T> {

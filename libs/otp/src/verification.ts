@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { PhoneNumber } from '#phone';
+import type { Delivery } from './delivery.js';
 
 /** Unguessable (128 random bits), because it works as the handle of whoever asked. */
 export type VerificationId = string & { readonly __brand: 'VerificationId' };
@@ -9,9 +10,6 @@ export type Purpose = 'sign_up' | 'sign_in';
 
 export type VerificationStatus = 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
 
-/** Where the newest message with the code is on its way. */
-export type DeliveryStatus = 'queued' | 'sent' | 'delivered' | 'undelivered' | 'failed';
-
 /** One proof of one phone number: a code goes out, a person types it in. The code itself is nowhere. */
 export interface Verification {
   readonly id: VerificationId;
@@ -19,7 +17,9 @@ export interface Verification {
   readonly phoneNumber: PhoneNumber;
   /** What the person asked to be called, used when this sign-in makes the account. */
   readonly name: string | null;
+  /** The language that the code is told in. */
   readonly locale: string | null;
+  /** How the newest message travels. */
   readonly channel: string;
   /** The known device that opened it; null for a stranger. */
   readonly device: string | null;
@@ -35,9 +35,9 @@ export interface Verification {
   readonly expiresAt: Date;
   /** When the next message may be asked for. */
   readonly resendAt: Date;
-  /** How many messages were asked for; names the newest one. */
+  /** How many messages there were; names the newest one. */
   readonly sends: number;
-  readonly delivery: { readonly status: DeliveryStatus; readonly updatedAt: Date };
+  readonly delivery: Delivery;
 }
 
 export function newVerificationId(): VerificationId {

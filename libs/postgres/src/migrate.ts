@@ -5,6 +5,7 @@ import { CreateDataKeys0000000000003 } from './migrations/000003-create-data-key
 import { CreateVerifications0000000000004 } from './migrations/000004-create-verifications.js';
 import { CreateLimits0000000000005 } from './migrations/000005-create-limits.js';
 import { CreateAbuseStates0000000000006 } from './migrations/000006-create-abuse-states.js';
+import { AddDeliveries0000000000007 } from './migrations/000007-add-deliveries.js';
 
 const MIGRATIONS = [
   CreateUsers0000000000001,
@@ -13,6 +14,7 @@ const MIGRATIONS = [
   CreateVerifications0000000000004,
   CreateLimits0000000000005,
   CreateAbuseStates0000000000006,
+  AddDeliveries0000000000007,
 ];
 
 /** Names the lock that lets one process migrate at a time. Any number that nobody else uses. */
