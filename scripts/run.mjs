@@ -6,6 +6,7 @@ import path from 'node:path';
 
 const ENTRIES = {
   api: 'dist/apps/api/src/main.js',
+  messages: 'dist/apps/messages/src/main.js',
   migrate: 'dist/apps/api/src/migrate.js',
   simulate: 'dist/apps/simulate/src/main.js',
 };

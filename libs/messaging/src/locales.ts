@@ -1,0 +1,29 @@
+import type { Channel } from '#config';
+import ar from '../locales/ar.json' with { type: 'json' };
+import de from '../locales/de.json' with { type: 'json' };
+import en from '../locales/en.json' with { type: 'json' };
+import es from '../locales/es.json' with { type: 'json' };
+import fr from '../locales/fr.json' with { type: 'json' };
+import hi from '../locales/hi.json' with { type: 'json' };
+import ja from '../locales/ja.json' with { type: 'json' };
+import pt from '../locales/pt.json' with { type: 'json' };
+import ru from '../locales/ru.json' with { type: 'json' };
+import zh from '../locales/zh.json' with { type: 'json' };
+
+/**
+ * What messages say in one language, by channel: ICU MessageFormat with the arguments `brand`, `code` and `minutes`.
+ * Of several wordings the first is used that fits one SMS, so the longest comes first.
+ */
+export type Wordings = Readonly<Partial<Record<Channel, string | readonly string[]>>>;
+
+export const USUAL_LOCALE = 'en';
+
+export const LOCALES = { ar, de, en, es, fr, hi, ja, pt, ru, zh } satisfies Record<
+  string,
+  Required<Wordings> & { speech: string }
+>;
+
+/** The language that Twilio's `<Say>` speaks for a locale of ours (https://www.twilio.com/docs/voice/twiml/say). */
+export function speechOf(locale: string): string {
+  return (Object.hasOwn(LOCALES, locale) ? LOCALES[locale as keyof typeof LOCALES] : LOCALES.en).speech;
+}
