@@ -1,0 +1,575 @@
+import { execFileSync } from 'node:child_process';
+import dns from 'node:dns';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { inspect } from 'node:util';
+import type { HttpSenderConfig } from '#config';
+import type { PhoneNumber } from '#phone';
+import { waitFor } from '../../../test/support/wait.js';
+import { HttpSender } from './message-sender.http.js';
+import { type Message, SendDeferred, SendOutcomeUnknown, SendRefused } from './message-sender.js';
+
+// The agent keeps the `lookup` that it finds when it is loaded.
+jest.mock('node:dns', () => {
+  const actual = jest.requireActual('node:dns');
+  return { ...actual, lookup: jest.fn(actual.lookup) };
+});
+
+const MESSAGE: Message = {
+  to: '+14155550123' as PhoneNumber,
+  channel: 'sms',
+  body: '739145 is your code',
+  code: '739145',
+  locale: 'pt-BR',
+  validForSeconds: 299.9,
+  reference: 'a-reference_1',
+};
+
+const HOSTILE = `"739145"\\ <b>&amp; it's\r\n\t50% off? #1 + {{to}} 🔑 ${'\u2028'}`;
+
+/** Long enough for a loopback answer, short enough to wait for. */
+const SHORT_LIMIT_MS = 300;
+
+interface Seen {
+  readonly method?: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+type Answer = (response: ServerResponse) => void;
+
+describe('HttpSender', () => {
+  let server: Server;
+  let answer: Answer;
+  let requests: Seen[];
+  let connections: number;
+
+  const port = () => (server.address() as AddressInfo).port;
+
+  beforeEach(async () => {
+    answer = (response) => response.end('{"ok":true}');
+    requests = [];
+    connections = 0;
+    server = createServer(serve);
+    server.on('connection', () => {
+      connections += 1;
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+
+  afterEach(async () => {
+    jest.mocked(dns.lookup).mockReset().mockImplementation(jest.requireActual('node:dns').lookup);
+    await stop(server);
+  });
+
+  it('hands the message over as JSON, and nothing more will be heard of it', async () => {
+    const receipt = await sender().send(MESSAGE);
+
+    expect(receipt).toEqual({ providerId: MESSAGE.reference, status: 'sent' });
+    expect(requests).toEqual([
+      expect.objectContaining({
+        method: 'POST',
+        url: '/send',
+        body: '{"to": "+14155550123", "text": "739145 is your code"}',
+      }),
+    ]);
+    expect(requests[0]?.headers).toMatchObject({
+      'content-type': 'application/json',
+      'content-length': '53',
+      authorization: 'Bearer kept-secret',
+    });
+  });
+
+  it('carries what it is told to', () => {
+    const { name, channels } = sender({ channels: ['sms', 'call'] });
+
+    expect({ name, channels }).toEqual({ name: 'http', channels: ['sms', 'call'] });
+  });
+
+  it('knows the whole message', async () => {
+    const body = '{{to}}|{{body}}|{{code}}|{{channel}}|{{locale}}|{{reference}}|{{validForSeconds}}';
+
+    await sender({ body, headers: { 'content-type': 'text/plain' } }).send(MESSAGE);
+
+    expect(requests[0]?.body).toBe('+14155550123|739145 is your code|739145|sms|pt-BR|a-reference_1|299');
+  });
+
+  describe('with a hostile text', () => {
+    const message = { ...MESSAGE, body: HOSTILE };
+
+    it.each(['application/json', 'application/json; charset=utf-8', 'application/vnd.api+json', undefined])(
+      'writes JSON as %s',
+      async (type) => {
+        const headers: Record<string, string> = type ? { 'Content-Type': type } : {};
+
+        await sender({ headers, body: '{"text": "{{body}}", "ttl": {{validForSeconds}}}' }).send(message);
+
+        expect(JSON.parse(requests[0]?.body ?? '')).toEqual({ text: HOSTILE, ttl: 299 });
+        expect(requests[0]?.headers['content-type']).toBe(type ?? 'application/json');
+      },
+    );
+
+    it('writes a form', async () => {
+      const headers = { 'content-type': 'Application/X-WWW-Form-Urlencoded; charset=UTF-8' };
+
+      await sender({ headers, body: 'to={{to}}&text={{body}}' }).send(message);
+
+      expect([...new URLSearchParams(requests[0]?.body)]).toEqual([
+        ['to', MESSAGE.to],
+        ['text', HOSTILE],
+      ]);
+    });
+
+    it.each(['text/xml', 'application/xml', 'application/soap+xml; charset=utf-8'])(
+      'writes XML as %s',
+      async (type) => {
+        await sender({
+          headers: { 'content-type': type },
+          body: '<m to="{{to}}" text="{{body}}"/>',
+        }).send(message);
+
+        const [, value = ''] =
+          /^<m to="\+14155550123" text="([^"<>\r\n\t]*)"\/>$/.exec(requests[0]?.body ?? '') ?? [];
+        expect(value.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(code))).toBe(HOSTILE);
+        expect(value.replace(/&#\d+;/g, '')).not.toContain('&');
+      },
+    );
+
+    it.each(['text/plain', 'text/plain; charset=utf-8'])('leaves it as it is in %s', async (type) => {
+      await sender({ headers: { 'content-type': type }, body: 'say: {{body}}' }).send(message);
+
+      expect(requests[0]?.body).toBe(`say: ${HOSTILE}`);
+    });
+
+    it('encodes it in the path and the query', async () => {
+      const url = `http://127.0.0.1:${port()}/to/{{to}}/{{body}}?text={{body}}&code={{code}}`;
+
+      await sender({ url, method: 'GET' }).send(message);
+
+      const seen = new URL(requests[0]?.url ?? '', 'http://gateway');
+      expect(seen.pathname).toBe(`/to/%2B14155550123/${encodeURIComponent(HOSTILE)}`);
+      expect([...seen.searchParams]).toEqual([
+        ['text', HOSTILE],
+        ['code', MESSAGE.code],
+      ]);
+    });
+
+    it('survives half a character', async () => {
+      const url = `http://127.0.0.1:${port()}/?text={{body}}`;
+
+      await sender({ url }).send({ ...MESSAGE, body: 'half \ud83d' });
+
+      expect(requests[0]?.url).toBe(`/?text=${encodeURIComponent('half \ufffd')}`);
+    });
+  });
+
+  it('sends no body with GET, and no type of one', async () => {
+    await sender({ method: 'GET', headers: {} }).send(MESSAGE);
+
+    expect(requests).toEqual([expect.objectContaining({ method: 'GET', body: '' })]);
+    expect(requests[0]?.headers).not.toHaveProperty('content-type');
+  });
+
+  it('signs in with the credentials of the address', async () => {
+    await sender({ url: `http://us%40er:kept-secret@127.0.0.1:${port()}/`, headers: {} }).send(MESSAGE);
+
+    expect(requests[0]?.headers.authorization).toBe(
+      `Basic ${Buffer.from('us@er:kept-secret').toString('base64')}`,
+    );
+  });
+
+  it('keeps its connection from one message to the next', async () => {
+    const http = sender();
+
+    for (let sent = 0; sent < 3; sent += 1) await http.send(MESSAGE);
+
+    expect(connections).toBe(1);
+  });
+
+  it('has fifty messages on their way at once, and no more', async () => {
+    const held: ServerResponse[] = [];
+    answer = (response) => held.push(response);
+    const http = sender();
+
+    const sends = Promise.allSettled(Array.from({ length: 60 }, () => http.send(MESSAGE)));
+    await waitFor('fifty requests', () => held.length === 50);
+
+    expect(connections).toBe(50);
+    answer = (response) => response.end();
+    for (const response of held) response.end();
+    expect((await sends).filter(({ status }) => status === 'fulfilled')).toHaveLength(60);
+    expect(connections).toBe(50);
+  });
+
+  describe.each<[what: string, answer: Answer]>([
+    ['never', () => {}],
+    ['one blank at a time', drip],
+    ['too late', (response) => setTimeout(() => response.end(), SHORT_LIMIT_MS * 10).unref()],
+  ])('when the answer comes %s', (_, late) => {
+    it('stops waiting at its limit and calls the outcome unknown', async () => {
+      answer = late;
+      const startedAt = performance.now();
+
+      const error = await failureOf(sender({}, SHORT_LIMIT_MS).send(MESSAGE));
+
+      expect(error).toEqual(new SendOutcomeUnknown('timeout'));
+      expect(performance.now() - startedAt).toBeLessThan(SHORT_LIMIT_MS * 5);
+      expect(requests).toHaveLength(1);
+      expectToTellNothing(error);
+    });
+  });
+
+  it('counts the wait for a free connection into the limit; whoever only waited can be asked again', async () => {
+    answer = () => {};
+    const http = sender({}, SHORT_LIMIT_MS);
+    const startedAt = performance.now();
+
+    const errors = await Promise.all(Array.from({ length: 300 }, () => failureOf(http.send(MESSAGE))));
+
+    expect(performance.now() - startedAt).toBeLessThan(SHORT_LIMIT_MS * 5);
+    expect(new Set(errors.map(({ message }) => message))).toEqual(
+      new Set([new SendOutcomeUnknown('timeout').message, new SendDeferred('timeout').message]),
+    );
+    const unknown = errors.filter((error) => error instanceof SendOutcomeUnknown);
+    expect(unknown.length).toBeGreaterThanOrEqual(requests.length);
+  });
+
+  it('gives up those that wait, too, when no connection comes about', async () => {
+    resolveNames(() => {});
+    const http = sender({ url: 'http://sms.example.com/' }, SHORT_LIMIT_MS);
+    const startedAt = performance.now();
+
+    const errors = await Promise.all(Array.from({ length: 60 }, () => failureOf(http.send(MESSAGE))));
+
+    expect(performance.now() - startedAt).toBeLessThan(SHORT_LIMIT_MS * 5);
+    const waited = new SendDeferred('timeout').message;
+    expect(new Set(errors.map(({ message }) => message))).toEqual(new Set([waited]));
+  });
+
+  it.each<[what: string, reason: string, answer: Answer]>([
+    ['cut', 'ECONNRESET', cut],
+    ['reset', 'ECONNRESET', (response) => response.socket?.resetAndDestroy()],
+    ['closed', 'ECONNRESET', (response) => response.socket?.destroy()],
+    [
+      'not HTTP',
+      'HPE_INVALID_CONSTANT',
+      (response) => response.socket?.end('739145? Never heard of it\r\n\r\n'),
+    ],
+  ])('asks once when the answer is %s, and calls the outcome unknown', async (_, reason, broken) => {
+    answer = broken;
+
+    const error = await failureOf(sender().send(MESSAGE));
+
+    expect(error).toEqual(new SendOutcomeUnknown(reason));
+    expect(requests).toHaveLength(1);
+    expectToTellNothing(error);
+  });
+
+  it('calls the outcome unknown on a connection that it had before, too', async () => {
+    const http = sender();
+    await http.send(MESSAGE);
+    answer = (response) => response.socket?.resetAndDestroy();
+
+    const error = await failureOf(http.send(MESSAGE));
+
+    expect(error).toEqual(new SendOutcomeUnknown('ECONNRESET'));
+    expect(connections).toBe(1);
+  });
+
+  it('reads no more of an answer than it needs', async () => {
+    let isClosed = false;
+    answer = (response) => {
+      response.on('close', () => {
+        isClosed = true;
+      });
+      response.write(`"ok"${'-'.repeat(65_536 - 4)}"late"`);
+    };
+
+    await sender({ success: '^"ok"' }).send(MESSAGE);
+    const error = await failureOf(sender({ success: 'late' }).send(MESSAGE));
+
+    expect(error).toBeInstanceOf(SendRefused);
+    await waitFor('the end of the connection', () => isClosed);
+  });
+
+  it.each<[status: number, retryAfter: string | undefined, error: Error]>([
+    [301, undefined, refused('http_301')],
+    [302, undefined, refused('http_302')],
+    [307, undefined, refused('http_307')],
+    [308, undefined, refused('http_308')],
+    [400, undefined, refused('http_400')],
+    [401, undefined, outage('http_401')],
+    [403, undefined, outage('http_403')],
+    [404, undefined, refused('http_404')],
+    [422, undefined, refused('http_422')],
+    [408, undefined, new SendDeferred('http_408')],
+    [429, undefined, new SendDeferred('http_429', undefined, 'throttled')],
+    [429, '7', new SendDeferred('http_429', 7_000, 'throttled')],
+    [429, 'soon', new SendDeferred('http_429', undefined, 'throttled')],
+    [500, undefined, new SendDeferred('http_500')],
+    [502, undefined, new SendDeferred('http_502')],
+    [503, '2', new SendDeferred('http_503', 2_000)],
+  ])(
+    'asks once when the answer is %d with Retry-After %p, and says %p',
+    async (status, retryAfter, expected) => {
+      const headers = { Location: '/elsewhere', ...(retryAfter && { 'Retry-After': retryAfter }) };
+      answer = (response) => response.writeHead(status, headers).end(`no ${MESSAGE.code} to ${MESSAGE.to}`);
+
+      const error = await failureOf(sender({ success: '^no' }).send(MESSAGE));
+
+      expect(error).toEqual(expected);
+      expect({ ...error }).toEqual({ ...expected });
+      expect(error.constructor).toBe(expected.constructor);
+      expect(requests).toHaveLength(1);
+      expectToTellNothing(error);
+    },
+  );
+
+  it('reads a Retry-After that is a date', async () => {
+    const date = new Date(Date.now() + 30_000).toUTCString();
+    answer = (response) => response.writeHead(503, { 'Retry-After': date }).end();
+
+    const error = (await failureOf(sender().send(MESSAGE))) as SendDeferred;
+
+    expect(error.retryAfterMs).toBeGreaterThan(25_000);
+    expect(error.retryAfterMs).toBeLessThanOrEqual(30_000);
+  });
+
+  it.each<[success: string | null, status: number, text: string, isSent: boolean]>([
+    [null, 200, 'ERROR', true],
+    [null, 202, '', true],
+    [null, 204, '', true],
+    ['^OK\\b', 200, 'OK 4711', true],
+    ['^OK\\b', 200, 'ERROR 12: no credit', false],
+    ['"status":\\s*"sent"', 201, '{"status": "sent"}', true],
+    ['"status":\\s*"sent"', 201, '{"status": "failed"}', false],
+    ['.', 204, '', false],
+    ['gesendet: ✓', 200, 'gesendet: ✓', true],
+  ])('with the rule %p takes %d %p for a success: %p', async (success, status, answered, isSent) => {
+    answer = (response) => response.writeHead(status).end(answered);
+
+    const send = sender({ success }).send(MESSAGE);
+
+    if (isSent) await expect(send).resolves.toMatchObject({ status: 'sent' });
+    else expect({ ...(await failureOf(send)) }).toEqual({ ...refused('no_success') });
+  });
+
+  it('can be asked again when nobody listens, and then delivers', async () => {
+    const http = sender();
+    const address = port();
+    await stop(server);
+
+    const error = await failureOf(http.send(MESSAGE));
+
+    expect({ ...error }).toEqual({ ...new SendDeferred('ECONNREFUSED') });
+    expectToTellNothing(error);
+    server.listen(address, '127.0.0.1');
+    await once(server, 'listening');
+    await http.send(MESSAGE);
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each(['ENOTFOUND', 'EAI_AGAIN'])('can be asked again when no name is resolved (%s)', async (code) => {
+    resolveNames((answered) =>
+      answered(Object.assign(new Error(`getaddrinfo ${code} sms.invalid`), { code })),
+    );
+
+    const error = await failureOf(sender({ url: 'http://sms.invalid/kept-secret' }).send(MESSAGE));
+
+    expect({ ...error }).toEqual({ ...new SendDeferred(code) });
+    expectToTellNothing(error);
+  });
+
+  it('tells nothing to a server that cannot prove its name', async () => {
+    const secure = createSecureServer(selfSigned(), serve).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+
+    const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}/`;
+    const error = await failureOf(sender({ url }).send(MESSAGE));
+    await stop(secure);
+
+    expect({ ...error }).toEqual({ ...new SendDeferred('DEPTH_ZERO_SELF_SIGNED_CERT') });
+    expect(requests).toHaveLength(0);
+    expectToTellNothing(error);
+  });
+
+  describe('when private addresses are not allowed', () => {
+    it.each([
+      '127.0.0.1',
+      '127.1',
+      '0x7f.1',
+      '0x7f000001',
+      '2130706433',
+      '017700000001',
+      '0',
+      '0.0.0.0',
+      '127.0.0.1.',
+      'localhost',
+      '[::1]',
+      '[::]',
+      '[::ffff:127.0.0.1]',
+      '[::ffff:7f00:1]',
+      '[64:ff9b::127.0.0.1]',
+      '[2002:7f00:1::]',
+    ])('does not connect to http://%s', async (host) => {
+      const url = `http://${host}:${port()}/`;
+
+      const error = await failureOf(sender({ url, allowPrivate: false }).send(MESSAGE));
+
+      expectForbidden(error);
+    });
+
+    it.each([
+      '10.0.0.1',
+      '172.16.0.1',
+      '192.168.1.1',
+      '100.64.0.1',
+      '100.100.100.200',
+      '168.63.129.16',
+      '169.254.169.254',
+      '192.0.0.192',
+      '198.18.0.1',
+      '224.0.0.1',
+      '255.255.255.255',
+      'fc00::1',
+      'fd00:ec2::254',
+      'fe80::1',
+      'fec0::1',
+      'ff02::1',
+      '::ffff:169.254.169.254',
+    ])('connects to %s neither by itself nor by a name', async (address) => {
+      const family = address.includes(':') ? 6 : 4;
+      const host = family === 6 ? `[${address}]` : address;
+      expectForbidden(await failureOf(sender({ url: `http://${host}/`, allowPrivate: false }).send(MESSAGE)));
+
+      resolveNames((answered) =>
+        answered(null, [
+          { address: '203.0.114.1', family: 4 },
+          { address, family },
+        ]),
+      );
+      for (const protocol of ['http', 'https']) {
+        const url = `${protocol}://sms.example.com/`;
+        expectForbidden(await failureOf(sender({ url, allowPrivate: false }).send(MESSAGE)));
+      }
+    });
+
+    it('looks anew for every connection', async () => {
+      const http = sender({ url: `http://sms.example.com:${port()}/`, allowPrivate: false });
+      resolveNames((answered) => answered(Object.assign(new Error(), { code: 'ENOTFOUND' })));
+      expect({ ...(await failureOf(http.send(MESSAGE))) }).toEqual({ ...new SendDeferred('ENOTFOUND') });
+
+      resolveNames((answered) => answered(null, [{ address: '127.0.0.1', family: 4 }]));
+
+      expectForbidden(await failureOf(http.send(MESSAGE)));
+    });
+
+    function expectForbidden(error: Error): void {
+      expect({ ...error }).toEqual({
+        failure: { code: 'private_address', reason: 'provider', cure: 'another_sender', means: 'account' },
+      });
+      expect(connections).toBe(0);
+      expectToTellNothing(error);
+    }
+  });
+
+  it('shows its credentials to nobody who inspects it', async () => {
+    const http = sender({ url: `http://user:kept-secret@127.0.0.1:${port()}/?key=kept-secret` });
+    await http.send(MESSAGE);
+
+    expectToTellNothing(http);
+  });
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    text(request)
+      .then((body) => {
+        const { method, url = '', headers } = request;
+        requests.push({ method, url, headers, body });
+        answer(response);
+      })
+      .catch(() => response.destroy());
+  }
+
+  function sender(overrides: Partial<HttpSenderConfig> = {}, limitMs?: number): HttpSender {
+    const config: HttpSenderConfig = {
+      url: `http://127.0.0.1:${port()}/send`,
+      method: 'POST',
+      headers: { Authorization: 'Bearer kept-secret' },
+      body: '{"to": "{{to}}", "text": "{{body}}"}',
+      success: null,
+      channels: ['sms'],
+      allowPrivate: true,
+      ...overrides,
+    };
+    return new HttpSender(config, limitMs);
+  }
+});
+
+function refused(code: string): SendRefused {
+  return new SendRefused({ code, reason: 'provider', cure: 'another_route' });
+}
+
+function outage(code: string): SendRefused {
+  return new SendRefused({ code, reason: 'provider', cure: 'another_sender', means: 'outage' });
+}
+
+function drip(response: ServerResponse): void {
+  const drops = setInterval(() => response.write(' '), 10);
+  response.on('close', () => clearInterval(drops));
+}
+
+function cut(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Length': 100 });
+  response.write('half', () => response.destroy());
+}
+
+async function stop(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
+
+function selfSigned(): { key: Buffer; cert: Buffer } {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-tls-'));
+  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const named = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', [...made, ...named, '-keyout', keyFile, '-out', certFile], { stdio: 'ignore' });
+  const pair = { key: readFileSync(keyFile), cert: readFileSync(certFile) };
+  rmSync(folder, { recursive: true });
+  return pair;
+}
+
+type Answered = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
+
+function resolveNames(resolve: (answered: Answered) => void): void {
+  const lookup = (_name: string, _options: unknown, answered: Answered) => resolve(answered);
+  jest.mocked(dns.lookup).mockImplementation(lookup as never);
+}
+
+async function failureOf(send: Promise<unknown>): Promise<Error> {
+  return send.then(
+    () => Promise.reject(new Error('the message was taken')),
+    (error: Error) => error,
+  );
+}
+
+function expectToTellNothing(value: unknown): void {
+  const told = [
+    inspect(value, { depth: null, showHidden: true, maxStringLength: null, maxArrayLength: null }),
+    JSON.stringify(value),
+    String((value as Error).stack),
+  ].join('\n');
+  const secrets = ['kept-secret', 'Bearer', 'Basic ', MESSAGE.code, MESSAGE.body, MESSAGE.to.slice(1)];
+  expect(secrets.filter((secret) => told.includes(secret))).toEqual([]);
+}
