@@ -7,15 +7,20 @@ import { type Answer, FakeTwilio, type SeenRequest } from '../support/fake-twili
 import twilioApi from './twilio-messages.openapi.json' with { type: 'json' };
 
 const PATH = '/2010-04-01/Accounts/{AccountSid}/Messages.json';
+const FEEDBACK_PATH = '/2010-04-01/Accounts/{AccountSid}/Messages/{MessageSid}/Feedback.json';
 const FORM = 'application/x-www-form-urlencoded';
 const FROM = '+15005550006';
 const SERVICE = `MG${'0'.repeat(32)}`;
+const CONTENT_SID = `HX${'0'.repeat(32)}`;
+const CALLBACK = 'https://id.example.test/v1/webhooks/twilio';
 const MESSAGE: Message = {
   to: '+14155550123' as PhoneNumber,
   channel: 'sms',
   body: 'Ihr Code: 739145 – läuft in 5 Minuten ab & bleibt 100 % geheim + 👍',
   code: '739145',
+  locale: 'de',
   validForSeconds: 300,
+  reference: 'ver 1/2&3',
 };
 
 describe('by the description that Twilio publishes of its API', () => {
@@ -46,10 +51,65 @@ describe('by the description that Twilio publishes of its API', () => {
     expect(fake.requests.flatMap(faultsOf)).toEqual([]);
   });
 
+  it.each<[how: string, sender: Partial<TwilioConfig>, message: Partial<Message>]>([
+    ['of which feedback will come', { from: FROM, feedback: true }, {}],
+    ['by WhatsApp', { whatsapp: { from: FROM, contentSid: null } }, { channel: 'whatsapp' }],
+    [
+      'by a template of WhatsApp',
+      { whatsapp: { from: FROM, contentSid: CONTENT_SID } },
+      { channel: 'whatsapp' },
+    ],
+  ])('a message %s is a valid request', async (_, sender, message) => {
+    await send(sender, message);
+
+    expect(fake.requests.flatMap(faultsOf)).toEqual([]);
+  });
+
+  it('a message on which reports are asked for is a valid request', async () => {
+    await sender({ from: FROM }, CALLBACK).send(MESSAGE);
+
+    expect(fake.requests.flatMap(faultsOf)).toEqual([]);
+    expect(fake.messages[0]?.statusCallback).toMatch(`${CALLBACK}?message=`);
+  });
+
+  it('the news that a code was typed in is a valid request', async () => {
+    const twilio = sender({ from: FROM, feedback: true });
+    const { providerId } = await twilio.send(MESSAGE);
+
+    await twilio.confirm(providerId);
+
+    expect(fake.requests).toHaveLength(2);
+    expect(fake.requests.flatMap(faultsOf)).toEqual([]);
+  });
+
+  // No description of calls came with the others; this is what https://www.twilio.com/docs/voice/api/call-resource
+  // and the SDK say of creating one.
+  it('a call is a request by the documentation', async () => {
+    await sender({ callFrom: FROM }, CALLBACK).send({ ...MESSAGE, channel: 'call' });
+
+    const [request] = fake.requests as [SeenRequest];
+    expect(request.path).toBe(`/2010-04-01/Accounts/${fake.accountSid}/Calls.json`);
+    expect(request.headers['content-type']).toBe(FORM);
+    expect([...request.form.entries()].sort()).toEqual([
+      ['From', FROM],
+      ['StatusCallback', expect.stringMatching(/^https:/)],
+      ['StatusCallbackEvent', 'answered'],
+      ['StatusCallbackEvent', 'completed'],
+      ['StatusCallbackMethod', 'POST'],
+      ['Timeout', '30'],
+      ['To', MESSAGE.to],
+      ['Twiml', expect.stringMatching(/^<\?xml .*<Response>.*<\/Response>$/)],
+    ]);
+    expect(request.form.get('Twiml')?.length).toBeLessThanOrEqual(4_000);
+  });
+
   it.each<[what: string, change: Change, fault: string]>([
     ['a parameter it does not know', { Code: '739145' }, 'must NOT have additional properties'],
     ['no recipient', { To: null }, "must have required property 'To'"],
     ['a recipient that is no number', { To: 'somebody' }, '/To must match pattern'],
+    ['reports to no address', { StatusCallback: 'here' }, '/StatusCallback must match format'],
+    ['a template that is none', { ContentSid: SERVICE }, '/ContentSid must match pattern'],
+    ['feedback that is neither', { ProvideFeedback: 'perhaps' }, '/ProvideFeedback must be boolean'],
     ['neither a sender nor a service', { From: null }, 'needs From or MessagingServiceSid'],
     ['nothing to say', { Body: null }, 'needs Body or MediaUrl or ContentSid'],
     ['a validity that is no integer', { ValidityPeriod: '5m' }, 'must be integer'],
@@ -76,6 +136,16 @@ describe('by the description that Twilio publishes of its API', () => {
     expect(faultsIn(messageResource, await response.json())).toEqual([]);
   });
 
+  it('the fake answers feedback with a whole Feedback resource', async () => {
+    const twilio = sender({ from: FROM, feedback: true });
+    const { providerId } = await twilio.send(MESSAGE);
+
+    const response = await ask({ Outcome: 'confirmed' }, FEEDBACK_PATH.replace('{MessageSid}', providerId));
+
+    expect(response.status).toBe(200);
+    expect(faultsIn(feedbackResource, await response.json())).toEqual([]);
+  });
+
   // The description has no errors; this is the shape at https://www.twilio.com/docs/usage/twilios-response.
   it.each<[status: number, code: number, answer: Answer]>([
     [400, 21211, { refuse: 21211 }],
@@ -95,22 +165,30 @@ describe('by the description that Twilio publishes of its API', () => {
     });
   });
 
-  async function send(sender: Partial<TwilioConfig>, message: Partial<Message> = {}): Promise<void> {
-    const twilio = new TwilioSender({
+  async function send(config: Partial<TwilioConfig>, message: Partial<Message> = {}): Promise<void> {
+    await sender(config).send({ ...MESSAGE, ...message });
+  }
+
+  function sender(overrides: Partial<TwilioConfig>, callbackUrl: string | null = null): TwilioSender {
+    const config: TwilioConfig = {
       accountSid: fake.accountSid,
       username: fake.accountSid,
       password: fake.authToken,
       from: null,
       messagingServiceSid: null,
+      whatsapp: null,
+      callFrom: null,
+      feedback: false,
+      signingTokens: [fake.authToken],
       apiUrl: fake.url,
-      ...sender,
-    });
-    await twilio.send({ ...MESSAGE, ...message });
+      ...overrides,
+    };
+    return new TwilioSender(config, callbackUrl);
   }
 
-  function ask(form: Record<string, string>): Promise<Response> {
+  function ask(form: Record<string, string>, path: string = PATH): Promise<Response> {
     const credentials = Buffer.from(`${fake.accountSid}:${fake.authToken}`).toString('base64');
-    return fetch(fake.url + PATH.replace('{AccountSid}', fake.accountSid), {
+    return fetch(fake.url + path.replace('{AccountSid}', fake.accountSid), {
       method: 'POST',
       headers: { authorization: `Basic ${credentials}` },
       body: new URLSearchParams(form),
@@ -118,34 +196,65 @@ describe('by the description that Twilio publishes of its API', () => {
   }
 });
 
-const operation = twilioApi.paths[PATH].post;
-const requestSchema = operation.requestBody.content[FORM].schema;
-const messageSchema = twilioApi.components.schemas['api.v2010.account.message'];
+const creation = twilioApi.paths[PATH].post;
+const requestSchema = creation.requestBody.content[FORM].schema;
+const feedback = twilioApi.paths[FEEDBACK_PATH].post;
+const resources = twilioApi.components.schemas;
 
 // Not strict: the document is OpenAPI 3.0, whose keywords are not all JSON Schema's.
 const ajv = new Ajv({ strict: false, allErrors: true, coerceTypes: 'array' });
 addFormats.default(ajv);
-ajv.addFormat('phone-number', /^(\+[1-9]\d{6,14}|[A-Za-z0-9 ]{1,11})$/);
+ajv.addFormat('phone-number', /^((whatsapp:)?\+[1-9]\d{6,14}|[A-Za-z0-9 ]{1,11})$/);
 ajv.addFormat('date-time-rfc-2822', /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}$/);
 ajv.addFormat('currency', /^[a-z]{3}$/i);
 ajv.addFormat('uri-map', true);
 
-const accountSid = compile({ allOf: operation.parameters.map(({ schema }) => schema) });
-const requestForm = compile({
-  ...requestSchema,
-  properties: {
-    ...requestSchema.properties,
-    To: { ...requestSchema.properties.To, pattern: '^\\+[1-9]\\d{6,14}$' },
-    // The range stands in the prose of the description.
-    ValidityPeriod: { type: 'integer', minimum: 1, maximum: 36_000 },
+interface Operation {
+  readonly path: RegExp;
+  readonly form: ValidateFunction;
+  /** Of each list of parameters one is needed. */
+  readonly conditional: readonly (readonly string[])[];
+}
+
+const OPERATIONS: readonly Operation[] = [
+  {
+    path: pathPattern(PATH, creation.parameters),
+    form: compile({
+      ...requestSchema,
+      properties: {
+        ...requestSchema.properties,
+        To: { ...requestSchema.properties.To, pattern: '^(whatsapp:)?\\+[1-9]\\d{6,14}$' },
+        // The range stands in the prose of the description.
+        ValidityPeriod: { type: 'integer', minimum: 1, maximum: 36_000 },
+      },
+      additionalProperties: false,
+    }),
+    conditional: creation['x-twilio'].conditional,
   },
-  additionalProperties: false,
-});
-const messageResource = compile({
-  ...messageSchema,
-  required: Object.keys(messageSchema.properties),
-  additionalProperties: false,
-});
+  {
+    path: pathPattern(FEEDBACK_PATH, feedback.parameters),
+    form: compile({ ...feedback.requestBody.content[FORM].schema, additionalProperties: false }),
+    conditional: [['outcome']],
+  },
+];
+const messageResource = whole(resources['api.v2010.account.message']);
+const feedbackResource = whole(resources['api.v2010.account.message.message_feedback']);
+
+function whole(schema: { readonly properties: object }): ValidateFunction {
+  return compile({ ...schema, required: Object.keys(schema.properties), additionalProperties: false });
+}
+
+/** With the patterns of its parameters in their places. */
+function pathPattern(
+  path: string,
+  parameters: readonly { readonly name: string; readonly schema: { readonly pattern: string } }[],
+): RegExp {
+  const pattern = parameters.reduce(
+    (before, { name, schema }) => before.replace(`{${name}}`, schema.pattern.slice(1, -1)),
+    path.replaceAll('.', '\\.'),
+  );
+  return new RegExp(`^${pattern}$`);
+}
 
 function compile(schema: object): ValidateFunction {
   return ajv.compile({ ...schema, components: twilioApi.components });
@@ -157,15 +266,12 @@ function faultsIn(validate: ValidateFunction, value: unknown): string[] {
 }
 
 function faultsOf({ method, path, headers, form }: SeenRequest): string[] {
-  const [before, after] = PATH.split('{AccountSid}') as [string, string];
-  const known = path.startsWith(before) && path.endsWith(after);
-  const sid = path.slice(before.length, -after.length);
-  if (method !== 'POST' || !known || faultsIn(accountSid, sid).length > 0)
-    return [`no operation ${method} ${path}`];
+  const operation = OPERATIONS.find((known) => method === 'POST' && known.path.test(path));
+  if (!operation) return [`no operation ${method} ${path}`];
 
   const names = [...new Set(form.keys())];
   const members = Object.fromEntries(names.map((name) => [name, form.getAll(name)]));
-  const lacking = operation['x-twilio'].conditional
+  const lacking = operation.conditional
     .map((alternatives) => alternatives.map(parameterName))
     .filter((alternatives) => !alternatives.some((name) => form.has(name)))
     .map((alternatives) => `needs ${alternatives.join(' or ')}`);
@@ -173,7 +279,7 @@ function faultsOf({ method, path, headers, form }: SeenRequest): string[] {
     ...(headers['content-type'] === FORM ? [] : ['content type']),
     ...(/^Basic \S+$/.test(headers.authorization ?? '') ? [] : ['credentials']),
     ...lacking,
-    ...faultsIn(requestForm, members),
+    ...faultsIn(operation.form, members),
   ];
 }
 

@@ -3,9 +3,19 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { Random } from '../../apps/simulate/src/random.js';
+import {
+  type AnsweredReport,
+  type CallbackOptions,
+  type CallbackPlan,
+  FakeCallbacks,
+  type Forgery,
+  type ReportedMessage,
+  type Said,
+} from './fake-twilio-callbacks.js';
 
 /**
- * How the fake answers a message it could take.
+ * How the fake answers a request it could take: for a message, for a call or with feedback.
  * - `accept`: 201 and the Message resource
  * - `{ refuse }`: 400, or another status, with this error code of Twilio's
  * - `{ throttle }`: 429 with this `Retry-After`
@@ -26,15 +36,24 @@ type Failing =
   | { readonly throttle: string }
   | { readonly fail: number; readonly retryAfter?: string };
 
-export interface AcceptedMessage {
-  readonly sid: string;
-  readonly to: string;
+/** A message, or a call. */
+export interface AcceptedMessage extends ReportedMessage {
+  /** Empty for a call, and for what is made of a template. */
   readonly body: string;
-  readonly from: string | null;
-  readonly messagingServiceSid: string | null;
   /** Seconds. */
   readonly validityPeriod: number | null;
+  readonly contentSid: string | null;
+  /** JSON. */
+  readonly contentVariables: string | null;
+  readonly provideFeedback: boolean;
+  /** What a call says. */
+  readonly twiml: string | null;
   readonly receivedAt: Date;
+}
+
+export interface AcceptedFeedback {
+  readonly messageSid: string;
+  readonly outcome: string;
 }
 
 export interface SeenRequest {
@@ -51,15 +70,20 @@ interface Waiter {
 }
 
 const DRIP_MS = 10;
+const WHATSAPP = 'whatsapp:';
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** Twilio's Messages API as far as creating a message goes, on a real loopback server. */
+/** Twilio's API as far as messages, calls, their feedback and their reports go, on a real loopback server. */
 export class FakeTwilio {
   readonly accountSid = `AC${hex(16)}`;
   readonly authToken = hex(16);
+  /** The other auth token, while one replaces the other. */
+  readonly secondaryToken = hex(16);
   /** Credentials that do as well as the account's own. */
   readonly apiKey = { sid: `SK${hex(16)}`, secret: hex(16) };
+  /** Messages and calls. */
   readonly messages: AcceptedMessage[] = [];
+  readonly feedback: AcceptedFeedback[] = [];
   /** Whatever arrived whole, the turned-away included. */
   readonly requests: SeenRequest[] = [];
   /** Connections ever opened. */
@@ -70,7 +94,8 @@ export class FakeTwilio {
     this.serve(request, response).catch(() => response.destroy());
   });
   private readonly next: Answer[] = [];
-  private always: Answer = 'accept';
+  private usual: () => Answer = () => 'accept';
+  private readonly callbacksOut = new FakeCallbacks(this, () => this.tellWaiters());
   private readonly waiters = new Set<Waiter>();
   private readonly timers = new Set<NodeJS.Timeout>();
 
@@ -90,15 +115,64 @@ export class FakeTwilio {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The next messages get these answers, one each; those after them get what `answerAll` said. */
+  /** The next requests get these answers, one each; those after them get what `answerAll` said. */
   answer(...next: Answer[]): void {
     this.next.push(...next);
   }
 
-  /** Every message from now on; `accept` until something else is said. */
+  /** Every request from now on; `accept` until something else is said. */
   answerAll(answer: Answer): void {
     this.next.length = 0;
-    this.always = answer;
+    this.usual = () => answer;
+  }
+
+  /** About this share of the requests from now on gets that answer, the same ones for the same seed. */
+  answerRandomly({ share, with: fault }: { share: number; with: Answer }, seed: number): void {
+    const random = new Random(seed);
+    this.next.length = 0;
+    this.usual = () => (random.chance(share) ? fault : 'accept');
+  }
+
+  /** What is reported, from now on, of each message that named an address for it; nothing until this is said. */
+  callbacks(plan: CallbackPlan, options: CallbackOptions = {}): void {
+    this.callbacksOut.follow(plan, options);
+  }
+
+  /** Reports by hand, or pretends to; says what the server answered. */
+  report(sid: string, said: Said, forgery: Forgery = {}): Promise<number> {
+    const message = this.messages.find((taken) => taken.sid === sid);
+    if (!message) throw new Error(`there is no message ${sid}`);
+    return this.callbacksOut.post(message, said, forgery);
+  }
+
+  /** What reports are signed with from now on. */
+  signWith(token: string): void {
+    this.callbacksOut.token = token;
+  }
+
+  /** Where the public addresses lead, as a proxy before the server would. */
+  reportVia(address: string): void {
+    this.callbacksOut.via = address;
+  }
+
+  /** What was reported and answered, in that order. */
+  get reports(): readonly AnsweredReport[] {
+    return this.callbacksOut.answered;
+  }
+
+  /** What reports were answered that came again, or will. */
+  get refusals(): readonly number[] {
+    return this.callbacksOut.refusals;
+  }
+
+  /** Waits until this many times a report has been refused, and is to come again, since the start. */
+  refused(count: number): Promise<void> {
+    return this.until(() => this.refusals.length >= count);
+  }
+
+  /** Waits until this many reports have been answered since the start. */
+  reported(count: number): Promise<void> {
+    return this.until(() => this.reports.length >= count);
   }
 
   /** Waits until this many messages have been taken since the start. */
@@ -113,6 +187,7 @@ export class FakeTwilio {
 
   /** Refuses connections from now on, and breaks those it has. */
   async stop(): Promise<void> {
+    await this.callbacksOut.stop();
     if (!this.server.listening) return;
     for (const { reject } of this.waiters) reject(new Error('the fake was stopped'));
     this.waiters.clear();
@@ -139,7 +214,7 @@ export class FakeTwilio {
 
     const fault = this.faultOf(method, path, headers, form);
     if (fault) reply(response, fault);
-    else this.give(this.next.shift() ?? this.always, form, response);
+    else this.give(this.next.shift() ?? this.usual(), path, form, response);
   }
 
   private faultOf(
@@ -151,16 +226,22 @@ export class FakeTwilio {
     if (!this.knows(headers.authorization)) {
       return errorReply(401, 20003, 'Authenticate', { 'WWW-Authenticate': 'Basic realm="Twilio API"' });
     }
-    if (path !== `/2010-04-01/Accounts/${this.accountSid}/Messages.json`) {
-      return errorReply(404, 20404, `The requested resource ${path} was not found`);
-    }
+    const resource = this.resourceOf(path);
+    if (!resource) return errorReply(404, 20404, `The requested resource ${path} was not found`);
     if (method !== 'POST') return errorReply(405, 20004, 'Method not allowed');
-    if (!form.get('To')) return errorReply(400, 21604, "A 'To' phone number is required.");
-    if (!form.get('From') && !form.get('MessagingServiceSid')) {
-      return errorReply(400, 21603, "A 'From' phone number is required.");
-    }
-    if (!form.get('Body')) return errorReply(400, 21602, 'Message body is required.');
-    return null;
+    if (resource === 'message') return faultOfMessage(form);
+    if (resource === 'call') return faultOfCall(form);
+    return ['confirmed', 'unconfirmed'].includes(form.get('Outcome') ?? 'confirmed')
+      ? null
+      : errorReply(400, 20001, 'Outcome must be confirmed or unconfirmed');
+  }
+
+  private resourceOf(path: string): 'message' | 'call' | 'feedback' | null {
+    const account = `/2010-04-01/Accounts/${this.accountSid}`;
+    if (path === `${account}/Messages.json`) return 'message';
+    if (path === `${account}/Calls.json`) return 'call';
+    const isKnown = this.messages.some(({ sid }) => path === `${account}/Messages/${sid}/Feedback.json`);
+    return isKnown ? 'feedback' : null;
   }
 
   private knows(authorization: string | undefined): boolean {
@@ -171,46 +252,63 @@ export class FakeTwilio {
     return known.some((pair) => authorization === `Basic ${Buffer.from(pair.join(':')).toString('base64')}`);
   }
 
-  private give(answer: Answer, form: URLSearchParams, response: ServerResponse): void {
+  private give(answer: Answer, path: string, form: URLSearchParams, response: ServerResponse): void {
     if (answer === 'reset') response.socket?.resetAndDestroy();
     else if (typeof answer === 'object' && !('slow' in answer)) reply(response, failureReply(answer, form));
-    else if (answer !== 'hang') this.confirm(answer, this.take(form), response);
+    else if (answer !== 'hang') this.confirm(answer, this.take(path, form), response);
   }
 
-  private confirm(answer: Taking, message: object, response: ServerResponse): void {
-    const whole = JSON.stringify(message);
+  private take(path: string, form: URLSearchParams): Reply {
+    const resource = this.resourceOf(path);
+    if (resource === 'feedback') return this.takeFeedback(path.split('/').at(-2) ?? '', form);
+    const message = messageOf(form, resource === 'call');
+    this.messages.push(message);
+    this.tellWaiters();
+    this.callbacksOut.taken(message);
+    const taken = resource === 'call' ? this.callResource(message) : this.messageResource(message, form);
+    return { status: 201, body: JSON.stringify(taken) };
+  }
+
+  private takeFeedback(messageSid: string, form: URLSearchParams): Reply {
+    const outcome = form.get('Outcome') ?? 'confirmed';
+    this.feedback.push({ messageSid, outcome });
+    this.tellWaiters();
+    const date = rfc2822(new Date());
+    const taken = {
+      account_sid: this.accountSid,
+      date_created: date,
+      date_updated: date,
+      message_sid: messageSid,
+      outcome,
+      uri: `/2010-04-01/Accounts/${this.accountSid}/Messages/${messageSid}/Feedback.json`,
+    };
+    return { status: 200, body: JSON.stringify(taken) };
+  }
+
+  private confirm(answer: Taking, taken: Reply, response: ServerResponse): void {
+    const { status, body: whole } = taken;
     const half = whole.slice(0, whole.length / 2);
-    if (answer === 'accept') reply(response, { status: 201, body: whole });
-    else if (answer === 'garble') reply(response, { status: 201, body: half });
+    if (answer === 'accept') reply(response, taken);
+    else if (answer === 'garble') reply(response, { status, body: half });
     else if (answer === 'cut') {
-      response.writeHead(201, { ...JSON_TYPE, 'Content-Length': Buffer.byteLength(whole) });
+      response.writeHead(status, { ...JSON_TYPE, 'Content-Length': Buffer.byteLength(whole) });
       response.write(half, () => response.destroy());
     } else if (answer === 'drip') {
-      response.writeHead(201, JSON_TYPE);
+      response.writeHead(status, JSON_TYPE);
       const drip = setInterval(() => response.write(' '), DRIP_MS);
       this.timers.add(drip);
       response.on('close', () => clearInterval(drip));
     } else {
-      this.timers.add(setTimeout(() => reply(response, { status: 201, body: whole }), answer.slow));
+      this.timers.add(setTimeout(() => reply(response, taken), answer.slow));
     }
   }
 
-  /** @returns the Message resource. */
-  private take(form: URLSearchParams): object {
-    const sid = `SM${hex(16)}`;
-    const receivedAt = new Date();
-    const to = form.get('To') ?? '';
-    const body = form.get('Body') ?? '';
-    const from = form.get('From');
-    const messagingServiceSid = form.get('MessagingServiceSid');
-    const validity = form.get('ValidityPeriod');
-    const validityPeriod = validity === null ? null : Number(validity);
-    this.messages.push({ sid, to, body, from, messagingServiceSid, validityPeriod, receivedAt });
-    this.tellWaiters();
-
+  private messageResource(
+    { sid, body, messagingServiceSid, receivedAt }: AcceptedMessage,
+    form: URLSearchParams,
+  ) {
     const uri = `/2010-04-01/Accounts/${this.accountSid}/Messages/${sid}`;
-    // RFC 2822, section 3.3: a numeric zone.
-    const date = receivedAt.toUTCString().replace('GMT', '+0000');
+    const date = rfc2822(receivedAt);
     return {
       account_sid: this.accountSid,
       api_version: '2010-04-01',
@@ -221,7 +319,7 @@ export class FakeTwilio {
       direction: 'outbound-api',
       error_code: null,
       error_message: null,
-      from,
+      from: form.get('From'),
       messaging_service_sid: messagingServiceSid,
       num_media: '0',
       num_segments: messagingServiceSid ? '0' : '1',
@@ -230,8 +328,23 @@ export class FakeTwilio {
       sid,
       status: messagingServiceSid ? 'accepted' : 'queued',
       subresource_uris: { media: `${uri}/Media.json` },
-      to,
+      to: form.get('To'),
       uri: `${uri}.json`,
+    };
+  }
+
+  /** As much of it as anybody reads: we have no description of it. */
+  private callResource({ sid, to, from, receivedAt }: AcceptedMessage) {
+    return {
+      account_sid: this.accountSid,
+      api_version: '2010-04-01',
+      date_created: rfc2822(receivedAt),
+      direction: 'outbound-api',
+      from,
+      sid,
+      status: 'queued',
+      to,
+      uri: `/2010-04-01/Accounts/${this.accountSid}/Calls/${sid}.json`,
     };
   }
 
@@ -247,6 +360,58 @@ export class FakeTwilio {
       waiter.resolve();
     }
   }
+}
+
+function messageOf(form: URLSearchParams, isCall: boolean): AcceptedMessage {
+  const to = form.get('To') ?? '';
+  const validity = form.get('ValidityPeriod');
+  return {
+    sid: `${isCall ? 'CA' : 'SM'}${hex(16)}`,
+    channel: isCall ? 'call' : to.startsWith(WHATSAPP) ? 'whatsapp' : 'sms',
+    to: numberOf(to),
+    body: form.get('Body') ?? '',
+    from: form.has('From') ? numberOf(form.get('From') ?? '') : null,
+    messagingServiceSid: form.get('MessagingServiceSid'),
+    validityPeriod: validity === null ? null : Number(validity),
+    statusCallback: form.get('StatusCallback'),
+    contentSid: form.get('ContentSid'),
+    contentVariables: form.get('ContentVariables'),
+    provideFeedback: form.get('ProvideFeedback') === 'true',
+    twiml: form.get('Twiml'),
+    receivedAt: new Date(),
+  };
+}
+
+function numberOf(address: string): string {
+  return address.startsWith(WHATSAPP) ? address.slice(WHATSAPP.length) : address;
+}
+
+function faultOfMessage(form: URLSearchParams): Reply | null {
+  if (!form.get('To')) return errorReply(400, 21604, "A 'To' phone number is required.");
+  if (!form.get('From') && !form.get('MessagingServiceSid')) {
+    return errorReply(400, 21603, "A 'From' phone number is required.");
+  }
+  const isWhatsApp = (name: string) => form.get(name)?.startsWith(WHATSAPP) ?? false;
+  if (form.has('From') && isWhatsApp('From') !== isWhatsApp('To')) {
+    return errorReply(400, 21910, "'From' and 'To' must be of the same channel.");
+  }
+  if (!form.get('Body') && !form.get('ContentSid'))
+    return errorReply(400, 21602, 'Message body is required.');
+  return faultOfCallback(form);
+}
+
+function faultOfCall(form: URLSearchParams): Reply | null {
+  if (!form.get('To')) return errorReply(400, 21201, "No 'To' number is specified");
+  if (!form.get('From')) return errorReply(400, 21213, "No 'From' number is specified");
+  if (!form.get('Twiml')) return errorReply(400, 21205, 'Url parameter is required.');
+  return faultOfCallback(form);
+}
+
+function faultOfCallback(form: URLSearchParams): Reply | null {
+  const address = form.get('StatusCallback');
+  return address === null || URL.canParse(address)
+    ? null
+    : errorReply(400, 21609, "The 'StatusCallback' URL is not a valid URL.");
 }
 
 interface Reply {
@@ -275,6 +440,11 @@ function failureReply(answer: Failing, form: URLSearchParams): Reply {
 function errorReply(status: number, code: number, message: string, headers?: Reply['headers']): Reply {
   const more_info = `https://www.twilio.com/docs/errors/${code}`;
   return { status, headers, body: JSON.stringify({ code, message, more_info, status }) };
+}
+
+/** RFC 2822, section 3.3: a numeric zone. */
+function rfc2822(date: Date): string {
+  return date.toUTCString().replace('GMT', '+0000');
 }
 
 function hex(bytes: number): string {

@@ -3,7 +3,13 @@ import { inspect } from 'node:util';
 import type { TwilioConfig } from '#config';
 import type { PhoneNumber } from '#phone';
 import { type Answer, FakeTwilio } from '../../../test/support/fake-twilio.js';
-import { type Message, SendDeferred, SendOutcomeUnknown, SendRefused } from './message-sender.js';
+import {
+  type Failure,
+  type Message,
+  SendDeferred,
+  SendOutcomeUnknown,
+  SendRefused,
+} from './message-sender.js';
 import { TwilioSender } from './message-sender.twilio.js';
 
 const MESSAGE: Message = {
@@ -11,8 +17,15 @@ const MESSAGE: Message = {
   channel: 'sms',
   body: '739145 is your code',
   code: '739145',
+  locale: 'en',
   validForSeconds: 300,
+  reference: 'ver/1.2',
 };
+
+const CALLBACK = 'https://id.example.test/v1/webhooks/twilio';
+const WHATSAPP = { from: '+15005550007', contentSid: null };
+const CONTENT_SID = `HX${'0'.repeat(32)}`;
+const CALL_FROM = '+15005550008';
 
 /** Long enough for a loopback answer, short enough to wait for. */
 const SHORT_LIMIT_MS = 300;
@@ -43,6 +56,149 @@ describe('TwilioSender', () => {
       }),
     ]);
     expect(fake.requests).toHaveLength(1);
+  });
+
+  it.each<[what: string, config: Partial<TwilioConfig>, channels: string[]]>([
+    ['a number for messages', { whatsapp: null, callFrom: null }, ['sms']],
+    ['one for WhatsApp too', { callFrom: null }, ['sms', 'whatsapp']],
+    ['one for calls too', { whatsapp: null }, ['sms', 'call']],
+    ['one for each', {}, ['sms', 'whatsapp', 'call']],
+  ])('with %s carries what they can', (_, config, channels) => {
+    expect(sender(config)).toMatchObject({ name: 'twilio', channels });
+  });
+
+  it('writes by WhatsApp to whoever wrote to us lately', async () => {
+    await sender().send({ ...MESSAGE, channel: 'whatsapp' });
+
+    expect(formOf(fake)).toEqual({
+      To: `whatsapp:${MESSAGE.to}`,
+      From: `whatsapp:${WHATSAPP.from}`,
+      Body: MESSAGE.body,
+      ValidityPeriod: '300',
+    });
+  });
+
+  it('fills the code into a template of WhatsApp, and sends no text beside it', async () => {
+    await sender({ whatsapp: { ...WHATSAPP, contentSid: CONTENT_SID } }).send({
+      ...MESSAGE,
+      channel: 'whatsapp',
+    });
+
+    expect(formOf(fake)).toEqual({
+      To: `whatsapp:${MESSAGE.to}`,
+      From: `whatsapp:${WHATSAPP.from}`,
+      ContentSid: CONTENT_SID,
+      ContentVariables: '{"1":"739145"}',
+      ValidityPeriod: '300',
+    });
+  });
+
+  it('says the code twice in a call', async () => {
+    const { providerId } = await sender().send({
+      ...MESSAGE,
+      channel: 'call',
+      body: 'Ihr Code: 7, 3 & 9 <b>',
+      locale: 'de',
+    });
+
+    expect(providerId).toMatch(/^CA/);
+    const said = '<Say language="de-DE">Ihr Code: 7, 3 &amp; 9 &lt;b&gt;</Say>';
+    expect(formOf(fake)).toEqual({
+      To: MESSAGE.to,
+      From: CALL_FROM,
+      Timeout: '30',
+      Twiml: expect.stringContaining(`<Response>${said}<Pause length="1"/>${said}</Response>`),
+    });
+  });
+
+  it.each([
+    [12.7, '12'],
+    [300, '30'],
+    [-1, '5'],
+  ])('lets a phone ring no longer than the code lives: %d s become %s', async (validForSeconds, Timeout) => {
+    await sender().send({ ...MESSAGE, channel: 'call', validForSeconds });
+
+    expect(formOf(fake)).toMatchObject({ Timeout });
+  });
+
+  describe.each(['sms', 'whatsapp', 'call'] as const)('by %s', (channel) => {
+    it('asks for reports on the message, and says that they will follow', async () => {
+      const receipt = await sender({}, undefined, CALLBACK).send({ ...MESSAGE, channel });
+
+      expect(receipt.status).toBe('accepted');
+      const [message] = fake.messages;
+      expect(message?.statusCallback).toBe(`${CALLBACK}?message=ver%2F1.2#rc=5&rp=5xx,ct,rt`);
+    });
+
+    it('asks for none where none can be had, and says that nothing more will be heard', async () => {
+      const receipt = await sender().send({ ...MESSAGE, channel });
+
+      expect(receipt.status).toBe('sent');
+      expect(formOf(fake)).not.toHaveProperty('StatusCallback');
+    });
+
+    it('tells nothing of what it is refused', async () => {
+      fake.answer({ refuse: 21211 });
+
+      const error = await failureOf(sender().send({ ...MESSAGE, channel }));
+
+      expect(error).toEqual(new SendRefused(badNumber('21211', 'invalid_number')));
+      expectToTellNothing(error);
+    });
+  });
+
+  it('wants to hear of a call when it is taken, and how it ended', async () => {
+    await sender({}, undefined, CALLBACK).send({ ...MESSAGE, channel: 'call' });
+
+    const [request] = fake.requests;
+    expect(request?.form.getAll('StatusCallbackEvent')).toEqual(['answered', 'completed']);
+    expect(request?.form.get('StatusCallbackMethod')).toBe('POST');
+  });
+
+  it('says of an SMS that feedback will come, and of nothing else', async () => {
+    const twilio = sender({ feedback: true });
+
+    for (const channel of ['sms', 'whatsapp', 'call'] as const) await twilio.send({ ...MESSAGE, channel });
+
+    expect(fake.messages.map(({ provideFeedback }) => provideFeedback)).toEqual([true, false, false]);
+  });
+
+  it('tells Twilio that a code was typed in', async () => {
+    const twilio = sender({ feedback: true });
+    const { providerId } = await twilio.send(MESSAGE);
+
+    await twilio.confirm(providerId);
+
+    expect(fake.feedback).toEqual([{ messageSid: providerId, outcome: 'confirmed' }]);
+  });
+
+  it('tells Twilio nothing of a call, nor when nobody wants it to', async () => {
+    const twilio = sender({ feedback: true });
+    const call = await twilio.send({ ...MESSAGE, channel: 'call' });
+    const message = await twilio.send(MESSAGE);
+
+    await twilio.confirm(call.providerId);
+    await sender().confirm(message.providerId);
+
+    expect(fake.requests).toHaveLength(2);
+  });
+
+  it.each<[answer: Answer, error: Error]>([
+    [{ throttle: '7' }, new SendDeferred('20429', undefined, 'throttled')],
+    [{ fail: 500 }, new SendDeferred('20500')],
+    ['garble', new SendOutcomeUnknown('unreadable answer')],
+    ['reset', new SendOutcomeUnknown('ECONNRESET')],
+    ['hang', new SendOutcomeUnknown('timeout')],
+  ])('fails to tell Twilio as it fails to send: %j', async (answer, expected) => {
+    const twilio = sender({ feedback: true }, SHORT_LIMIT_MS);
+    const { providerId } = await twilio.send(MESSAGE);
+    fake.answer(answer);
+
+    const error = await failureOf(twilio.confirm(providerId));
+
+    expect(error).toEqual(expected);
+    expect(error.constructor).toBe(expected.constructor);
+    expectToTellNothing(error);
   });
 
   it('leaves the choice of a number to a messaging service', async () => {
@@ -143,13 +299,13 @@ describe('TwilioSender', () => {
     ['garble', new SendOutcomeUnknown('unreadable answer')],
     [{ fail: 500 }, new SendDeferred('20500')],
     [{ fail: 503, retryAfter: '2' }, new SendDeferred('20500', 2_000)],
-    [{ throttle: '7' }, new SendDeferred('20429', 7_000)],
-    [{ throttle: 'soon' }, new SendDeferred('20429')],
-    [{ refuse: 20429 }, new SendDeferred('20429')],
-    [{ refuse: 30001 }, new SendDeferred('30001')],
-    [{ refuse: 30008 }, new SendDeferred('30008')],
-    [{ refuse: 21211 }, new SendRefused('21211')],
-    [{ refuse: 21610, status: 403 }, new SendRefused('21610')],
+    [{ throttle: '7' }, new SendDeferred('20429', 7_000, 'throttled')],
+    [{ throttle: 'soon' }, new SendDeferred('20429', undefined, 'throttled')],
+    [{ refuse: 20429 }, new SendDeferred('20429', undefined, 'throttled')],
+    [{ refuse: 30001 }, new SendDeferred('30001', undefined, 'throttled')],
+    [{ refuse: 30008 }, new SendDeferred('30008', undefined, 'throttled')],
+    [{ refuse: 21211 }, new SendRefused(badNumber('21211', 'invalid_number'))],
+    [{ refuse: 21610, status: 403 }, new SendRefused(badNumber('21610', 'blocked'))],
   ])('asks once when the answer is %j, and says %p', async (answer, expected) => {
     fake.answerAll(answer);
 
@@ -174,7 +330,8 @@ describe('TwilioSender', () => {
   it('refuses for good when the credentials are not known', async () => {
     const error = await failureOf(sender({ password: 'another' }).send(MESSAGE));
 
-    expect(error).toEqual(new SendRefused('20003'));
+    expect(error).toMatchObject({ failure: { code: '20003', means: 'outage', cure: 'another_sender' } });
+    expect(error).toBeInstanceOf(SendRefused);
     expectToTellNothing(error);
   });
 
@@ -202,22 +359,30 @@ describe('TwilioSender', () => {
 
   it('shows its credentials to nobody who inspects it', async () => {
     const twilio = sender();
-    await twilio.send(MESSAGE);
+    for (const channel of ['sms', 'whatsapp', 'call'] as const) await twilio.send({ ...MESSAGE, channel });
 
     expectToTellNothing(twilio);
   });
 
-  function sender(overrides: Partial<TwilioConfig> = {}, limitMs?: number): TwilioSender {
+  function sender(
+    overrides: Partial<TwilioConfig> = {},
+    limitMs?: number,
+    callbackUrl: string | null = null,
+  ): TwilioSender {
     const config: TwilioConfig = {
       accountSid: fake.accountSid,
       username: fake.accountSid,
       password: fake.authToken,
       from: '+15005550006',
       messagingServiceSid: null,
+      whatsapp: WHATSAPP,
+      callFrom: CALL_FROM,
+      feedback: false,
+      signingTokens: [fake.authToken],
       apiUrl: fake.url,
       ...overrides,
     };
-    return new TwilioSender(config, limitMs);
+    return new TwilioSender(config, callbackUrl, limitMs);
   }
 
   function expectToTellNothing(value: unknown): void {
@@ -237,6 +402,16 @@ describe('TwilioSender', () => {
     expect(secrets.filter((secret) => told.includes(secret))).toEqual([]);
   }
 });
+
+/** The only request, which says nothing twice. */
+function formOf({ requests }: FakeTwilio): Record<string, string> {
+  expect(requests).toHaveLength(1);
+  return Object.fromEntries(requests[0]?.form ?? []);
+}
+
+function badNumber(code: string, reason: Failure['reason']): Failure {
+  return { code, reason, cure: 'none', means: 'bad_number' };
+}
 
 type Answered = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
 

@@ -1,6 +1,8 @@
 import { Agent } from 'node:http';
 import twilio from 'twilio';
-import type { TwilioConfig } from '#config';
+import type { Channel, TwilioConfig } from '#config';
+import { callbackUrlOf } from './delivery-reports.twilio.js';
+import { speechOf } from './locales.js';
 import {
   type Message,
   MessageSender,
@@ -9,6 +11,8 @@ import {
   SendOutcomeUnknown,
   SendRefused,
 } from './message-sender.js';
+import { retryAfterMs } from './retry-after.js';
+import { failureOfAnswer } from './twilio-errors.js';
 
 /** From the wait for a connection to the last byte of the answer. */
 const LIMIT_MS = 8_000;
@@ -19,8 +23,8 @@ const MAX_CONNECTIONS = 50;
 /** Seconds: Twilio takes no other `ValidityPeriod`. */
 const VALIDITY = { min: 1, max: 36_000 };
 
-/** Too many requests, a full queue, an unknown fault: they pass by themselves, whatever the HTTP status. */
-const PASSING_CODES: readonly unknown[] = [20429, 30001, 30008];
+/** Seconds that a phone rings. Twilio may add five, and mailboxes answer after about as many. */
+const RINGING = { min: 5, max: 30 };
 
 /** No connection came about, so nobody has seen the message. */
 const NEVER_REACHED: readonly unknown[] = [
@@ -31,31 +35,107 @@ const NEVER_REACHED: readonly unknown[] = [
   'ENOTFOUND',
 ];
 
-/** Twilio's Programmable Messaging, asked once for each message: trying again is the caller's. */
+/** Twilio's Programmable Messaging and Voice, asked once for each message: trying again is the caller's. */
 export class TwilioSender extends MessageSender {
+  readonly name = 'twilio';
+  readonly channels: readonly Channel[];
   // Hard-private: the SDK's client holds the password and its latest request, and `inspect` shows other fields.
   readonly #client: ReturnType<typeof twilio>;
   private readonly sender: { readonly from?: string; readonly messagingServiceSid?: string };
+  private readonly whatsapp: TwilioConfig['whatsapp'];
+  private readonly callFrom: string | null;
+  private readonly feedback: boolean;
 
-  /** @param limitMs shorter only in tests. */
-  constructor(config: TwilioConfig, limitMs = LIMIT_MS) {
+  /**
+   * @param callbackUrl where Twilio may report to (`callbackUrlFor`); null: nowhere.
+   * @param limitMs shorter only in tests.
+   */
+  constructor(
+    config: TwilioConfig,
+    private readonly callbackUrl: string | null,
+    limitMs = LIMIT_MS,
+  ) {
     super();
     const { accountSid, username, password, apiUrl } = config;
     this.sender = {
       from: config.from ?? undefined,
       messagingServiceSid: config.messagingServiceSid ?? undefined,
     };
+    this.whatsapp = config.whatsapp;
+    this.callFrom = config.callFrom;
+    this.feedback = config.feedback;
+    this.channels = channelsOf(config);
     this.#client = twilio(username, password, { accountSid, httpClient: httpClient(limitMs) });
     // The SDK writes TWILIO_EDGE and TWILIO_REGION into any host, and drops labels of a host that has many.
     this.#client.getHostname = (hostname) => hostname;
     if (apiUrl) this.#client.api.baseUrl = apiUrl;
   }
 
-  async send({ to, body, validForSeconds }: Message): Promise<Receipt> {
-    const validityPeriod = clamp(Math.floor(validForSeconds), VALIDITY);
-    const { sid } = await this.#client.messages.create({ ...this.sender, to, body, validityPeriod });
-    return { providerId: sid };
+  async send(message: Message): Promise<Receipt> {
+    const { sid } = await (message.channel === 'call' ? this.call(message) : this.write(message));
+    return { providerId: sid, status: this.callbackUrl === null ? 'sent' : 'accepted' };
   }
+
+  override get wantsConfirmation(): boolean {
+    return this.feedback;
+  }
+
+  override async confirm(providerId: string): Promise<void> {
+    if (!this.feedback || !/^(SM|MM)/.test(providerId)) return;
+    await this.#client.messages(providerId).feedback.create({ outcome: 'confirmed' });
+  }
+
+  private write(message: Message): Promise<{ sid: string }> {
+    const { validForSeconds } = message;
+    return this.#client.messages.create({
+      ...(message.channel === 'whatsapp' ? this.byWhatsApp(message) : this.bySms(message)),
+      validityPeriod: clamp(Math.floor(validForSeconds), VALIDITY),
+      statusCallback: this.callbackUrlOf(message),
+    });
+  }
+
+  private bySms({ to, body }: Message) {
+    return { ...this.sender, to, body, provideFeedback: this.feedback };
+  }
+
+  private byWhatsApp({ to, body, code }: Message) {
+    const { from, contentSid } = this.whatsapp as NonNullable<TwilioConfig['whatsapp']>;
+    const content = contentSid ? { contentSid, contentVariables: JSON.stringify({ 1: code }) } : { body };
+    return { to: `whatsapp:${to}`, from: `whatsapp:${from}`, ...content };
+  }
+
+  private call(message: Message): Promise<{ sid: string }> {
+    const statusCallback = this.callbackUrlOf(message);
+    return this.#client.calls.create({
+      to: message.to,
+      from: this.callFrom as string,
+      twiml: spoken(message),
+      timeout: clamp(Math.floor(message.validForSeconds), RINGING),
+      ...(statusCallback && {
+        statusCallback,
+        statusCallbackMethod: 'POST',
+        statusCallbackEvent: ['answered', 'completed'],
+      }),
+    });
+  }
+
+  private callbackUrlOf({ reference }: Message): string | undefined {
+    return this.callbackUrl === null ? undefined : callbackUrlOf(this.callbackUrl, reference);
+  }
+}
+
+function channelsOf({ whatsapp, callFrom }: TwilioConfig): readonly Channel[] {
+  return ['sms', ...(whatsapp ? (['whatsapp'] as const) : []), ...(callFrom ? (['call'] as const) : [])];
+}
+
+/** TwiML that says the message twice: whoever picks up rarely has a pen in hand. */
+function spoken({ body, locale }: Message): string {
+  const twiml = new twilio.twiml.VoiceResponse();
+  const voice = { language: speechOf(locale) as 'en-US' };
+  twiml.say(voice, body);
+  twiml.pause({ length: 1 });
+  twiml.say(voice, body);
+  return twiml.toString();
 }
 
 /**
@@ -101,29 +181,24 @@ interface Answer {
 }
 
 function failureOf({ status, headers, data }: Answer): Error | null {
-  const { sid, code } = (data ?? {}) as { sid?: unknown; code?: unknown };
+  const answer = (data ?? {}) as { sid?: unknown; message_sid?: unknown; code?: unknown };
   if (status >= 200 && status < 300) {
+    // Feedback has no name of its own.
+    const sid = answer.sid ?? answer.message_sid;
     return typeof sid === 'string' ? null : new SendOutcomeUnknown('unreadable answer');
   }
-  const reason = Number.isInteger(code) ? String(code) : `http_${status}`;
-  if (status === 429 || status >= 500 || PASSING_CODES.includes(code)) {
-    return new SendDeferred(reason, retryAfterMs(headers['retry-after']));
+  const failure = failureOfAnswer(status, answer.code);
+  if ('retry' in failure) {
+    const means = status < 500 ? 'throttled' : 'outage';
+    return new SendDeferred(failure.retry, retryAfterMs(headers['retry-after']), means);
   }
-  return new SendRefused(reason);
+  return new SendRefused(failure);
 }
 
 function networkFailureOf({ code }: { readonly code?: string }): Error {
   if (NEVER_REACHED.includes(code)) return new SendDeferred(String(code));
   const timedOut = code === 'ERR_CANCELED' || code === 'ECONNABORTED';
   return new SendOutcomeUnknown(timedOut ? 'timeout' : (code ?? 'network'));
-}
-
-/** Seconds or a date (RFC 9110, section 10.2.3). */
-function retryAfterMs(value: unknown): number | undefined {
-  if (typeof value !== 'string') return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
 function clamp(value: number, { min, max }: { min: number; max: number }): number {
