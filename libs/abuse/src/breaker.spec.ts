@@ -10,6 +10,7 @@ import {
   type Sender,
   type States,
   SYSTEM,
+  suspected,
   type Turn,
   unverifiedWeight,
   type Verdict,
@@ -800,5 +801,36 @@ describe('lifeMs', () => {
     traffic.send(from(only(BLOCK)));
     expect(lifeMs(BLOCK, traffic.of(BLOCK), traffic.now)).toBe((12 + 25) * HOUR);
     expect(lifeMs(SYSTEM, newScopeState(), traffic.now)).toBe((8 * 24 + 1) * HOUR);
+  });
+});
+
+describe('what the provider takes for a fraud', () => {
+  const sender = from({ sender: [ADDRESS, NETWORK], numbers: [BLOCK, WIDER_BLOCK, COUNTRY] });
+
+  it('weighs as much as several messages that nobody answered, in each of its scopes', () => {
+    const traffic = new Traffic();
+    const { admitted } = traffic.send(sender);
+    suspected(traffic.policy, traffic, admitted, traffic.now);
+    for (const scope of admitted.scopes) {
+      expect(traffic.of(scope).evidence).toBeCloseTo(breaker.fraudSignalMessages * u);
+    }
+  });
+
+  it('steps its sender up at once, and blocks its numbers when it comes again', () => {
+    const traffic = new Traffic();
+    const elsewhere = (i: number) => from({ sender: [`address:192.0.2.${i}`], numbers: [BLOCK] });
+    suspected(traffic.policy, traffic, traffic.send(elsewhere(1)).admitted, traffic.now);
+    expect(traffic.verdictOn(elsewhere(1))).toMatchObject({ outcome: 'step_up', scope: 'address:192.0.2.1' });
+    expect(traffic.verdictOn(elsewhere(2))).toEqual({ outcome: 'send' });
+    suspected(traffic.policy, traffic, traffic.send(elsewhere(2)).admitted, traffic.now);
+    expect(traffic.verdictOn(elsewhere(3))).toMatchObject({ outcome: 'suspend', scope: BLOCK });
+  });
+
+  it('is forgiven like anything else by those who answer', () => {
+    const traffic = new Traffic();
+    const { admitted } = traffic.send(sender);
+    suspected(traffic.policy, traffic, admitted, traffic.now);
+    for (let i = 0; i < 3; i += 1) traffic.verify(traffic.send(from(only(COUNTRY))).admitted);
+    expect(traffic.of(COUNTRY).evidence).toBe(0);
   });
 });

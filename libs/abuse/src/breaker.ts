@@ -154,6 +154,20 @@ export function verified(policy: Policy, states: States, message: Admitted, now:
   return turns;
 }
 
+/**
+ * The provider takes a message for a pumper's: as much evidence as that many messages which nobody answered. Whether
+ * that trips a scope is decided with its next message.
+ */
+export function suspected(policy: Policy, states: States, message: Admitted, now: number): Turn[] {
+  const evidence = policy.breaker.fraudSignalMessages * unverifiedWeight(policy);
+  return message.scopes.flatMap((scope) => {
+    const state = states.of(scope);
+    const turns = settle(policy, scope, state, now);
+    state.evidence += evidence;
+    return turns;
+  });
+}
+
 /** Lets messages through again, and forgets what was held against the scope. */
 export function release(scope: string, state: ScopeState): Turn[] {
   const { hold } = state;

@@ -24,6 +24,8 @@ export interface Policy {
     readonly settleSeconds: number;
     /** What was verified counts half after this. */
     readonly creditHalfLifeSeconds: number;
+    /** A message that the provider calls fraud counts like so many unverified ones. */
+    readonly fraudSignalMessages: number;
     readonly address: ScopePolicy;
     readonly network: ScopePolicy;
     /** What a network is held back for that goes on after it was stepped up. */
@@ -77,6 +79,7 @@ export const DEFAULT_POLICY: Policy = {
     pumpedConversion: 0.02,
     settleSeconds: 60,
     creditHalfLifeSeconds: 600,
+    fraudSignalMessages: 7,
     address: { lose: 6, pending: 4, credit: 3, holdSeconds: HOUR },
     network: { lose: 12, pending: 12, credit: 4, holdSeconds: HOUR },
     networkBlockSeconds: 6 * HOUR,

@@ -55,6 +55,31 @@ describe.each(modes)('The policy on $name', (mode) => {
   afterAll(() => server.close());
   beforeEach(() => server.clear());
 
+  describe('lets one more message of a verification go', () => {
+    const number = '+12125550123' as PhoneNumber;
+    const asked = { device: null, known: false };
+
+    it('while there is money for it', async () => {
+      const { sends } = server.sends({ caps: { perDay: 1, perCountry: 0.02 } });
+      const { ticket } = await sends.admit(number, requesterAt('192.0.2.1'), asked);
+      expect(await sends.admitFallback(number, { device: null, tickets: [ticket] })).toBe(true);
+      expect(await sends.admitFallback(number, { device: null, tickets: [ticket] })).toBe(false);
+    });
+
+    it('while nothing that it counts in is held back', async () => {
+      const { sends } = server.sends();
+      const { ticket } = await sends.admit(number, requesterAt('192.0.2.1'), asked);
+      expect(await sends.admitFallback(number, { device: null, tickets: [ticket] })).toBe(true);
+      await sends.suspected([ticket]);
+      // Only the next message finds that the address tripped.
+      expect(await admitted(sends, '+12125550124', '192.0.2.1', false)).toBeNull();
+      expect(await sends.admitFallback(number, { device: null, tickets: [ticket] })).toBe(false);
+      const other = await sends.admit('+13105550123' as PhoneNumber, requesterAt('198.51.100.1'), asked);
+      const elsewhere = { device: null, tickets: [other.ticket] };
+      expect(await sends.admitFallback('+13105550123' as PhoneNumber, elsewhere)).toBe(true);
+    });
+  });
+
   it.each(SEEDS)('leaves a burst of new people alone (seed %d)', async (seed) => {
     const random = randomOf(seed);
     const people = times(300, () => person(random, random() * 3 * MINUTE));

@@ -16,6 +16,7 @@ import {
   type Sender,
   type States,
   SYSTEM,
+  suspected,
   type Turn,
   verified,
 } from './breaker.js';
@@ -104,6 +105,47 @@ export class Sends {
       if (refusal instanceof AppError && !(refusal instanceof Unavailable)) await place.giveBack();
       throw refusal;
     }
+  }
+
+  /**
+   * Takes a place for one more message of a verification whose first did not arrive: the person asked once, so only
+   * what is held back and the caps are in its way.
+   *
+   * @param tickets of its messages so far.
+   * @throws Unavailable
+   */
+  async admitFallback(
+    phoneNumber: PhoneNumber,
+    { device, tickets }: { device: string | null; tickets: readonly string[] },
+  ): Promise<boolean> {
+    const about = describeNumber(phoneNumber, this.keys.indexOf(phoneNumber));
+    const { country } = kindOfNumber(phoneNumber);
+    if (await this.isHeldBack(tickets)) {
+      this.events.record('refused', { name: 'fallback', country, ...about });
+      return false;
+    }
+    try {
+      await this.spendOn(country, device, about);
+      return true;
+    } catch (refusal) {
+      if (refusal instanceof SendsSuspended) return false;
+      throw refusal;
+    }
+  }
+
+  /**
+   * A test number gets no message, so there is nothing to hold back but the requests of one address.
+   *
+   * @throws RateLimited, Unavailable
+   */
+  async admitTest({ address }: Requester): Promise<void> {
+    const { client } = clientAddressOf(address);
+    await this.limits.admitAddress('sends_per_address', client, { address: client });
+  }
+
+  /** The provider takes a message for a pumper's. */
+  async suspected(tickets: readonly string[]): Promise<void> {
+    await this.weigh(this.opened(tickets.slice(-1)), suspected);
   }
 
   /**
@@ -255,19 +297,36 @@ export class Sends {
   }
 
   private async credit(tickets: readonly string[], typedAt: string | null): Promise<void> {
+    const messages = this.opened(tickets);
+    const own =
+      typedAt === null ? messages : messages.map((message) => withoutOtherSenders(message, typedAt));
+    await this.weigh(own, verified);
+  }
+
+  private opened(tickets: readonly string[]): Admitted[] {
+    return tickets.map((ticket) => JSON.parse(this.keys.unseal(ticket, TICKET)) as Admitted);
+  }
+
+  /** Tells the scopes of messages what became of them. */
+  private async weigh(messages: readonly Admitted[], outcome: typeof verified): Promise<void> {
     const now = this.clock.now();
-    const messages = tickets
-      .map((ticket) => JSON.parse(this.keys.unseal(ticket, TICKET)) as Admitted)
-      .map((message) => (typedAt === null ? message : withoutOtherSenders(message, typedAt)));
-    const scopes = [...new Set(messages.flatMap((message) => message.scopes))];
+    const scopes = scopesOfAll(messages);
     if (scopes.length === 0) return;
     const turns = await this.breaker.decide(scopes, (draft) => {
       const states = new DraftStates(draft);
-      const turns = messages.flatMap((message) => verified(this.options.policy, states, message, now));
+      const turns = messages.flatMap((message) => outcome(this.options.policy, states, message, now));
       states.save(now);
       return turns;
     });
     this.tell(turns);
+  }
+
+  private async isHeldBack(tickets: readonly string[]): Promise<boolean> {
+    const scopes = scopesOfAll(this.opened(tickets));
+    if (scopes.length === 0 || !this.options.breakerEnforced) return false;
+    return this.breaker.decide(scopes, (draft) => {
+      return scopes.some((scope) => (draft.get<ScopeState>(scope)?.hold?.until ?? 0) > this.clock.now());
+    });
   }
 
   private tell(turns: readonly Turn[]): void {
@@ -299,6 +358,10 @@ class DraftStates implements States {
       });
     }
   }
+}
+
+function scopesOfAll(messages: readonly Admitted[]): string[] {
+  return [...new Set(messages.flatMap((message) => message.scopes))];
 }
 
 function withoutOtherSenders(message: Admitted, address: string): Admitted {
