@@ -1,4 +1,4 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import {
   AbuseModule,
   PostgresLimiterStore,
@@ -11,13 +11,15 @@ import {
 import { BackgroundModule, PostgresTaskQueue, RedisTaskQueue } from '#background';
 import { type AppConfig, ConfigurationError } from '#config';
 import { KeysModule, madeUpSecret } from '#keys';
-import { InboxSender, MessagingModule, TwilioSender } from '#messaging';
-import { OtpModule, PostgresVerificationStore, RedisVerificationStore } from '#otp';
+import { checkMessages, MessagingModule } from '#messaging';
+import { OtpModule, PostgresVerificationStore, RedisVerificationStore, TestNumbers } from '#otp';
 import { PostgresModule } from '#postgres';
 import { RedisModule } from '#redis';
 import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
 import { AuthService } from './auth.service.js';
+import { ConfirmCodeTask } from './confirm-code.task.js';
+import { Deliveries, DeliveryOptions } from './deliveries.service.js';
 import { Housekeeping } from './housekeeping.js';
 import { OperatorCredential } from './operator-credential.js';
 import { SendCodeTask } from './send-code.task.js';
@@ -28,9 +30,8 @@ export class AuthModule {
   /** @param databaseUrl the configured Postgres, or the embedded one. */
   static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
     const { redisUrl } = config;
-    const messaging = MessagingModule.forRoot(
-      config.twilio ? new TwilioSender(config.twilio) : new InboxSender(),
-    );
+    for (const warning of checkMessages(config)) new Logger('Messaging').warn(warning);
+    const messaging = MessagingModule.forRoot(config);
     const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
     const abuse = AbuseModule.forRoot({
       limiterStore: redisUrl ? RedisLimiterStore : PostgresLimiterStore,
@@ -47,6 +48,11 @@ export class AuthModule {
         maxAttempts: config.otp.maxAttempts,
       },
     });
+    const otp = OtpModule.forRoot({
+      store: redisUrl ? RedisVerificationStore : PostgresVerificationStore,
+      policy: config.otp,
+      testNumbers: new TestNumbers(config.testNumbers.codes, config.testNumbers.until),
+    });
     return {
       module: AuthModule,
       imports: [
@@ -62,21 +68,21 @@ export class AuthModule {
           drainTimeoutMs: config.drainTimeoutMs,
         }),
         abuse,
-        OtpModule.forRoot({
-          store: redisUrl ? RedisVerificationStore : PostgresVerificationStore,
-          policy: config.otp,
-        }),
+        otp,
         messaging,
         TokensModule.forRoot({ ttlMs: config.tokenTtlMs }),
         UsersModule,
       ],
       providers: [
         AuthService,
+        Deliveries,
+        { provide: DeliveryOptions, useValue: { fallback: config.fallback } },
         SendCodeTask,
+        ConfirmCodeTask,
         Housekeeping,
         { provide: OperatorCredential, useValue: new OperatorCredential(config.operatorToken) },
       ],
-      exports: [AuthService, OperatorCredential, abuse, messaging],
+      exports: [AuthService, Deliveries, OperatorCredential, abuse, messaging, otp],
     };
   }
 }

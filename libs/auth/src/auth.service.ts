@@ -1,28 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import { Guesses, type Requester, Sends } from '#abuse';
 import { CodeRejected, InvalidToken, NotFound, VerificationClosed } from '#errors';
-import type { Channel } from '#messaging';
-import { type Purpose, type Verification, type VerificationId, VerificationService } from '#otp';
-import type { PhoneNumber } from '#phone';
+import { type Channel, localeFor, MessageEvents } from '#messaging';
+import { type Purpose, TestNumbers, type Verification, type VerificationId, VerificationService } from '#otp';
+import { kindOfNumber, type PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { TokensRepository } from '#tokens';
 import { type User, UsersRepository } from '#users';
-import { SendCodeTask } from './send-code.task.js';
-
-/** A code with less life than this is not worth another message: its reader would be too late. */
-const TOO_SHORT_TO_RESEND_MS = 15_000;
+import { ConfirmCodeTask } from './confirm-code.task.js';
+import { Deliveries, isWorthAMessage, type Route } from './deliveries.service.js';
 
 export interface CodeRequest {
   readonly phoneNumber: PhoneNumber;
   readonly channel: Channel;
   readonly name?: string | null;
+  /** The language that the person chose (BCP 47). */
   readonly locale?: string | null;
+  /** The languages that their client would rather have (RFC 9110, section 12.5.4). */
+  readonly acceptLanguage?: string | null;
 }
 
-/** What was admitted, and for whom. */
-interface Place {
+/** What was admitted, for whom, and how it travels. */
+interface Place extends Route {
   readonly resendAfterMs: number;
-  readonly ticket: string;
+  readonly ticket: string | null;
   readonly device: string | null;
   readonly codeLength: number;
 }
@@ -44,7 +45,10 @@ export class AuthService {
     private readonly sends: Sends,
     private readonly guesses: Guesses,
     private readonly verifications: VerificationService,
-    private readonly sendCode: SendCodeTask,
+    private readonly deliveries: Deliveries,
+    private readonly confirmCode: ConfirmCodeTask,
+    private readonly testNumbers: TestNumbers,
+    private readonly messageEvents: MessageEvents,
     private readonly users: UsersRepository,
     private readonly tokens: TokensRepository,
     private readonly database: Database,
@@ -52,27 +56,32 @@ export class AuthService {
 
   /** Resolves before the provider is asked, when the message cannot be lost any more. */
   async requestCode(request: CodeRequest, requester: Requester): Promise<Verification> {
-    const place = await this.admit(request.phoneNumber, requester);
+    const place = await this.admit(request, requester);
     const verification = await this.open('sign_in', request, place);
-    await this.sendCode.enqueue(verification);
+    await this.deliveries.start(verification);
     return verification;
   }
 
   /** The same for whoever knows the number only: to them a number has one such verification at a time. */
   async requestSignUpCode(request: CodeRequest, requester: Requester): Promise<void> {
-    const place = await this.admit(request.phoneNumber, requester);
+    const place = await this.admit(request, requester);
     const verification = await this.openOrResend(request, place);
-    await this.sendCode.enqueue(verification);
+    await this.deliveries.start(verification);
   }
 
-  /** The same code once more. */
-  async resendCode(id: VerificationId, requester: Requester): Promise<Verification> {
+  /**
+   * The same code once more.
+   *
+   * @param channel how it travels this time; null: as the last time.
+   */
+  async resendCode(id: VerificationId, requester: Requester, channel: Channel | null): Promise<Verification> {
     const found = await this.verifications.get(id);
     if (found.status !== 'pending') throw new VerificationClosed(found.status);
     const device = await this.guesses.deviceOf(found, requester);
-    const place = await this.admit(found.phoneNumber, requester, device);
+    const request = { phoneNumber: found.phoneNumber, channel: channel ?? (found.channel as Channel) };
+    const place = await this.admit(request, requester, device);
     const verification = await this.verifications.resend(id, place);
-    await this.sendCode.enqueue(verification);
+    await this.deliveries.start(verification);
     return verification;
   }
 
@@ -137,27 +146,38 @@ export class AuthService {
 
   /** Both are looked up for every number, so that the answer takes as long for an unknown one. */
   private async admit(
-    phoneNumber: PhoneNumber,
+    { phoneNumber, channel }: Pick<CodeRequest, 'phoneNumber' | 'channel'>,
     requester: Requester,
     openedBy: string | null = null,
   ): Promise<Place> {
+    const route = this.deliveries.routeFor(channel, phoneNumber);
     const [standing, known] = await Promise.all([
       this.guesses.standingOf(phoneNumber, requester),
       this.users.isKnown(phoneNumber),
     ]);
     const device = openedBy ?? standing.device;
-    const admission = await this.sends.admit(phoneNumber, requester, { device, known });
-    return { ...admission, device, codeLength: standing.codeLength };
+    const place = { ...route, device, codeLength: standing.codeLength };
+    if (this.isTestNumber(phoneNumber)) {
+      await this.sends.admitTest(requester);
+      return { ...place, resendAfterMs: 0, ticket: null };
+    }
+    return { ...place, ...(await this.sends.admit(phoneNumber, requester, { device, known })) };
+  }
+
+  private isTestNumber(phoneNumber: PhoneNumber): boolean {
+    return this.testNumbers.codeOf(phoneNumber) !== null;
   }
 
   private open(purpose: Purpose, request: CodeRequest, place: Place): Promise<Verification> {
-    return this.verifications.open({ ...request, ...place, purpose }, place.resendAfterMs);
+    const { country } = kindOfNumber(request.phoneNumber);
+    const { locale: asked = null, acceptLanguage = null } = request;
+    const locale = localeFor({ locale: asked, acceptLanguage, country });
+    return this.verifications.open({ ...request, ...place, locale, purpose }, place.resendAfterMs);
   }
 
   private async openOrResend(request: CodeRequest, place: Place): Promise<Verification> {
     const live = await this.verifications.findOpen('sign_up', request.phoneNumber, place.device);
-    const lasts = live !== null && live.expiresAt.getTime() - Date.now() > TOO_SHORT_TO_RESEND_MS;
-    return lasts
+    return live !== null && isWorthAMessage(live)
       ? this.verifications.resend(live.id, { ...place, name: request.name })
       : this.open('sign_up', request, place);
   }
@@ -192,6 +212,8 @@ export class AuthService {
         isShared ? requester.address : null,
       ),
     ]);
+    this.confirmCode.start(verification);
+    if (this.isTestNumber(verification.phoneNumber)) this.messageEvents.testNumberUsed('check');
     return { token: token.secret, expiresAt: token.expiresAt, user, isNewUser, deviceToken };
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Sends } from '#abuse';
 import { BackgroundService } from '#background';
+import { BadNumbers } from '#messaging';
 import { VerificationService } from '#otp';
 import { TokensRepository } from '#tokens';
 
@@ -14,6 +15,7 @@ export class Housekeeping implements OnModuleInit {
     private readonly verifications: VerificationService,
     private readonly tokens: TokensRepository,
     private readonly sends: Sends,
+    private readonly badNumbers: BadNumbers,
   ) {}
 
   onModuleInit(): void {
@@ -21,6 +23,7 @@ export class Housekeeping implements OnModuleInit {
       await this.verifications.purge();
       await this.tokens.purge();
       await this.sends.purge();
+      await this.badNumbers.purge();
     });
   }
 }

@@ -1,22 +1,21 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { BackgroundService, GiveUp, type TaskHandler, TryAgain } from '#background';
+import type { SenderName } from '#config';
 import { NotFound } from '#errors';
 import {
+  BadNumbers,
   type Channel,
-  codeMessage,
-  MessageSender,
+  CIRCUIT_OPEN,
+  MessageEvents,
+  type Receipt,
   SendDeferred,
+  Senders,
   SendOutcomeUnknown,
   SendRefused,
+  Templates,
 } from '#messaging';
-import { type Verification, type VerificationId, VerificationService } from '#otp';
-
-const TASK = 'send-code';
-
-/** A task is found missing this long after its message was asked for, and added again. */
-const LOST_AFTER_MS = 5_000;
-const SWEEP_EVERY_MS = 5_000;
-const SWEEP_LIMIT = 200;
+import { TestNumbers, type Verification, type VerificationId, VerificationService } from '#otp';
+import { Deliveries, SEND_CODE } from './deliveries.service.js';
 
 /** When a message may be on its way already, one more is risked; a third would be noise. */
 const UNKNOWN_OUTCOMES = 2;
@@ -35,18 +34,16 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
   constructor(
     private readonly background: BackgroundService,
     private readonly verifications: VerificationService,
-    private readonly sender: MessageSender,
+    private readonly deliveries: Deliveries,
+    private readonly senders: Senders,
+    private readonly templates: Templates,
+    private readonly badNumbers: BadNumbers,
+    private readonly testNumbers: TestNumbers,
+    private readonly events: MessageEvents,
   ) {}
 
   onModuleInit(): void {
-    this.background.register<SendCode>(TASK, this);
-    // The verification is the durable truth. A task that a crash of the queue lost is found by what it left undone.
-    this.background.every(SWEEP_EVERY_MS, 'look for lost messages', () => this.enqueueLost());
-  }
-
-  /** Durable when it resolves. */
-  async enqueue({ id, sends }: Pick<Verification, 'id' | 'sends'>): Promise<void> {
-    await this.background.enqueue(TASK, `${id}.${sends}`, { id, send: sends });
+    this.background.register<SendCode>(SEND_CODE, this);
   }
 
   async run(task: SendCode): Promise<void> {
@@ -54,43 +51,66 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     const verification = await this.verifications.get(id).catch(giveUpWhatIsGone);
     if (verification.sends !== send || verification.delivery.status !== 'queued') return;
     const validForSeconds = Math.floor((verification.expiresAt.getTime() - Date.now()) / 1_000);
-    if (verification.status !== 'pending' || validForSeconds < 1)
-      throw new GiveUp('the code is no longer needed');
-    await this.hand(verification, validForSeconds).catch((error) =>
+    const { status } = verification;
+    if (status === 'expired' || (status === 'pending' && validForSeconds < 1)) {
+      return this.gaveUp(task, 'the code expired');
+    }
+    // The code is no longer needed: this is nobody's failure.
+    if (status !== 'pending') return this.deliveries.heard(id, { send, status: 'failed' });
+    const receipt = await this.hand(verification, validForSeconds).catch((error) =>
       this.afterFailure(error, task, verification),
     );
-    await this.verifications.recordDelivery(id, send, 'sent');
+    if (receipt) await this.deliveries.heard(id, { send, ...receipt });
   }
 
-  async gaveUp({ id, send }: SendCode): Promise<void> {
-    await this.verifications.recordDelivery(id, send, 'failed');
+  async gaveUp({ id, send }: SendCode, reason: string): Promise<void> {
+    const failure = { code: reason, reason: 'provider', cure: 'another_route' } as const;
+    await this.deliveries.heard(id, { send, status: 'failed', failure });
   }
 
-  private async hand(verification: Verification, validForSeconds: number): Promise<void> {
+  private async hand(
+    verification: Verification,
+    validForSeconds: number,
+  ): Promise<Pick<Receipt, 'status'> & Partial<Receipt>> {
+    const { phoneNumber: to, delivery } = verification;
+    const channel = verification.channel as Channel;
+    if (this.testNumbers.codeOf(to) !== null) {
+      this.events.testNumberUsed('send');
+      return { status: 'delivered' };
+    }
+    const sender = this.senders.named(delivery.sender as SenderName) ?? this.senders.usual(channel);
+    const known = await this.badNumbers.failureOf(to, { channel, sender: sender.name });
+    if (known) throw new SendRefused(known);
     const code = this.verifications.codeOf(verification);
-    await this.sender.send({
-      to: verification.phoneNumber,
-      channel: verification.channel as Channel,
-      body: codeMessage(code, validForSeconds),
+    const locale = verification.locale ?? 'en';
+    return sender.send({
+      to,
+      channel,
+      body: this.templates.compose({ channel, locale, code, validForSeconds }),
       code,
+      locale,
       validForSeconds,
+      reference: this.deliveries.referenceOf(verification),
     });
   }
 
-  private afterFailure(error: Error, task: SendCode, verification: Verification): never {
-    if (error instanceof SendRefused) throw new GiveUp(error.message);
-    if (error instanceof SendDeferred)
+  /** Resolves when somebody else takes care of the message now. */
+  private async afterFailure(error: Error, task: SendCode, verification: Verification): Promise<null> {
+    const { id, send } = task;
+    if (error instanceof SendRefused) {
+      await this.deliveries.heard(id, { send, status: 'failed', failure: error.failure });
+      return null;
+    }
+    if (error instanceof SendDeferred) {
+      const isElsewhere =
+        error.reason === CIRCUIT_OPEN && (await this.deliveries.fallBack(verification, 'another_sender'));
+      if (isElsewhere) return null;
       throw tryAgainWhileAlive(verification, error.message, { afterMs: error.retryAfterMs });
+    }
     if (!(error instanceof SendOutcomeUnknown)) throw error;
     const unknown = (task.unknown ?? 0) + 1;
     if (unknown === UNKNOWN_OUTCOMES) throw new GiveUp(error.message);
     throw tryAgainWhileAlive(verification, error.message, { data: { ...task, unknown } });
-  }
-
-  private async enqueueLost(): Promise<void> {
-    for (const { id, send } of await this.verifications.unsent(LOST_AFTER_MS, SWEEP_LIMIT)) {
-      await this.enqueue({ id, sends: send });
-    }
   }
 }
 

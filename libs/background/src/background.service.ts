@@ -65,12 +65,18 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
    * Resolves when the task cannot be lost any more.
    *
    * @param id adding the same id again while the task waits or runs changes nothing.
+   * @param tries how often it is tried, the first time included.
    * @throws Unavailable
    */
-  async enqueue(task: string, id: string, data: Record<string, string | number>): Promise<void> {
+  async enqueue(
+    task: string,
+    id: string,
+    data: Record<string, string | number>,
+    tries = TRIES,
+  ): Promise<void> {
     const added = this.tasks.queue.add(task, data, {
       jobId: id,
-      attempts: TRIES,
+      attempts: tries,
       backoff: { type: 'custom' },
       removeOnComplete: true,
       removeOnFail: true,
@@ -159,7 +165,8 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     try {
       await handler.run(job.data);
     } catch (error) {
-      if (!(error instanceof GiveUp) && number < TRIES) throw await this.forTheQueue(job, error);
+      if (!(error instanceof GiveUp) && number < (job.opts.attempts ?? TRIES))
+        throw await this.forTheQueue(job, error);
       const reason = error instanceof GiveUp ? error.message : `failed ${number} times`;
       this.logger.warn(`${nameOf(job)} given up: ${reason}`);
       await handler.gaveUp(job.data, reason).catch(async (failure) => {

@@ -1,4 +1,4 @@
-/** How often a task is tried, the first time included. */
+/** How often a task is tried unless it says otherwise, the first time included. */
 export const TRIES = 5;
 
 const FIRST_WAIT_MS = 500;
