@@ -85,6 +85,7 @@ const get = (target: string, ...fields: string[]) =>
 describe('The edge', () => {
   let api: RunningApi;
   let strict: RunningApi;
+  let reporting: RunningApi;
   let client: Client;
   let token: string;
 
@@ -96,8 +97,18 @@ describe('The edge', () => {
       { name: 'Postgres alone', redis: false },
       { PUBLIC_URL, BREAKER_MODE: 'enforce', SPEND_CAP_PER_COUNTRY: '0.1' },
     );
+    reporting = await startApi(
+      { name: 'Postgres alone', redis: false },
+      {
+        PUBLIC_URL,
+        TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
+        TWILIO_AUTH_TOKEN: '0'.repeat(32),
+        TWILIO_FROM: '+15005550006',
+        TWILIO_API_URL: 'http://127.0.0.1:9',
+      },
+    );
   });
-  afterAll(() => Promise.all([api.stop(), strict.stop()]));
+  afterAll(() => Promise.all([api.stop(), strict.stop(), reporting.stop()]));
   afterEach(() => jest.restoreAllMocks());
 
   async function send(bytes: string | Buffer): Promise<Answer> {
@@ -142,6 +153,12 @@ describe('The edge', () => {
           return ask();
         },
         extensions: { challenge: { parameters: expect.any(Object), signature: expect.any(String) } },
+      },
+      invalid_signature: {
+        answer: () =>
+          reporting.client.send('POST', '/v1/webhooks/twilio', 'MessageStatus=delivered', {
+            'content-type': 'application/x-www-form-urlencoded',
+          }),
       },
       not_found: { answer: () => client.get('/v1/verifications/nobody') },
       method_not_allowed: {
@@ -406,6 +423,9 @@ describe('The edge', () => {
       '/problems/:code': 'GET, HEAD',
       '/dev/inbox': 'GET, HEAD',
       '/dev/inbox/messages': 'GET, HEAD, DELETE',
+      '/dev/inbox/messages/:id/deliver': 'POST',
+      '/dev/inbox/messages/:id/fail': 'POST',
+      '/dev/inbox/plan': 'GET, HEAD, PUT',
       '/docs': 'GET, HEAD',
       '/openapi.json': 'GET, HEAD',
     };

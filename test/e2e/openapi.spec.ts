@@ -14,7 +14,7 @@ const OPERATIONS: Record<string, number[]> = {
   'post /signup': [200, 400, 401, 403, 413, 415, 422, 429, 500, 503],
   'get /protected': [200, 401, 500, 503],
   'post /v1/verifications': [202, 400, 401, 403, 413, 415, 422, 429, 500, 503],
-  'get /v1/verifications/{id}': [200, 401, 404, 500, 503],
+  'get /v1/verifications/{id}': [200, 304, 400, 401, 404, 500, 503],
   'delete /v1/verifications/{id}': [204, 401, 404, 410, 500, 503],
   'post /v1/verifications/{id}/resend': [202, 400, 401, 403, 404, 410, 413, 415, 422, 429, 500, 503],
   'post /v1/verifications/{id}/check': [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
@@ -26,6 +26,10 @@ const OPERATIONS: Record<string, number[]> = {
   'get /health/ready': [200, 401, 500, 503],
   'get /dev/inbox/messages': [200, 400, 401, 500, 503],
   'delete /dev/inbox/messages': [204, 401, 500, 503],
+  'post /dev/inbox/messages/{id}/deliver': [204, 401, 404, 500, 503],
+  'post /dev/inbox/messages/{id}/fail': [204, 401, 404, 500, 503],
+  'get /dev/inbox/plan': [200, 401, 500, 503],
+  'put /dev/inbox/plan': [200, 400, 401, 413, 415, 500, 503],
 };
 
 /** The document is made by the build, so the server that serves it is the built one. */

@@ -215,12 +215,12 @@ describe.each(modes)('Signing in on $name', (mode) => {
         created_at: expect.any(String),
         expires_at: expect.any(String),
         resend_at: expect.any(String),
-        delivery: { status: 'queued', updated_at: expect.any(String) },
+        delivery: { status: 'queued', reason: null, updated_at: expect.any(String) },
       });
       expect(Date.parse(body.expires_at) - Date.parse(body.created_at)).toBe(5 * 60_000);
       await waitFor('the message', async () => {
         const now = await api.client.get(`/v1/verifications/${body.id}`);
-        return now.body.delivery.status === 'sent';
+        return now.body.delivery.status === 'delivered';
       });
     });
 

@@ -3,7 +3,9 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuthGuard, AuthModule } from '#auth';
 import type { AppConfig } from '#config';
+import { callbackUrlFor, Senders } from '#messaging';
 import { DevicesController } from './account/devices.controller.js';
+import { Channels } from './http/channels.js';
 import { PhoneNumbers } from './http/phone-numbers.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { ProblemsController } from './http/problems.controller.js';
@@ -15,6 +17,7 @@ import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
 import { VerificationsController } from './verifications/verifications.controller.js';
+import { TwilioController } from './webhooks/twilio.controller.js';
 
 /** HTTP over everything else. */
 @Module({})
@@ -31,7 +34,8 @@ export class ApiModule {
         ProblemsController,
         DevicesController,
         ...(config.operatorToken === null ? [] : [BlocksController]),
-        ...(config.twilio ? [] : [InboxController]),
+        ...(config.sender === 'inbox' ? [InboxController] : []),
+        ...(config.twilio && callbackUrlFor(config.publicUrl, config.twilio) ? [TwilioController] : []),
       ],
       providers: [
         { provide: APP_GUARD, useClass: AuthGuard },
@@ -40,6 +44,11 @@ export class ApiModule {
         {
           provide: DeviceCookie,
           useValue: new DeviceCookie(config.publicUrl?.startsWith('https:') === true),
+        },
+        {
+          provide: Channels,
+          useFactory: ({ channels }: Senders) => new Channels(channels),
+          inject: [Senders],
         },
         { provide: PhoneNumbers, useValue: new PhoneNumbers(config.defaultRegion) },
       ],

@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { VerificationWatch } from '#auth';
 import type { AppConfig } from '#config';
 import { type Log, NestLog } from '#program';
 import { ApiModule } from './api.module.js';
@@ -23,6 +24,7 @@ export async function createApi(
       bodyParser: false,
     },
   );
+  adapter.getInstance().addHook('preClose', async () => api.get(VerificationWatch).close());
   serveDocument(api, config);
   return api;
 }

@@ -3,18 +3,19 @@ import type { AppConfig } from '#config';
 const EXAMPLE_NUMBER = '+14155550100';
 
 /** What a person wants to know when the server is up: where everything is, and a sign-in to paste line by line. */
-export function banner(url: string, { twilio }: AppConfig): string {
+export function banner(url: string, { sender }: AppConfig): string {
   const inbox = `${url}/dev/inbox`;
-  const code = twilio
+  const isInbox = sender === 'inbox';
+  const code = !isInbox
     ? 'CODE=<the code from the SMS>'
     : `CODE=$(curl -s '${inbox}/messages?to=%2B${EXAMPLE_NUMBER.slice(1)}' | grep -o '"code":"[0-9]*"' | head -n 1 | grep -o '[0-9]*')`;
-  const number = twilio ? '<your phone number, +…>' : EXAMPLE_NUMBER;
+  const number = isInbox ? EXAMPLE_NUMBER : '<your phone number, +…>';
   return `
   Latchkey is up.
 
   API         ${url}
   Swagger UI  ${url}/docs
-  Messages    ${twilio ? 'go out by Twilio' : inbox}
+  Messages    ${{ twilio: 'go out by Twilio', http: 'go out by HTTP', inbox }[sender]}
 
   A sign-in, line by line:
 

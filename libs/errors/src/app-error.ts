@@ -102,6 +102,14 @@ export class ProofOfWorkRequired extends AppError {
   }
 }
 
+export class InvalidSignature extends AppError {
+  readonly code = 'invalid_signature';
+
+  constructor() {
+    super('the report is not signed, or not for this address and content');
+  }
+}
+
 export class PhoneNumberNotAllowed extends AppError {
   readonly code = 'phone_number_not_allowed';
 

@@ -4,6 +4,7 @@ export {
   type Extensions,
   type Fault,
   InvalidRequest,
+  InvalidSignature,
   InvalidToken,
   NotFound,
   PhoneNumberNotAllowed,

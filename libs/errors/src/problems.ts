@@ -33,6 +33,12 @@ export const PROBLEMS = {
     explanation:
       'Before this message is paid for, the asker has to show that it is worth some work to them. Solve `challenge` (ALTCHA, version 2; the widget and `altcha-lib` do it) and send the request again with the Base64 of `{"challenge", "solution"}` as `altcha`. A challenge is for one number, once, within minutes.',
   },
+  invalid_signature: {
+    status: 403,
+    title: 'The signature is not right',
+    explanation:
+      'Reports on messages are taken from the provider only, who signs them. This one is not signed, or not for this address and content. If it did come from the provider, `PUBLIC_URL` or the auth token of this server is not the right one.',
+  },
   not_found: {
     status: 404,
     title: 'There is nothing here',

@@ -35,14 +35,14 @@ const RETRY_AFTER = { description: 'Seconds until another try makes sense.', sch
 /** Swagger UI at /docs, and the document it shows at /openapi.json. */
 export function serveDocument(
   api: NestFastifyApplication,
-  { publicUrl, twilio, operatorToken }: AppConfig,
+  { publicUrl, sender, operatorToken }: AppConfig,
 ): void {
   const builder = new DocumentBuilder()
     .setTitle('Latchkey')
     .setDescription(
       'Phone sign-in: give a phone number, get a code by SMS, hold a token. Try `POST /signup` with your number, ' +
         'again with the code as `otp`, press **Authorize** with the token you get, then try `GET /protected`.' +
-        (twilio ? '' : ' No phone rings here: the codes are in the [inbox](/dev/inbox).'),
+        (sender === 'inbox' ? ' No phone rings here: the codes are in the [inbox](/dev/inbox).' : ''),
     )
     .setVersion('0.1.0')
     .addBearerAuth({

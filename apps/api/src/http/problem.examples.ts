@@ -1,6 +1,7 @@
 import {
   CodeRejected,
   InvalidRequest,
+  InvalidSignature,
   InvalidToken,
   NotFound,
   PhoneNumberNotAllowed,
@@ -42,6 +43,7 @@ const THROWN: Record<ProblemCode, (path: string) => unknown> = {
   invalid_token: () => new InvalidToken(),
   code_rejected: (path) => new CodeRejected(path === '/signup' ? undefined : 4),
   proof_of_work_required: () => new ProofOfWorkRequired(CHALLENGE),
+  invalid_signature: () => new InvalidSignature(),
   not_found: () => new NotFound('verification'),
   method_not_allowed: () => ({ statusCode: 405 }),
   request_timeout: () => ({ statusCode: 408 }),

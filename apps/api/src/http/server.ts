@@ -12,7 +12,7 @@ import type { AppConfig } from '#config';
 import { InvalidRequest, PROBLEMS } from '#errors';
 import { countRequests } from '../operations/request-metrics.js';
 import { rememberRoutes } from './allowed-methods.js';
-import { acceptJsonOnly } from './json-body.js';
+import { acceptBodies } from './bodies.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemBody, problemHeaders, problemOf } from './problem.js';
 
@@ -73,8 +73,20 @@ export function prepareFastify(fastify: FastifyInstance<RawServerDefault>): void
   });
   fastify.register(fastifyCookie);
   ignoreUnknownExpectations(fastify);
+  endConnectionsWhenClosing(fastify);
   countRequests(fastify);
-  acceptJsonOnly(fastify);
+  acceptBodies(fastify);
+}
+
+/** A connection whose answer comes while the server closes would be kept alive, and the server with it. */
+function endConnectionsWhenClosing(fastify: FastifyInstance<RawServerDefault>): void {
+  let isClosing = false;
+  fastify.addHook('preClose', async () => {
+    isClosing = true;
+  });
+  fastify.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('connection', 'close');
+  });
 }
 
 /** A sane token is kept, so that one id follows a request through several servers; anything else is replaced. */

@@ -1,13 +1,25 @@
-import { Controller, Delete, Get, Header, HttpCode, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  Query,
+  Res,
+} from '@nestjs/common';
 import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Public } from '#auth';
-import { InvalidRequest } from '#errors';
+import { InvalidRequest, NotFound } from '#errors';
 import { InboxSender } from '#messaging';
 import { type PhoneNumber, parsePhoneNumber } from '#phone';
 import { Problems } from '../http/problems.decorator.js';
 import { INBOX_PAGE, INBOX_PAGE_HEADERS } from './inbox.page.js';
-import { InboxMessageDto } from './inbox-message.dto.js';
+import { InboxMessageDto, PlanDto } from './inbox-message.dto.js';
 
 /** What would have gone out. It shows codes to anybody, so it is mounted only where nothing really does. */
 @ApiTags('For developers')
@@ -37,6 +49,37 @@ export class InboxController {
   @HttpCode(204)
   clear(): void {
     this.inbox.clear();
+  }
+
+  /** Reports a message as delivered, as a provider would. */
+  @Problems('not_found')
+  @Post('messages/:id/deliver')
+  @HttpCode(204)
+  deliver(@Param('id') id: string): void {
+    if (!this.inbox.settle(id, 'delivered')) throw new NotFound('message');
+  }
+
+  /** Reports a message as undelivered, as a provider would: the phone is switched off. */
+  @Problems('not_found')
+  @Post('messages/:id/fail')
+  @HttpCode(204)
+  fail(@Param('id') id: string): void {
+    if (!this.inbox.settle(id, 'undelivered')) throw new NotFound('message');
+  }
+
+  /** What becomes of the next messages. */
+  @Problems()
+  @Get('plan')
+  plan(): PlanDto {
+    return { outcome: this.inbox.plan };
+  }
+
+  /** Chooses what becomes of the next messages. */
+  @Problems('invalid_request', 'payload_too_large', 'unsupported_media_type')
+  @Put('plan')
+  choose(@Body() { outcome }: PlanDto): PlanDto {
+    this.inbox.plan = outcome;
+    return { outcome };
   }
 }
 

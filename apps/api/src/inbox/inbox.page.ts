@@ -4,9 +4,10 @@ const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #f4f5f7; --card: #fff; --ink: #1b1f27; --quiet: #626b7a; --line: #dfe3ea; --accent: #2856d8;
+  --good: #1a7f4b; --bad: #b3261e;
 }
 @media (prefers-color-scheme: dark) {
-  :root { --page: #14161b; --card: #1d2027; --ink: #e8eaf0; --quiet: #98a1b2; --line: #2e333d; --accent: #8fadff; }
+  :root { --page: #14161b; --card: #1d2027; --ink: #e8eaf0; --quiet: #98a1b2; --line: #2e333d; --accent: #8fadff; --good: #6fd3a0; --bad: #ff9b92; }
 }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
@@ -20,6 +21,7 @@ button {
   background: var(--card); color: inherit; font: inherit; font-size: .875rem; cursor: pointer;
 }
 button:hover { border-color: var(--accent); }
+button[aria-pressed='true'] { border-color: var(--accent); background: var(--accent); color: var(--card); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 code { font-family: ui-monospace, Consolas, 'DejaVu Sans Mono', monospace; user-select: all; }
 ol { margin: 1.25rem 0 3rem; padding: 0; list-style: none; }
@@ -34,7 +36,20 @@ li, #empty {
 .secret { display: flex; align-items: center; gap: 1rem; margin: .35rem 0; }
 .secret code { color: var(--accent); font-size: 2rem; font-weight: 600; letter-spacing: .12em; line-height: 1.3; }
 .body { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-#empty { margin-top: 1.25rem; padding: 2rem; }
+fieldset { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; min-width: 0; margin: 1rem 0 0; padding: 0; border: 0; font-size: .875rem; }
+legend { float: left; padding: 0 .25rem 0 0; }
+@media (max-width: 30rem) { legend { flex-basis: 100%; } }
+#meaning { flex-basis: 100%; min-height: 1.5em; margin: 0; color: var(--quiet); }
+.steps { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem .75rem; margin: .75rem 0 0; font-size: .8125rem; }
+.history { display: flex; flex-wrap: wrap; gap: .35rem; flex: 1 1 16rem; margin: 0; padding: 0; list-style: none; }
+.history li {
+  margin: 0; padding: .1rem .55rem; border-radius: 1rem; background: var(--page); color: var(--quiet);
+  font-variant-numeric: tabular-nums;
+}
+.history li.delivered { color: var(--good); border-color: var(--good); }
+.history li.undelivered, .history li.failed { color: var(--bad); border-color: var(--bad); }
+.play { display: flex; gap: .5rem; }
+#empty { margin-top: 1.25rem; padding: clamp(1.25rem, 5vw, 2rem); }
 #empty h2 { margin: 0 0 .5rem; font-size: 1.05rem; }
 #empty p { margin: 0 0 .75rem; color: var(--quiet); }
 #empty pre { margin: 0; padding: .9rem 1rem; border-radius: .5rem; background: var(--page); font-size: .85rem; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -42,6 +57,9 @@ li, #empty {
 
 const SCRIPT = `
 const MESSAGES = '/dev/inbox/messages';
+const PLAN = '/dev/inbox/plan';
+// After these nothing more is heard of a message.
+const LAST = ['delivered', 'undelivered', 'failed'];
 const find = (id) => document.getElementById(id);
 const rows = new Map();
 
@@ -50,13 +68,19 @@ find('example').textContent =
   "  -H 'Content-Type: application/json' \\\\\\n" +
   "  -d '{ \\"phone_number\\": \\"+14155550123\\" }'";
 find('clear').addEventListener('click', async () => {
-  await ask({ method: 'DELETE' }).then(() => show([]), fail);
+  await ask(MESSAGES, { method: 'DELETE' }).then(() => show([]), fail);
 });
+for (const button of find('plan').querySelectorAll('button')) {
+  button.addEventListener('click', () => {
+    const body = JSON.stringify({ outcome: button.value });
+    ask(PLAN, { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body }).then(read).then(showPlan, fail);
+  });
+}
 watch();
 
 async function watch() {
   for (;;) {
-    if (!document.hidden) await ask().then((response) => response.json()).then(show, fail);
+    if (!document.hidden) await Promise.all([look(MESSAGES, show), look(PLAN, showPlan)]).catch(fail);
     await new Promise((resolve) => {
       const timer = setTimeout(done, 1000);
       document.addEventListener('visibilitychange', done);
@@ -69,14 +93,27 @@ async function watch() {
   }
 }
 
-async function ask(options) {
-  const response = await fetch(MESSAGES, { ...options, signal: AbortSignal.timeout(5000) });
+async function look(path, show) {
+  show(await read(await ask(path)));
+}
+
+function read(response) {
+  return response.json();
+}
+
+async function ask(path, options) {
+  const response = await fetch(path, { ...options, signal: AbortSignal.timeout(5000) });
   if (!response.ok) throw new Error(String(response.status));
   return response;
 }
 
 function fail() {
-  find('state').textContent = 'The server does not answer. Still trying…';
+  write('state', 'The server does not answer. Still trying…');
+}
+
+// Only news: what is written anew loses its selection and may be read out again.
+function write(id, text) {
+  if (find(id).textContent !== text) find(id).textContent = text;
 }
 
 function show(messages) {
@@ -86,29 +123,71 @@ function show(messages) {
     row.remove();
     rows.delete(id);
   }
-  // Rows that are there already stay untouched: somebody may be selecting in one.
+  // Of rows that are there already only the history changes: somebody may be selecting in one.
   for (const message of [...messages].reverse()) {
-    if (rows.has(message.id)) continue;
-    const row = rowOf(message);
+    const row = rows.get(message.id) ?? rowOf(message);
+    if (!rows.has(message.id)) find('messages').prepend(row);
     rows.set(message.id, row);
-    find('messages').prepend(row);
+    showHistory(row, message.history);
   }
   const { length } = messages;
-  find('state').textContent = length === 0 ? '' : length === 1 ? '1 message' : length + ' messages';
+  write('state', length === 0 ? '' : length === 1 ? '1 message' : length + ' messages');
   find('empty').hidden = length > 0;
   find('clear').hidden = length === 0;
 }
 
-function rowOf({ to, channel, body, code, created_at }) {
+function showPlan({ outcome }) {
+  for (const button of find('plan').querySelectorAll('button')) {
+    const isChosen = button.value === outcome;
+    button.setAttribute('aria-pressed', String(isChosen));
+    if (isChosen) write('meaning', button.title);
+  }
+}
+
+function showHistory(row, history) {
+  const list = row.querySelector('.history');
+  for (const { status, reason, at } of history.slice(list.children.length)) {
+    const step = document.createElement('li');
+    step.className = status;
+    step.textContent = status + (reason ? ': ' + reason : '') + later(history[0].at, at);
+    step.title = new Date(at).toLocaleTimeString();
+    list.append(step);
+  }
+  const has = (test) => history.some(({ status }) => test(status));
+  row.querySelector('.play').hidden = 'told' in row.dataset || has((status) => LAST.includes(status));
+  // Of a message that was replaced only that it arrived after all is news.
+  row.querySelector('.fail').hidden = has((status) => status.startsWith('replaced'));
+}
+
+function later(from, to) {
+  const seconds = (Date.parse(to) - Date.parse(from)) / 1000;
+  return seconds < 0.1 ? '' : ' after ' + seconds.toFixed(1) + ' s';
+}
+
+function rowOf({ id, to, channel, locale, segments, body, code, created_at }) {
   const row = find('message').content.cloneNode(true).firstElementChild;
   const part = (name) => row.querySelector('.' + name);
   part('to').textContent = to;
   part('channel').textContent = channel;
+  part('locale').textContent = locale;
+  part('segments').textContent = segments === null ? '' : segments === 1 ? '1 segment' : segments + ' segments';
   part('body').textContent = body;
+  part('body').lang = locale;
+  part('body').dir = 'auto';
   part('code').textContent = code;
   part('time').textContent = new Date(created_at).toLocaleTimeString();
   part('time').title = part('time').dateTime = created_at;
   part('copy').addEventListener('click', () => copy(part('code'), part('copy')));
+  for (const outcome of ['deliver', 'fail']) {
+    part(outcome).addEventListener('click', () => {
+      // Once is all a provider says it, and when it is no news no step comes of it.
+      row.dataset.told = outcome;
+      ask(MESSAGES + '/' + id + '/' + outcome, { method: 'POST' }).then(() => look(MESSAGES, show)).catch(() => {
+        delete row.dataset.told;
+        fail();
+      });
+    });
+  }
   return row;
 }
 
@@ -142,18 +221,29 @@ export const INBOX_PAGE = `<!doctype html>
   <button type="button" id="clear" hidden>Clear</button>
 </header>
 <main>
+  <fieldset id="plan">
+    <legend>The next messages</legend>
+    <button type="button" value="deliver" aria-pressed="false" title="They arrive at once.">deliver</button>
+    <button type="button" value="fail" aria-pressed="false" title="They do not arrive: the phone is switched off. With FALLBACK set, the code goes out again by another channel.">fail</button>
+    <button type="button" value="delay" aria-pressed="false" title="Nothing is heard of them until you press Deliver or Fail. With FALLBACK set, the code goes out again by another channel when its wait is over.">delay</button>
+    <p id="meaning" role="status"></p>
+  </fieldset>
   <section id="empty" hidden>
     <h2>No messages yet</h2>
-    <p>No phone rings during development: what would go out by SMS shows up here. Ask for a code, for instance with</p>
+    <p>No phone rings during development: every message shows up here instead. Ask for a code, for instance with</p>
     <pre><code id="example"></code></pre>
   </section>
   <ol id="messages" aria-live="polite"></ol>
   <noscript>This page needs JavaScript. The messages are also at /dev/inbox/messages, as JSON.</noscript>
 </main>
 <template id="message"><li>
-  <div class="about"><b class="to"></b><span class="channel"></span><time class="time"></time></div>
+  <div class="about"><b class="to"></b><span class="channel"></span><span class="locale"></span><span class="segments"></span><time class="time"></time></div>
   <div class="secret"><code class="code"></code><button type="button" class="copy">Copy</button></div>
   <p class="body"></p>
+  <div class="steps">
+    <ol class="history"></ol>
+    <span class="play" hidden><button type="button" class="deliver">Deliver</button><button type="button" class="fail">Fail</button></span>
+  </div>
 </li></template>
 <script>${SCRIPT}</script>
 </body>

@@ -2,6 +2,7 @@ import { Controller, Get, Header } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { Registry } from 'prom-client';
 import { abuseMetrics, Public } from '#auth';
+import { messagingMetrics } from '#messaging';
 import { metrics } from './request-metrics.js';
 
 @ApiExcludeController()
@@ -12,6 +13,6 @@ export class MetricsController {
   @Get()
   @Header('content-type', metrics.contentType)
   read(): Promise<string> {
-    return Registry.merge([metrics, abuseMetrics]).metrics();
+    return Registry.merge([metrics, abuseMetrics, messagingMetrics]).metrics();
   }
 }

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -9,6 +9,7 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AuthService, CurrentUser, Public, type Session, type User } from '#auth';
+import { Channels } from '../http/channels.js';
 import { PhoneNumbers } from '../http/phone-numbers.js';
 import { Problems } from '../http/problems.decorator.js';
 import { DeviceCookie, requesterOf } from '../http/requester.js';
@@ -27,6 +28,7 @@ const EXAMPLES = {
 export class SignUpController {
   constructor(
     private readonly auth: AuthService,
+    private readonly channels: Channels,
     private readonly phoneNumbers: PhoneNumbers,
     private readonly deviceCookie: DeviceCookie,
   ) {}
@@ -58,6 +60,7 @@ export class SignUpController {
   @HttpCode(200)
   async signUp(
     @Body() body: SignUpDto,
+    @Headers('accept-language') acceptLanguage: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CodeSentDto | SignedUpDto> {
@@ -69,7 +72,8 @@ export class SignUpController {
       this.deviceCookie.set(reply, session.deviceToken);
       return signedUp(session);
     }
-    await this.auth.requestSignUpCode({ phoneNumber, name, channel: 'sms' }, requester);
+    const channel = this.channels.read();
+    await this.auth.requestSignUpCode({ phoneNumber, name, channel, acceptLanguage }, requester);
     return { success: true, message: 'OTP sent successfully' };
   }
 

@@ -1,5 +1,5 @@
 import { IsIn, IsOptional, Matches } from 'class-validator';
-import type { Session, Verification } from '#auth';
+import type { Delivery, Session, Verification } from '#auth';
 import { CHANNELS, type Channel } from '#messaging';
 import { IsText } from '../http/validation.js';
 import { UserDto } from '../sign-up/user.dto.js';
@@ -13,7 +13,7 @@ export class OpenVerificationDto {
   phone_number: string;
 
   /**
-   * How the code travels.
+   * How the code travels, out of the channels that this server carries.
    * @example "sms"
    */
   @IsOptional()
@@ -21,7 +21,7 @@ export class OpenVerificationDto {
   channel?: Channel | null;
 
   /**
-   * The language of the message (BCP 47). English is the only one so far.
+   * The language of the message (BCP 47). Otherwise `Accept-Language` says it, or the country of the number.
    * @example "en"
    */
   @IsOptional()
@@ -54,7 +54,7 @@ export class OpenVerificationDto {
 
 export class ResendVerificationDto {
   /**
-   * How the code travels.
+   * How the code travels this time. Otherwise as the last time.
    * @example "sms"
    */
   @IsOptional()
@@ -95,10 +95,28 @@ export class CheckVerificationDto {
 }
 
 export class DeliveryDto {
-  /** How far the newest message got. */
+  /**
+   * How far the newest message got. `sent`: the provider has it. `undelivered` and `failed`: it did not arrive, and
+   * nothing more is tried.
+   */
   status: 'queued' | 'sent' | 'delivered' | 'undelivered' | 'failed';
 
+  /**
+   * Why it did not arrive. `invalid_number`: it is mistyped, or cannot get such messages. `unreachable`: the phone is
+   * off, or away. `blocked`: the carrier, or the person, wants no such messages. `provider`: the fault is on this side.
+   */
+  reason: 'invalid_number' | 'unreachable' | 'blocked' | 'provider' | null;
+
   updated_at: Date;
+
+  static of({ status, reason, updatedAt }: Delivery): DeliveryDto {
+    return {
+      // What a provider has taken is on its way, whether or not it says more.
+      status: status === 'accepted' ? 'sent' : status,
+      reason: reason as DeliveryDto['reason'],
+      updated_at: updatedAt,
+    };
+  }
 }
 
 export class VerificationDto {
@@ -113,7 +131,10 @@ export class VerificationDto {
   /** @example "+14155550100" */
   phone_number: string;
 
-  /** @example "sms" */
+  /**
+   * How the newest message travels.
+   * @example "sms"
+   */
   channel: string;
 
   /**
@@ -145,7 +166,7 @@ export class VerificationDto {
       created_at: verification.createdAt,
       expires_at: verification.expiresAt,
       resend_at: verification.resendAt,
-      delivery: { status: verification.delivery.status, updated_at: verification.delivery.updatedAt },
+      delivery: DeliveryDto.of(verification.delivery),
     };
   }
 }

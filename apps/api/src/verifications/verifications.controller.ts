@@ -1,19 +1,37 @@
+import { createHash } from 'node:crypto';
 import {
   Body,
   Controller,
   Delete,
   Get,
+  Headers,
   HttpCode,
   Param,
   type PipeTransform,
   Post,
+  Query,
   Req,
   Res,
 } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiHeader,
+  ApiOkResponse,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AuthService, isVerificationId, Public, type VerificationId } from '#auth';
-import { NotFound } from '#errors';
+import {
+  AuthService,
+  isVerificationId,
+  Public,
+  type Verification,
+  type VerificationId,
+  VerificationWatch,
+} from '#auth';
+import { InvalidRequest, NotFound } from '#errors';
+import { Channels } from '../http/channels.js';
 import { PhoneNumbers } from '../http/phone-numbers.js';
 import { Problems } from '../http/problems.decorator.js';
 import { DeviceCookie, requesterOf } from '../http/requester.js';
@@ -25,6 +43,10 @@ import {
   VerificationDto,
 } from './verification.dto.js';
 
+/** Shorter than what proxies, and this server itself, give a request. */
+const LONGEST_WAIT_SECONDS = 20;
+
+const ETAG = { description: 'Names this state of the verification.', schema: { type: 'string' } } as const;
 const LOCATION = { description: 'The address of the new verification.', schema: { type: 'string' } } as const;
 
 /** What has not even the form of an id names nothing. */
@@ -35,11 +57,21 @@ const asVerificationId: PipeTransform<string, VerificationId> = {
   },
 };
 
+const asWaitSeconds: PipeTransform<unknown, number> = {
+  transform(text = '0') {
+    const seconds = /^\d{1,2}$/.test(String(text)) ? Number(text) : Number.NaN;
+    if (seconds <= LONGEST_WAIT_SECONDS) return seconds;
+    throw new InvalidRequest(`\`wait\` must be a whole number of seconds from 0 to ${LONGEST_WAIT_SECONDS}`);
+  },
+};
+
 @ApiTags('Verifications')
 @Controller('v1/verifications')
 export class VerificationsController {
   constructor(
     private readonly auth: AuthService,
+    private readonly watch: VerificationWatch,
+    private readonly channels: Channels,
     private readonly phoneNumbers: PhoneNumbers,
     private readonly deviceCookie: DeviceCookie,
   ) {}
@@ -50,7 +82,7 @@ export class VerificationsController {
    * Always 202 and always this shape: the answer does not tell whether the number is known.
    */
   @Public()
-  @ApiAcceptedResponse({ type: VerificationDto, headers: { Location: LOCATION } })
+  @ApiAcceptedResponse({ type: VerificationDto, headers: { Location: LOCATION, ETag: ETAG } })
   @Problems(
     'invalid_request',
     'proof_of_work_required',
@@ -64,25 +96,53 @@ export class VerificationsController {
   @HttpCode(202)
   async open(
     @Body() body: OpenVerificationDto,
+    @Headers('accept-language') acceptLanguage: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationDto> {
     const { phone_number, channel, locale, name } = body;
     const phoneNumber = this.phoneNumbers.read(phone_number);
     const verification = await this.auth.requestCode(
-      { phoneNumber, channel: channel ?? 'sms', locale, name },
+      { phoneNumber, channel: this.channels.read(channel), locale, name, acceptLanguage },
       requesterOf(request, body),
     );
-    reply.header('location', `/v1/verifications/${verification.id}`);
+    reply.headers({ location: `/v1/verifications/${verification.id}`, etag: etagOf(verification) });
     return VerificationDto.of(verification);
   }
 
-  /** How far the verification and its newest message got. */
+  /**
+   * How far the verification and its newest message got.
+   *
+   * With `wait` the answer comes at the next change, or after so many seconds. With the `ETag` of an earlier answer as
+   * `If-None-Match` it comes at once when something changed since, and is 304 when nothing did.
+   */
   @Public()
-  @Problems('not_found')
+  @ApiOkResponse({ type: VerificationDto, headers: { ETag: ETAG } })
+  @ApiResponse({ status: 304, description: 'Nothing changed since the answer with this `ETag`.' })
+  @ApiQuery({
+    name: 'wait',
+    required: false,
+    schema: { type: 'integer', minimum: 0, maximum: LONGEST_WAIT_SECONDS },
+  })
+  @ApiHeader({ name: 'If-None-Match', required: false })
+  @Problems('invalid_request', 'not_found')
   @Get(':id')
-  async read(@Param('id', asVerificationId) id: VerificationId): Promise<VerificationDto> {
-    return VerificationDto.of(await this.auth.verification(id));
+  async read(
+    @Param('id', asVerificationId) id: VerificationId,
+    @Query('wait', asWaitSeconds) waitSeconds: number,
+    @Headers('if-none-match') known: string | undefined,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VerificationDto | undefined> {
+    const found = await this.auth.verification(id);
+    const isKnown = known === undefined || known === etagOf(found);
+    const isWaiting = waitSeconds > 0 && isKnown && found.status === 'pending';
+    const now = isWaiting ? await this.watch.change(found, waitSeconds * 1_000, request.signal) : found;
+    const etag = etagOf(now);
+    reply.header('etag', etag);
+    if (known !== etag) return VerificationDto.of(now);
+    reply.code(304);
+    return undefined;
   }
 
   /** Sends the same code once more, from `resend_at` on. */
@@ -98,14 +158,19 @@ export class VerificationsController {
     'rate_limited',
     'sends_suspended',
   )
+  @ApiAcceptedResponse({ type: VerificationDto, headers: { ETag: ETAG } })
   @Post(':id/resend')
   @HttpCode(202)
   async resend(
     @Param('id', asVerificationId) id: VerificationId,
     @Body() body: ResendVerificationDto,
     @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationDto> {
-    return VerificationDto.of(await this.auth.resendCode(id, requesterOf(request, body)));
+    const channel = body.channel ? this.channels.read(body.channel) : null;
+    const verification = await this.auth.resendCode(id, requesterOf(request, body), channel);
+    reply.header('etag', etagOf(verification));
+    return VerificationDto.of(verification);
   }
 
   /** Trades the right code for a session, once. */
@@ -140,4 +205,10 @@ export class VerificationsController {
   async cancel(@Param('id', asVerificationId) id: VerificationId): Promise<void> {
     await this.auth.cancel(id);
   }
+}
+
+/** Names what a client sees of the verification (RFC 9110, section 8.8.3). */
+function etagOf(verification: Verification): string {
+  const seen = JSON.stringify(VerificationDto.of(verification));
+  return `"${createHash('sha256').update(seen).digest('base64url').slice(0, 22)}"`;
 }

@@ -1,13 +1,24 @@
 import { isUtf8 } from 'node:buffer';
 import { UnsupportedMediaTypeException } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import { InvalidRequest } from '#errors';
 
 /** No body of this API nests at all; a few levels are left for the validation to complain about by name. */
 const DEEPEST = 4;
 
-/** Bodies are JSON objects in UTF-8 (RFC 8259, section 8.1), and nothing else is read. */
-export function acceptJsonOnly(fastify: FastifyInstance<RawServerDefault>): void {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route's body is a form. */
+    form?: boolean;
+  }
+}
+
+/** Marks a route whose body is a form (application/x-www-form-urlencoded), for callers who know nothing else. */
+export const AcceptsForm = () => RouteConfig({ form: true });
+
+/** Bodies are JSON objects in UTF-8 (RFC 8259, section 8.1), or forms where a route says so, and nothing else is read. */
+export function acceptBodies(fastify: FastifyInstance<RawServerDefault>): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
@@ -21,6 +32,22 @@ export function acceptJsonOnly(fastify: FastifyInstance<RawServerDefault>): void
       else done(null, value);
     });
   });
+  const form = 'application/x-www-form-urlencoded';
+  fastify.addContentTypeParser(form, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (!request.routeOptions.config.form) done(new UnsupportedMediaTypeException());
+    else done(null, readForm(body));
+  });
+}
+
+/** A name that comes twice has an array of values. */
+function readForm(body: Buffer): Record<string, string | string[]> {
+  const form = new URLSearchParams(body.toString());
+  return Object.fromEntries(
+    [...new Set(form.keys())].map((name) => {
+      const values = form.getAll(name);
+      return [name, values.length === 1 ? (values[0] as string) : values];
+    }),
+  );
 }
 
 function isEncodedOtherwise({ headers }: FastifyRequest): boolean {
