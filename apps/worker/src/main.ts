@@ -2,11 +2,12 @@ import { NestFactory } from '@nestjs/core';
 import { AuthModule } from '#auth';
 import { ConfigurationError } from '#config';
 import { NestLog, runServer } from '#program';
+import { serveMetrics } from './metrics.js';
 
 /** Sends what the API accepts, in a process of its own: the same modules without HTTP. */
 await runServer(async ({ config, databaseUrl, log }) => {
-  if (!config.twilio) {
-    const rule = 'must be twilio for a worker: the inbox lives in the memory of the API';
+  if (config.sender === 'inbox') {
+    const rule = 'must be twilio or http for a worker: the inbox lives in the memory of the API';
     throw new ConfigurationError([{ name: 'MESSAGE_SENDER', rule }]);
   }
   const modules = AuthModule.forRoot({ ...config, background: true }, databaseUrl);
@@ -14,6 +15,12 @@ await runServer(async ({ config, databaseUrl, log }) => {
     logger: new NestLog(log),
     abortOnError: false,
   });
-  log.info('the worker waits for messages to send');
-  return worker;
+  const metrics = config.metricsPort === null ? null : await serveMetrics(config.metricsPort, config.host);
+  log.info(`the worker waits for messages to send${metrics ? `; metrics at ${metrics.url}` : ''}`);
+  return {
+    close: async () => {
+      await worker.close();
+      metrics?.close();
+    },
+  };
 });
