@@ -219,10 +219,10 @@ describe('Migrations', () => {
       await client.end();
       return rows.map(({ tablename }) => tablename);
     };
-    expect(await tables()).toContain('abuse_states');
+    expect(await tables()).toContain('bad_numbers');
     const { code } = await ServerProcess.spawn('migrate', { DATABASE_URL: database.url }, ['revert']).ended();
     expect(code).toBe(0);
-    expect(await tables()).not.toContain('abuse_states');
+    expect(await tables()).not.toContain('bad_numbers');
     expect(await tables()).toContain('users');
   });
 
