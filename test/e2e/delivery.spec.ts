@@ -393,6 +393,27 @@ describe('A message', () => {
     await stop(reporting);
   });
 
+  it('to a number that is known to be bad costs nothing again', async () => {
+    const reporting = await start(mode, { SPEND_CAP_PER_COUNTRY: '0.02' });
+    const { client } = reporting.api;
+    reporting.twilio.answer({ refuse: 21614 });
+    const phone_number = someNumber();
+    for (let i = 0; i < 3; i += 1) {
+      const { body } = await waitFor('the end of the cool-down', async () => {
+        const answer = await client.post('/v1/verifications', { phone_number });
+        return answer.status === 202 && answer;
+      });
+      await delivery(client, `/v1/verifications/${body.id}`, 'failed');
+    }
+    expect(reporting.twilio.requests).toHaveLength(1);
+    // Two messages have room in the cap: the one that Twilio was asked for, and this one.
+    await open(reporting);
+    expect((await client.post('/v1/verifications', { phone_number: someNumber() })).body.code).toBe(
+      'sends_suspended',
+    );
+    await stop(reporting);
+  });
+
   it('that Twilio takes for a fraud counts against whoever asked for it', async () => {
     const reporting = await start(mode, { BREAKER_MODE: 'enforce' });
     const { client } = reporting.api;

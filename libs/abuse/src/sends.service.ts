@@ -27,7 +27,7 @@ import { ProofOfWork } from './proof-of-work.js';
 import { describeNumber, type Requester } from './requester.js';
 import { isScope, scopesOf, senderScopesOf } from './scopes.js';
 import { type Draft, SharedState } from './shared-state.js';
-import { type Caps, capReached, newSpending, type Spending, spend } from './spending.js';
+import { type Caps, capReached, giveBack, newSpending, type Spending, spend } from './spending.js';
 import { BreakerStore, LedgerStore } from './state-store.js';
 
 /** A message that may go. */
@@ -141,6 +141,17 @@ export class Sends {
   async admitTest({ address }: Requester): Promise<void> {
     const { client } = clientAddressOf(address);
     await this.limits.admitAddress('sends_per_address', client, { address: client });
+  }
+
+  /** A message that was admitted is not handed to anybody: what it would have cost is there to be spent again. */
+  async unspent(phoneNumber: PhoneNumber): Promise<void> {
+    const { country } = kindOfNumber(phoneNumber);
+    const key = this.spendingKey();
+    await this.ledger.decide([key], (draft) => {
+      const spending = draft.get<Spending>(key) ?? newSpending();
+      giveBack(spending, country, this.options.prices);
+      draft.set(key, spending, { ttlMs: SPENDING_KEPT_MS });
+    });
   }
 
   /** The provider takes a message for a pumper's. */

@@ -1,7 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Caps, capReached, newSpending, type PriceTable, readPrices, spend } from './spending.js';
+import {
+  type Caps,
+  capReached,
+  giveBack,
+  newSpending,
+  type PriceTable,
+  readPrices,
+  spend,
+} from './spending.js';
 
 const table: PriceTable = { default: 0.3, countries: { FR: 0.1, DE: 0.2 } };
 const NO_CAP = 1_000;
@@ -50,6 +58,15 @@ describe('a cap', () => {
     spend(spending, 'DE', table, caps, 0.8);
     expect(spending).toEqual({ total: 300_000, countries: { FR: 100_000, DE: 200_000 } });
     expect(capReached(spending, 'FR', table, caps)).toBe('spend_per_day');
+  });
+
+  it('has room again for a message that was not paid for after all, and for no more', () => {
+    const { spending } = fill('FR', { perDay: 1, perCountry: 1 });
+    giveBack(spending, 'FR', table);
+    expect(spending).toEqual({ total: 900_000, countries: { FR: 900_000 } });
+    for (let i = 0; i < 20; i += 1) giveBack(spending, 'FR', table);
+    giveBack(spending, 'DE', table);
+    expect(spending).toEqual({ total: 0, countries: { FR: 0, DE: 0 } });
   });
 
   it('of a country holds no other country back', () => {

@@ -65,6 +65,13 @@ export function spend(
   return filled.filter(({ before, after }) => before < warnAt && after >= warnAt).map(({ cap }) => cap);
 }
 
+/** Takes a message out of the count again that was not paid for after all. */
+export function giveBack(spending: Spending, country: string, table: PriceTable): void {
+  const price = priceOf(table, country);
+  spending.total = Math.max(0, spending.total - price);
+  spending.countries[country] = Math.max(0, (spending.countries[country] ?? 0) - price);
+}
+
 /** The table that comes with the server, with the countries of a JSON file over it. */
 export function readPrices(file: string | null): PriceTable {
   if (file === null) return prices;

@@ -148,7 +148,7 @@ export class Deliveries implements OnModuleInit {
   private async follow(change: Change, { status, failure, providerId }: Heard): Promise<void> {
     const { before, after } = change;
     const { delivery, phoneNumber, tickets } = before;
-    const way = routeOf(before);
+    const way = wayOf(before);
     this.events.reached({
       ...{ ...way, status, failure, providerId: providerId ?? delivery.providerId ?? undefined },
       queuedAt: delivery.status === 'queued' ? delivery.updatedAt : null,
@@ -160,7 +160,7 @@ export class Deliveries implements OnModuleInit {
 
   private async startNext({ before, after }: Change): Promise<void> {
     if (after.delivery.fallback !== before.delivery.fallback) {
-      this.events.fellBack(routeOf(before), routeOf(after), before.delivery.providerId);
+      this.events.fellBack(wayOf(before), wayOf(after), before.delivery.providerId);
     }
     await this.start(after);
   }
@@ -176,7 +176,7 @@ export class Deliveries implements OnModuleInit {
   private remedyOf(verification: Verification, cure: Cure): Remedy | null {
     if (cure === 'same_again' && !verification.delivery.retried) return { kind: 'same_again' };
     const asked = cure === 'same_again' ? 'another_route' : cure;
-    const route = nextRoute(this.options.fallback, this.senders, routeOf(verification), asked);
+    const route = nextRoute(this.options.fallback, this.senders, wayOf(verification), asked);
     return route && { kind: 'fallback', ...route };
   }
 
@@ -211,6 +211,7 @@ function nullWhenGone(error: unknown): null {
   throw error;
 }
 
-function routeOf({ channel, delivery }: Verification): SenderRoute {
+/** The way that the newest message takes. */
+export function wayOf({ channel, delivery }: Verification): SenderRoute {
   return { channel: channel as Channel, sender: delivery.sender as SenderName };
 }

@@ -1,10 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Sends } from '#abuse';
 import { BackgroundService, GiveUp, type TaskHandler, TryAgain } from '#background';
-import type { SenderName } from '#config';
 import { NotFound } from '#errors';
 import {
   BadNumbers,
-  type Channel,
   CIRCUIT_OPEN,
   MessageEvents,
   type Receipt,
@@ -15,7 +14,7 @@ import {
   Templates,
 } from '#messaging';
 import { TestNumbers, type Verification, type VerificationId, VerificationService } from '#otp';
-import { Deliveries, SEND_CODE } from './deliveries.service.js';
+import { Deliveries, SEND_CODE, wayOf } from './deliveries.service.js';
 
 /** When a message may be on its way already, one more is risked; a third would be noise. */
 const UNKNOWN_OUTCOMES = 2;
@@ -39,6 +38,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     private readonly templates: Templates,
     private readonly badNumbers: BadNumbers,
     private readonly testNumbers: TestNumbers,
+    private readonly sends: Sends,
     private readonly events: MessageEvents,
   ) {}
 
@@ -57,6 +57,11 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     }
     // The code is no longer needed: this is nobody's failure.
     if (status !== 'pending') return this.deliveries.heard(id, { send, status: 'failed' });
+    const known = await this.badNumbers.failureOf(verification.phoneNumber, wayOf(verification));
+    if (known) {
+      await this.deliveries.heard(id, { send, status: 'failed', failure: known });
+      return this.sends.unspent(verification.phoneNumber);
+    }
     const receipt = await this.hand(verification, validForSeconds).catch((error) =>
       this.afterFailure(error, task, verification),
     );
@@ -72,15 +77,15 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     verification: Verification,
     validForSeconds: number,
   ): Promise<Pick<Receipt, 'status'> & Partial<Receipt>> {
-    const { phoneNumber: to, delivery } = verification;
-    const channel = verification.channel as Channel;
+    const { phoneNumber: to } = verification;
     if (this.testNumbers.codeOf(to) !== null) {
       this.events.testNumberUsed('send');
       return { status: 'delivered' };
     }
-    const sender = this.senders.named(delivery.sender as SenderName) ?? this.senders.usual(channel);
-    const known = await this.badNumbers.failureOf(to, { channel, sender: sender.name });
-    if (known) throw new SendRefused(known);
+    const way = wayOf(verification);
+    const { channel } = way;
+    // Messages outlive configurations.
+    const sender = this.senders.named(way.sender) ?? this.senders.usual(channel);
     const code = this.verifications.codeOf(verification);
     const locale = verification.locale ?? 'en';
     return sender.send({
