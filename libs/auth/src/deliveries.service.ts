@@ -117,10 +117,15 @@ export class Deliveries implements OnModuleInit {
   /** Takes down what became of a message, and does what can be done when it did not arrive. */
   async heard(id: VerificationId, report: Heard): Promise<void> {
     const { failure, send, status, providerId } = report;
+    // Found once, however often the change must be decided anew: what it takes is paid for.
+    let remedy: Promise<Remedy | null> | null = null;
     const reported = this.verifications.report(
       id,
       { send, status, providerId, reason: failure?.reason },
-      async (verification) => (failure ? this.remedyFor(verification, failure.cure) : null),
+      async (verification) => {
+        if (failure) remedy ??= this.remedyFor(verification, failure.cure);
+        return remedy;
+      },
     );
     const change = await reported.catch(nullWhenGone);
     if (change) await this.follow(change, report);
@@ -153,9 +158,10 @@ export class Deliveries implements OnModuleInit {
       ...{ ...way, status, failure, providerId: providerId ?? delivery.providerId ?? undefined },
       queuedAt: delivery.status === 'queued' ? delivery.updatedAt : null,
     });
-    if (after.sends > before.sends) await this.startNext(change);
     if (failure?.means === 'bad_number') await this.badNumbers.remember(phoneNumber, way, failure);
     if (failure?.means === 'fraud') await this.sends.suspected(tickets);
+    // Last: what comes of a failure before it is found again, by what it leaves queued.
+    if (after.sends > before.sends) await this.startNext(change);
   }
 
   private async startNext({ before, after }: Change): Promise<void> {

@@ -130,6 +130,18 @@ describe('The delivery of a message', () => {
       });
     });
 
+    it('goes out no second time by the same remedy', () => {
+      const again: Remedy = { kind: 'same_again' };
+      for (const [delivery, remedy] of [
+        [{ fallback: 'used' }, whatsapp],
+        [{ fallback: 'none' }, whatsapp],
+        [{ retried: true }, again],
+      ] as const) {
+        const change = afterReport(current({ status: 'sent', ...delivery }), failed, remedy);
+        expect(change).toMatchObject({ status: 'failed', isNewSend: false });
+      }
+    });
+
     it('does nothing about what is no failure, or no news', () => {
       expect(afterReport(current(), { send: 1, status: 'sent' }, whatsapp)).toMatchObject({
         isNewSend: false,

@@ -87,11 +87,16 @@ export function afterReport(
   remedy: Remedy | null,
 ): DeliveryChange | null {
   if (!isNews(current, report)) return null;
-  if (remedy && isFailure(report)) return afterRemedy(current, remedy);
+  if (remedy && isFailure(report) && allows(current, remedy)) return afterRemedy(current, remedy);
   const { channel, sends, delivery } = current;
   const providerId = report.send === sends ? (report.providerId ?? delivery.providerId) : delivery.providerId;
   const reason = isFailure(report) ? (report.reason ?? null) : null;
   return { ...changeable(delivery), channel, status: report.status, reason, providerId, isNewSend: false };
+}
+
+/** Each remedy is there once; and what was replaced needs none. */
+function allows({ delivery }: Current, { kind }: Remedy): boolean {
+  return kind === 'same_again' ? !delivery.retried : delivery.fallback === 'open';
 }
 
 /** One more message takes the place of the newest. */
