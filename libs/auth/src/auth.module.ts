@@ -1,4 +1,4 @@
-import { type DynamicModule, Logger, Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import {
   AbuseModule,
   PostgresLimiterStore,
@@ -11,7 +11,7 @@ import {
 import { BackgroundModule, PostgresTaskQueue, RedisTaskQueue } from '#background';
 import { type AppConfig, ConfigurationError } from '#config';
 import { KeysModule, madeUpSecret } from '#keys';
-import { checkMessages, MessagingModule } from '#messaging';
+import { MessagingModule } from '#messaging';
 import { OtpModule, PostgresVerificationStore, RedisVerificationStore, TestNumbers } from '#otp';
 import { PostgresModule } from '#postgres';
 import { RedisModule } from '#redis';
@@ -30,7 +30,6 @@ export class AuthModule {
   /** @param databaseUrl the configured Postgres, or the embedded one. */
   static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
     const { redisUrl } = config;
-    for (const warning of checkMessages(config)) new Logger('Messaging').warn(warning);
     const messaging = MessagingModule.forRoot(config);
     const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
     const abuse = AbuseModule.forRoot({

@@ -53,7 +53,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     const validForSeconds = Math.floor((verification.expiresAt.getTime() - Date.now()) / 1_000);
     const { status } = verification;
     if (status === 'expired' || (status === 'pending' && validForSeconds < 1)) {
-      return this.gaveUp(task, 'the code expired');
+      return this.gaveUp(task, 'expired');
     }
     // The code is no longer needed: this is nobody's failure.
     if (status !== 'pending') return this.deliveries.heard(id, { send, status: 'failed' });
@@ -102,6 +102,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
   /** Resolves when somebody else takes care of the message now. */
   private async afterFailure(error: Error, task: SendCode, verification: Verification): Promise<null> {
     const { id, send } = task;
+    const { sender } = wayOf(verification);
     if (error instanceof SendRefused) {
       await this.deliveries.heard(id, { send, status: 'failed', failure: error.failure });
       return null;
@@ -110,12 +111,14 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
       const isElsewhere =
         error.reason === CIRCUIT_OPEN && (await this.deliveries.fallBack(verification, 'another_sender'));
       if (isElsewhere) return null;
-      throw tryAgainWhileAlive(verification, error.message, { afterMs: error.retryAfterMs });
+      this.events.deferred(sender, error.reason);
+      throw tryAgainWhileAlive(verification, error.reason, { afterMs: error.retryAfterMs });
     }
     if (!(error instanceof SendOutcomeUnknown)) throw error;
+    this.events.deferred(sender, error.reason);
     const unknown = (task.unknown ?? 0) + 1;
-    if (unknown === UNKNOWN_OUTCOMES) throw new GiveUp(error.message);
-    throw tryAgainWhileAlive(verification, error.message, { data: { ...task, unknown } });
+    if (unknown === UNKNOWN_OUTCOMES) throw new GiveUp(error.reason);
+    throw tryAgainWhileAlive(verification, error.reason, { data: { ...task, unknown } });
   }
 }
 

@@ -84,7 +84,15 @@ const WRONG = {
     'https://gateway.example/{{#to}}x{{/to}}',
   ],
   HTTP_SENDER_METHOD: ['post', 'DELETE'],
-  HTTP_SENDER_HEADERS: ['Authorization: x', '[]', '{}', '"a"', '{"a b": "c"}', '{"a": "b\\nc"}'],
+  HTTP_SENDER_HEADERS: [
+    'Authorization: x',
+    '[]',
+    '{}',
+    '"a"',
+    '{"a b": "c"}',
+    '{"a": "{{to}}"}',
+    '{"a": "b\\nc"}',
+  ],
   HTTP_SENDER_BODY: ['{{secret}}', '{{{body}}}', '{{>body}}', '{{&body}}', '{{! x}}'],
   HTTP_SENDER_SUCCESS: ['(', '['],
   HTTP_SENDER_CHANNELS: ['fax', 'sms,', 'sms;call'],
@@ -449,6 +457,34 @@ describe('readConfig', () => {
   ])('reads the fallback %s', (FALLBACK, routes, waitMs) => {
     const all = { ...HTTP, TWILIO_WHATSAPP_FROM: TWILIO_FROM, TWILIO_CALL_FROM: TWILIO_FROM };
     expect(readConfig({ ...TWILIO, ...all, FALLBACK }).fallback).toEqual({ routes, waitMs });
+  });
+
+  it('says which link of the fallback nobody carries, and what it needs', () => {
+    const rules = (FALLBACK: string) => errorOf({ ...TWILIO, FALLBACK }).faults.map(({ rule }) => rule);
+    expect(rules('sms>call')).toEqual([expect.stringMatching(/names call, .*TWILIO_CALL_FROM/)]);
+    expect(rules('sms>sms:http')).toEqual([expect.stringMatching(/names sms:http, .*HTTP_SENDER_URL/)]);
+  });
+
+  it.each<[what: string, variables: Record<string, string>, name: string]>([
+    [
+      'a GET that says nothing',
+      { HTTP_SENDER_METHOD: 'GET', HTTP_SENDER_URL: 'https://a.example/' },
+      'HTTP_SENDER_URL',
+    ],
+    ['JSON that is none', { ...HTTP, HTTP_SENDER_BODY: '{"to": {{to}}, bad' }, 'HTTP_SENDER_BODY'],
+  ])('refuses %s', (_, variables, name) => {
+    expect(errorOf(variables).faults).toEqual([{ name, rule: expect.any(String) }]);
+  });
+
+  it.each<Record<string, string>>([
+    { HTTP_SENDER_BODY: '{"ttl":{{validForSeconds}}}' },
+    {
+      HTTP_SENDER_BODY: 'to={{to}}',
+      HTTP_SENDER_HEADERS: '{"content-type": "application/x-www-form-urlencoded"}',
+    },
+    { HTTP_SENDER_METHOD: 'GET', HTTP_SENDER_BODY: 'unused' },
+  ])('takes %j', (variables) => {
+    expect(readConfig({ ...HTTP, ...variables }).httpSender).not.toBeNull();
   });
 
   it.each([

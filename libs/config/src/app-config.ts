@@ -4,6 +4,7 @@ import type { CountryCode } from 'libphonenumber-js';
 import { parseDurationMs, parseRate } from './duration.js';
 import { Environment, LIMITS } from './environment.js';
 import { type Channel, type FallbackConfig, parseFallback, type SenderName } from './fallback.js';
+import { isHeaders } from './rules.js';
 import { parseTestNumbers } from './test-numbers.js';
 
 export interface TwilioConfig {
@@ -162,6 +163,7 @@ function contradictions(env: Environment): ConfigurationFault[] {
       Boolean(env.SMS_APP_HASH) &&
       fault('SMS_APP_HASH', 'and SMS_ORIGIN exclude each other: there is one last line'),
     fallbackFault(env),
+    isHeaders(env.HTTP_SENDER_HEADERS) && httpSenderFault(env),
     production && Boolean(env.TEST_PHONE_NUMBERS) && testNumbersFault(env),
     twilio && !env.TWILIO_ACCOUNT_SID && fault('TWILIO_ACCOUNT_SID', 'is needed to send by Twilio'),
     twilio &&
@@ -191,20 +193,57 @@ function fault(name: keyof Environment, rule: string): ConfigurationFault {
 /** Every route must have somebody who carries it. */
 function fallbackFault(env: Environment): ConfigurationFault | false {
   const fallback = env.FALLBACK ? parseFallback(env.FALLBACK) : null;
-  if (!fallback) return false;
   const carriers = carriersOf(env);
-  const isCarried = fallback.routes.every(({ channel, sender }) => {
-    return carriers.some(({ name, channels }) => channels.includes(channel) && (sender ?? name) === name);
+  const uncarried = fallback?.routes.find(({ channel, sender }) => {
+    return !carriers.some(({ name, channels }) => channels.includes(channel) && (sender ?? name) === name);
   });
-  return !isCarried && fault('FALLBACK', 'may name only channels and senders that are configured');
+  if (!uncarried) return false;
+  const { channel, sender } = uncarried;
+  const needed = { sms: 'a sender', whatsapp: 'TWILIO_WHATSAPP_FROM', call: 'TWILIO_CALL_FROM' }[channel];
+  const missing = sender === 'http' ? 'HTTP_SENDER_URL or HTTP_SENDER_CHANNELS' : needed;
+  return fault(
+    'FALLBACK',
+    `names ${sender ? `${channel}:${sender}` : channel}, which nobody carries: see ${missing}`,
+  );
+}
+
+/** A request that says nothing, or JSON that is none, would fail with every message. */
+function httpSenderFault(env: Environment): ConfigurationFault | false {
+  if (!env.HTTP_SENDER_URL) return false;
+  if (env.HTTP_SENDER_METHOD === 'GET') {
+    return (
+      !env.HTTP_SENDER_URL.includes('{{') &&
+      fault('HTTP_SENDER_URL', 'needs placeholders when its method is GET')
+    );
+  }
+  const types = new Headers(JSON.parse(env.HTTP_SENDER_HEADERS ?? '{}')).get('content-type');
+  const isJson = types === null || /[/+]json\b/.test(types);
+  return (
+    isJson &&
+    !isJsonText(env.HTTP_SENDER_BODY.replace(/\{\{\w+\}\}/g, '1')) &&
+    fault(
+      'HTTP_SENDER_BODY',
+      'must be JSON once its placeholders are filled, or HTTP_SENDER_HEADERS name another type',
+    )
+  );
+}
+
+function isJsonText(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const LONGEST_TEST_MS = 90 * 86_400_000;
 
 function testNumbersFault({ TEST_PHONE_NUMBERS_UNTIL: until }: Environment): ConfigurationFault | false {
-  const isNear = until !== undefined && Date.parse(until) <= Date.now() + LONGEST_TEST_MS;
+  // What is no date is the rule's to say.
+  const isFar = until === undefined || Date.parse(until) > Date.now() + LONGEST_TEST_MS;
   return (
-    !isNear && fault('TEST_PHONE_NUMBERS_UNTIL', 'is needed in production, and may be 90 days ahead at most')
+    isFar && fault('TEST_PHONE_NUMBERS_UNTIL', 'is needed in production, and may be 90 days ahead at most')
   );
 }
 

@@ -80,8 +80,8 @@ export class Environment {
 
   /**
    * Where a code goes that did not arrive: channels from the first to the last, each with a sender if not the usual
-   * one (`sms>sms:http`), and how long to wait for word of it (`sms>whatsapp>call@20s`; unsaid: 20 s). Once for each
-   * verification. Unset: nowhere.
+   * one (`sms>sms:http`), and how long to wait for word of it, 5 s to 5 min (`sms>whatsapp>call@20s`; unsaid: 20 s). Once
+   * for each verification, so a third one is for codes that began by the second. Unset: nowhere.
    */
   @Fallback()
   FALLBACK?: string = undefined;
@@ -94,11 +94,11 @@ export class Environment {
   @Host()
   SMS_ORIGIN?: string = undefined;
 
-  /** The hash of the Android app that asks for codes: it is the last line of an SMS then, and the app may read it. */
+  /** The hash of the Android app that asks for codes: it is the last line of an SMS then, and the app may read it. Not beside `SMS_ORIGIN`. */
   @Matching(/^[A-Za-z0-9+/]{11}$/, '11 characters of Base64')
   SMS_APP_HASH?: string = undefined;
 
-  /** Numbers with a code of their own that get no message, for app-store reviews and CI: `+15005550006=123456`, with commas. */
+  /** Numbers with a code of their own, 6 to 9 digits, that get no message, for app-store reviews and CI: `+15005550006=123456`. */
   @TestNumbers()
   TEST_PHONE_NUMBERS?: string = undefined;
 
@@ -169,7 +169,7 @@ export class Environment {
   @OneOf('POST', 'PUT', 'GET')
   HTTP_SENDER_METHOD = 'POST';
 
-  /** Its headers, as a JSON object: `{"Authorization": "Bearer …"}`. */
+  /** Its headers, as a JSON object, without placeholders: `{"Authorization": "Bearer …"}`. */
   @HeadersObject()
   HTTP_SENDER_HEADERS?: string = undefined;
 

@@ -6,6 +6,8 @@ import { parseDurationMs, parseRate } from './duration.js';
 import { parseFallback } from './fallback.js';
 import { parseTestNumbers } from './test-numbers.js';
 
+const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'reference', 'validForSeconds'];
+
 /**
  * One rule of one variable. The text says what is right and never repeats what was given: it may be a secret.
  */
@@ -93,13 +95,16 @@ export function Fallback() {
 }
 
 export function TestNumbers() {
-  return Rule('one or more of a phone number, = and 6 to 9 digits, separated by commas', (value) => {
-    const numbers = parseTestNumbers(value);
-    return (
-      numbers !== null &&
-      Object.keys(numbers).every((number) => parsePhoneNumberFromString(number)?.isValid() === true)
-    );
-  });
+  return Rule(
+    'one or more of a phone number, = and 6 to 9 digits, separated by commas, each number once',
+    (value) => {
+      const numbers = parseTestNumbers(value);
+      return (
+        numbers !== null &&
+        Object.keys(numbers).every((number) => parsePhoneNumberFromString(number)?.isValid() === true)
+      );
+    },
+  );
 }
 
 /** RFC 3339; a date alone is its first moment (UTC). */
@@ -133,13 +138,16 @@ export function Template() {
 }
 
 export function HeadersObject() {
-  return Rule('a JSON object of header names and texts', (value) => {
-    try {
-      return [...new Headers(JSON.parse(value)).keys()].length > 0;
-    } catch {
-      return false;
-    }
-  });
+  return Rule('a JSON object of valid header names and texts, without placeholders', isHeaders);
+}
+
+/** Also for a variable that is not set. */
+export function isHeaders(value = '{"a": "b"}'): boolean {
+  try {
+    return [...new Headers(JSON.parse(value)).keys()].length > 0 && !value.includes('{{');
+  } catch {
+    return false;
+  }
 }
 
 export function Pattern() {
@@ -163,8 +171,6 @@ export function Country() {
 export function Matching(pattern: RegExp, text: string) {
   return Rule(text, (value) => pattern.test(value));
 }
-
-const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'reference', 'validForSeconds'];
 
 /** Double braces only: triple ones would leave out the encoding. */
 function hasKnownPlaceholders(template: string): boolean {

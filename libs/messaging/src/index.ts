@@ -3,7 +3,6 @@ export { BadNumbers } from './bad-numbers.repository.js';
 export { CIRCUIT_OPEN } from './circuit-breaker.js';
 export { callbackUrlFor, ReportForged, TwilioReports } from './delivery-reports.twilio.js';
 export { localeFor } from './locale.js';
-export { checkMessages } from './message-check.js';
 export { MessageEvents, messagingMetrics } from './message-events.js';
 export { type Finding, lintMessages } from './message-lint.js';
 export { type InboxMessage, InboxSender, PLANS, type Plan } from './message-sender.inbox.js';

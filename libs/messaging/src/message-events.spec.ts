@@ -132,6 +132,19 @@ describe('MessageEvents', () => {
     expect(alarms()).toHaveLength(4);
   });
 
+  it('says once a minute why messages wait, and counts how often', async () => {
+    for (let message = 0; message < 10; message += 1) events.deferred('twilio', 'ECONNREFUSED');
+    events.deferred('twilio', '20429');
+
+    expect(await metrics()).toContain(
+      'latchkey_message_deferrals_total{sender="twilio",code="ECONNREFUSED"} 10',
+    );
+    expect(lines).toEqual([
+      { level: 'warn', line: expect.objectContaining({ event: 'deferred', code: 'ECONNREFUSED' }) },
+      { level: 'warn', line: expect.objectContaining({ event: 'deferred', code: '20429' }) },
+    ]);
+  });
+
   it.each(['send', 'check'] as const)('counts and logs the use of a test number (%s)', async (what) => {
     events.testNumberUsed(what);
 

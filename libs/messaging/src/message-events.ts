@@ -53,7 +53,14 @@ const testNumberUses = new Counter({
   registers,
 });
 
-const ALARM_EVERY_MS = 60_000;
+const deferrals = new Counter({
+  name: 'latchkey_message_deferrals_total',
+  help: 'Tries to hand a message over that came to nothing, by what was in the way',
+  labelNames: ['sender', 'code'],
+  registers,
+});
+
+const REPEATED_EVERY_MS = 60_000;
 
 /** A state that a message reached. */
 interface Reached {
@@ -72,7 +79,7 @@ interface Reached {
 @Injectable()
 export class MessageEvents {
   private readonly logger = new Logger('Messaging');
-  private readonly alarmedAt = new Map<string, number>();
+  private readonly loggedAt = new Map<string, number>();
   private listener: (providerId: string, step: Step) => void = () => {};
 
   /** @param listener hears of each state of the messages that a provider has a name for. */
@@ -84,7 +91,9 @@ export class MessageEvents {
     const { reason, code, means } = failure ?? {};
     messages.inc({ channel, sender, status, reason: reason ?? '' });
     const about = { channel, sender, status, reason, code, provider_id: providerId };
-    this.logger.log({ msg: `message ${status}`, event: 'reached', ...about });
+    const line = { msg: `message ${status}`, event: 'reached', ...about };
+    if (reason === 'provider') this.logger.warn(line);
+    else this.logger.log(line);
     if (queuedAt && !failure)
       handOver.observe({ channel, sender }, (Date.now() - queuedAt.getTime()) / 1_000);
     if (failure && (means === 'account' || means === 'outage')) this.alarmed(sender, failure);
@@ -106,19 +115,35 @@ export class MessageEvents {
     return (isOpen) => {
       circuits.set({ sender }, isOpen ? 1 : 0);
       if (isOpen)
-        this.logger.warn({ msg: `${sender} is away: nothing is sent`, event: 'circuit_opened', sender });
-      else this.logger.log({ msg: `${sender} is back`, event: 'circuit_closed', sender });
+        this.logger.warn({ msg: `nothing goes through ${sender} for now`, event: 'circuit_opened', sender });
+      else this.logger.log({ msg: `messages go through ${sender} again`, event: 'circuit_closed', sender });
     };
   }
 
-  /** Somebody has to mend something. Every message may say so: the log repeats it once a minute, the counter counts all. */
+  /**
+   * A message could not be handed over, and will be tried again.
+   *
+   * @param code the provider's error code or a short word.
+   */
+  deferred(sender: string, code: string): void {
+    deferrals.inc({ sender, code });
+    const line = { msg: `${sender} takes no messages: ${code}`, event: 'deferred', sender, code };
+    if (this.isDue(`deferred ${sender} ${code}`)) this.logger.warn(line);
+  }
+
+  /** Somebody has to mend something. */
   private alarmed(sender: string, { code, means }: Failure): void {
     alarms.inc({ sender, code });
-    const alarm = `${sender} ${code}`;
+    const line = { msg: `${sender} refuses messages: ${code}`, event: 'alarmed', sender, code, means };
+    if (this.isDue(`alarmed ${sender} ${code}`)) this.logger.error(line);
+  }
+
+  /** Every message may say the same: the log repeats it once a minute, the counters count all. */
+  private isDue(line: string): boolean {
     const now = Date.now();
-    if (now - (this.alarmedAt.get(alarm) ?? 0) < ALARM_EVERY_MS) return;
-    this.alarmedAt.set(alarm, now);
-    this.logger.error({ msg: `${sender} refuses messages: ${code}`, event: 'alarmed', sender, code, means });
+    if (now - (this.loggedAt.get(line) ?? 0) < REPEATED_EVERY_MS) return false;
+    this.loggedAt.set(line, now);
+    return true;
   }
 
   testNumberUsed(what: 'send' | 'check'): void {

@@ -1,8 +1,9 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Logger, Module, type OnModuleInit } from '@nestjs/common';
 import type { AppConfig } from '#config';
 import { BadNumbers } from './bad-numbers.repository.js';
 import { GuardedSender } from './circuit-breaker.js';
 import { callbackUrlFor, TwilioReports } from './delivery-reports.twilio.js';
+import { checkMessages } from './message-check.js';
 import { MessageEvents } from './message-events.js';
 import { HttpSender } from './message-sender.http.js';
 import { InboxSender } from './message-sender.inbox.js';
@@ -14,7 +15,9 @@ import { Templates } from './templates.js';
 /** Whoever carries messages here; the inbox also under its own name, for whoever shows it. */
 @Module({})
 export class MessagingModule {
+  /** @throws ConfigurationError when codes of the usual length do not fit one SMS. */
   static forRoot(config: AppConfig): DynamicModule {
+    const warnings = checkMessages(config);
     const events = new MessageEvents();
     const inbox = config.sender === 'inbox' ? inboxThatHears(events) : null;
     const guarded = carriersOf(config).map(
@@ -23,6 +26,7 @@ export class MessagingModule {
     const callbackUrl = config.twilio && callbackUrlFor(config.publicUrl, config.twilio);
     const providers = [
       BadNumbers,
+      { provide: TextWarnings, useValue: new TextWarnings(warnings) },
       { provide: MessageEvents, useValue: events },
       { provide: Senders, useValue: new Senders(inbox ? [inbox] : guarded) },
       { provide: Templates, useValue: new Templates(config) },
@@ -32,6 +36,15 @@ export class MessagingModule {
         : []),
     ];
     return { module: MessagingModule, providers, exports: providers };
+  }
+}
+
+/** Said when there is a log to say it in. */
+class TextWarnings implements OnModuleInit {
+  constructor(private readonly warnings: readonly string[]) {}
+
+  onModuleInit(): void {
+    for (const warning of this.warnings) new Logger('Messaging').warn(warning);
   }
 }
 

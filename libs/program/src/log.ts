@@ -23,17 +23,18 @@ export class NestLog implements LoggerService {
   fatal = (message: unknown, context?: string) => this.write('fatal', message, context);
 
   error(message: unknown, stack?: string, context?: string): void {
-    this.target.error({ context, stack }, String(message));
+    this.write('error', message, context, stack);
   }
 
   private write(
-    level: 'info' | 'warn' | 'debug' | 'trace' | 'fatal',
+    level: 'info' | 'warn' | 'error' | 'debug' | 'trace' | 'fatal',
     message: unknown,
     context?: string,
+    stack?: string,
   ): void {
     // What is said in members stays in members.
     if (typeof message === 'object' && message?.constructor === Object)
-      this.target[level]({ context, ...message });
-    else this.target[level]({ context }, String(message));
+      this.target[level]({ context, stack, ...message });
+    else this.target[level]({ context, stack }, String(message));
   }
 }
