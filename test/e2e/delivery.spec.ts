@@ -60,6 +60,10 @@ function delivery(client: Client, path: string, status: string) {
   });
 }
 
+function manyFields(howMany: number): string {
+  return Array.from({ length: howMany }, (_, i) => i.toString(36)).join('&');
+}
+
 describe.each(modes)('A message on $name', (mode) => {
   let reporting: Reporting;
   let client: Client;
@@ -165,6 +169,8 @@ describe.each(modes)('A message on $name', (mode) => {
       ['is JSON', 'application/json', '{"MessageStatus":"failed"}', 403],
       ['is something else', 'text/plain', 'MessageStatus=failed', 415],
       ['is far too long', 'application/x-www-form-urlencoded', `a=${'b'.repeat(20_000)}`, 413],
+      ['has thousands of fields', 'application/x-www-form-urlencoded', manyFields(3_000), 400],
+      ['has one field a thousand times', 'application/x-www-form-urlencoded', 'a=1&'.repeat(1_000), 400],
       ['is noise', 'application/x-www-form-urlencoded', '%%%=%ff&=&&__proto__=1&constructor=2', 403],
     ])('%s: a problem', async (_, type, body, status) => {
       const answer = await client.send('POST', WEBHOOK, body, { 'content-type': type });
@@ -248,14 +254,18 @@ describe.each(modes)('A message on $name', (mode) => {
       expect([status, body.code]).toEqual([400, 'invalid_request']);
     });
 
-    it('is looked up once for all who wait, and serves hundreds of them', async () => {
-      const { path, sid } = await open(reporting);
-      await delivery(client, path, 'sent');
-      const etag = (await get(path)).headers.get('etag') as string;
-      const waiting = Promise.all(Array.from({ length: 300 }, () => get(`${path}?wait=20`, etag)));
-      await get(path);
-      await twilio.report(sid, 'delivered');
-      const statuses = (await waiting).map(({ body }) => body.delivery.status);
+    it('is looked up once for all who wait, of whom it has five at most', async () => {
+      const all = await Promise.all(Array.from({ length: 20 }, () => open(reporting)));
+      await Promise.all(all.map(({ path }) => delivery(client, path, 'sent')));
+      const waiting = all.flatMap(({ path }) => Array.from({ length: 5 }, () => get(`${path}?wait=20`)));
+      const [one] = all as [(typeof all)[0]];
+      await get(one.path);
+      const sixth = get(`${one.path}?wait=20`);
+      expect((await Promise.race(waiting.slice(0, 5))).body.delivery.status).toBe('sent');
+      for (const { sid } of all) await twilio.report(sid, 'delivered');
+      const statuses = (await Promise.all([...waiting.slice(5), sixth])).map(
+        ({ body }) => body.delivery.status,
+      );
       expect(new Set(statuses)).toEqual(new Set(['delivered']));
     });
   });
@@ -472,6 +482,59 @@ describe('A message', () => {
     await stop({ api, twilio });
   });
 
+  it('to a test number is there for whoever comes after guesses', async () => {
+    const reporting = await start(mode, { TEST_PHONE_NUMBERS: '+15005550006=246813' });
+    const { client } = reporting.api;
+    const open = async () =>
+      (await client.post('/v1/verifications', { phone_number: '+15005550006' })).body.id;
+    for (let wrong = 0; wrong < 9; wrong += 1) {
+      expect((await client.post(`/v1/verifications/${await open()}/check`, { code: '000000' })).status).toBe(
+        401,
+      );
+    }
+    const { status } = await client.post(`/v1/verifications/${await open()}/check`, { code: '246813' });
+    expect([200, 429]).toContain(status);
+    await stop(reporting);
+  });
+
+  it('is sent to a known device whatever strangers made of its number, and the memory ends with an arrival', async () => {
+    const reporting = await start(mode);
+    const { client } = reporting.api;
+    const { path, phone_number, messages, sid } = await open(reporting);
+    const code = /\d{6}/.exec(messages()[0]?.body ?? '')?.[0];
+    const { device_token } = (await client.post(`${path}/check`, { code })).body;
+    await reporting.twilio.report(sid, { undelivered: 30007 });
+    const again = (members: object) =>
+      waitFor('the end of the cool-down', async () => {
+        const answer = await client.post('/v1/verifications', { phone_number, ...members });
+        return answer.status === 202 && `/v1/verifications/${answer.body.id}`;
+      });
+    await delivery(client, await again({}), 'failed');
+    expect(messages()).toHaveLength(1);
+    await delivery(client, await again({ device_token }), 'sent');
+    expect(messages()).toHaveLength(2);
+    await reporting.twilio.report(messages()[1]?.sid as string, 'delivered');
+    await delivery(client, await again({}), 'sent');
+    expect(messages()).toHaveLength(3);
+    await stop(reporting);
+  });
+
+  it('that fails in many reports at once is replaced, and paid for, once', async () => {
+    const reporting = await start(mode, { FALLBACK: 'sms>whatsapp' });
+    const { sid, messages } = await open(reporting);
+    await Promise.all(Array.from({ length: 20 }, () => reporting.twilio.report(sid, { undelivered: 30003 })));
+    await waitFor('the fallback', () => messages().length === 2);
+    const spent = () =>
+      reporting.api.database.query<{ state: string }>(
+        `select state from abuse_states where key like 'spending:%'`,
+      );
+    await waitFor(
+      'two prices',
+      async () => JSON.parse((await spent())[0]?.state ?? '{}').total === 2 * 8_300,
+    );
+    await stop(reporting);
+  });
+
   describe('to a test number', () => {
     const TEST = '+15005550006';
     let reporting: Reporting;
@@ -502,12 +565,13 @@ describe('A message', () => {
         Object.keys((await client.post('/v1/verifications', { phone_number: '+14155559999' })).body).sort(),
       ]);
       const path = `/v1/verifications/${body.id}`;
-      await delivery(client, path, 'delivered');
+      await delivery(client, path, 'sent');
       for (let left = 4; left >= 0; left -= 1) {
         const wrong = await client.post(`${path}/check`, { code: '246814' });
         expect([wrong.status, wrong.body.attempts_left]).toEqual([401, left]);
       }
       expect((await client.post(`${path}/check`, { code: '246813' })).status).toBe(410);
+      expect(Date.parse(body.resend_at) - Date.parse(body.created_at)).toBe(1_000);
       const metrics = (await client.get('/metrics')).body as string;
       expect(metrics).toMatch(/latchkey_test_number_uses_total\{what="send"\} [1-9]/);
       expect(metrics).toMatch(/latchkey_test_number_uses_total\{what="check"\} [1-9]/);

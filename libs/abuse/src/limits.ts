@@ -131,6 +131,11 @@ export class Limits {
     }
   }
 
+  /** What a number waits between its first message and its second. */
+  get firstCoolDownMs(): number {
+    return coolDownMs(this.policy, 0);
+  }
+
   /** A code that went to the number was typed in: nobody contests it. */
   async settleContest(lane: string): Promise<void> {
     await answered(this.contest.delete(lane));

@@ -136,11 +136,13 @@ export class Sends {
   /**
    * A test number gets no message, so there is nothing to hold back but the requests of one address.
    *
+   * @returns what other numbers wait for their second message: a test number does not, and looks as if it did.
    * @throws RateLimited, Unavailable
    */
-  async admitTest({ address }: Requester): Promise<void> {
+  async admitTest({ address }: Requester): Promise<{ resendAfterMs: number }> {
     const { client } = clientAddressOf(address);
     await this.limits.admitAddress('sends_per_address', client, { address: client });
+    return { resendAfterMs: this.limits.firstCoolDownMs };
   }
 
   /** A message that was admitted is not handed to anybody: what it would have cost is there to be spent again. */

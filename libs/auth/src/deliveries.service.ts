@@ -128,16 +128,37 @@ export class Deliveries implements OnModuleInit {
       },
     );
     const change = await reported.catch(nullWhenGone);
+    await this.giveBackUnused(await remedy, id, change);
     if (change) await this.follow(change, report);
   }
 
   /** Takes another way at once, if there is one that could cure what is wrong with this one. */
   async fallBack(verification: Verification, cure: Cure): Promise<boolean> {
-    const remedy = await this.remedyFor(verification, cure);
-    if (!remedy) return false;
-    const change = await this.verifications.fallBack(verification.id, 0, async () => remedy);
+    const isThere = verification.delivery.fallback === 'open' && this.remedyOf(verification, cure) !== null;
+    return isThere && this.fallBackAfter(verification.id, 0, cure);
+  }
+
+  private async fallBackAfter(id: VerificationId, waitMs: number, cure: Cure): Promise<boolean> {
+    let remedy: Promise<Remedy | null> | null = null;
+    const change = await this.verifications.fallBack(id, waitMs, (verification) => {
+      remedy ??= this.remedyFor(verification, cure);
+      return remedy;
+    });
+    await this.giveBackUnused(await remedy, id, change);
     if (change) await this.startNext(change);
     return change !== null;
+  }
+
+  /** Of many who find the same failure each pays for what it does about it, and one does it. */
+  private async giveBackUnused(
+    remedy: Remedy | null,
+    id: VerificationId,
+    change: Change | null,
+  ): Promise<void> {
+    const isUsed = change !== null && change.after.sends > change.before.sends;
+    if (remedy === null || isUsed) return;
+    const { phoneNumber } = change?.after ?? (await this.verifications.get(id));
+    await this.sends.unspent(phoneNumber);
   }
 
   private messageOf(reference: string): { id: VerificationId; send: number } | null {
@@ -159,6 +180,7 @@ export class Deliveries implements OnModuleInit {
       queuedAt: delivery.status === 'queued' ? delivery.updatedAt : null,
     });
     if (failure?.means === 'bad_number') await this.badNumbers.remember(phoneNumber, way, failure);
+    if (status === 'delivered') await this.badNumbers.forget(phoneNumber, way);
     if (failure?.means === 'fraud') await this.sends.suspected(tickets);
     // Last: what comes of a failure before it is found again, by what it leaves queued.
     if (after.sends > before.sends) await this.startNext(change);
@@ -195,14 +217,7 @@ export class Deliveries implements OnModuleInit {
   private async fallBackOverdue(): Promise<void> {
     const { waitMs } = this.options.fallback as FallbackConfig;
     const overdue = await this.verifications.overdue(waitMs, MOST_AT_ONCE);
-    await Promise.all(
-      overdue.map(async (id) => {
-        const change = await this.verifications.fallBack(id, waitMs, (verification) =>
-          this.remedyFor(verification, 'another_route'),
-        );
-        if (change) await this.startNext(change);
-      }),
-    );
+    await Promise.all(overdue.map((id) => this.fallBackAfter(id, waitMs, 'another_route')));
   }
 }
 

@@ -5,6 +5,7 @@ import { NotFound } from '#errors';
 import {
   BadNumbers,
   CIRCUIT_OPEN,
+  type Failure,
   MessageEvents,
   type Receipt,
   SendDeferred,
@@ -57,7 +58,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     }
     // The code is no longer needed: this is nobody's failure.
     if (status !== 'pending') return this.deliveries.heard(id, { send, status: 'failed' });
-    const known = await this.badNumbers.failureOf(verification.phoneNumber, wayOf(verification));
+    const known = await this.knownFailureOf(verification);
     if (known) {
       await this.deliveries.heard(id, { send, status: 'failed', failure: known });
       return this.sends.unspent(verification.phoneNumber);
@@ -73,6 +74,12 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     await this.deliveries.heard(id, { send, status: 'failed', failure });
   }
 
+  /** What strangers' messages came to is not held against a known device. */
+  private async knownFailureOf(verification: Verification): Promise<Failure | null> {
+    if (verification.device !== null) return null;
+    return this.badNumbers.failureOf(verification.phoneNumber, wayOf(verification));
+  }
+
   private async hand(
     verification: Verification,
     validForSeconds: number,
@@ -80,7 +87,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     const { phoneNumber: to } = verification;
     if (this.testNumbers.codeOf(to) !== null) {
       this.events.testNumberUsed('send');
-      return { status: 'delivered' };
+      return { status: 'sent' };
     }
     const way = wayOf(verification);
     const { channel } = way;

@@ -51,6 +51,17 @@ export class BadNumbers {
     return row?.failure ?? null;
   }
 
+  /** A message arrived this way after all. */
+  async forget(phoneNumber: PhoneNumber, { channel, sender }: Way): Promise<void> {
+    await this.database.run(
+      {
+        name: 'bad-number-forget',
+        text: 'delete from bad_numbers where phone_index = $1 and channel = $2 and sender = $3',
+      },
+      [this.keys.indexOf(phoneNumber), channel, sender],
+    );
+  }
+
   /** Forgets what is over. */
   async purge(): Promise<void> {
     await this.database.run(

@@ -9,6 +9,7 @@ export { type InboxMessage, InboxSender, PLANS, type Plan } from './message-send
 export {
   type Cure,
   type DeliveryReport,
+  type Failure,
   type Message,
   type Receipt,
   SendDeferred,

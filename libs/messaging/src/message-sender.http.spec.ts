@@ -307,7 +307,7 @@ describe('HttpSender', () => {
     [308, undefined, refused('http_308')],
     [400, undefined, refused('http_400')],
     [401, undefined, outage('http_401')],
-    [403, undefined, outage('http_403')],
+    [403, undefined, account('http_403')],
     [404, undefined, refused('http_404')],
     [422, undefined, refused('http_422')],
     [408, undefined, new SendDeferred('http_408')],
@@ -515,6 +515,10 @@ describe('HttpSender', () => {
 
 function refused(code: string): SendRefused {
   return new SendRefused({ code, reason: 'provider', cure: 'another_route' });
+}
+
+function account(code: string): SendRefused {
+  return new SendRefused({ code, reason: 'provider', cure: 'another_route', means: 'account' });
 }
 
 function outage(code: string): SendRefused {

@@ -165,8 +165,12 @@ function failureOf({ status, retryAfter, text }: Answer, success: RegExp): Error
   }
   if (status === 429) return new SendDeferred(code, retryAfterMs(retryAfter), 'throttled');
   if (status === 408 || status >= 500) return new SendDeferred(code, retryAfterMs(retryAfter));
-  if (status === 401 || status === 403) {
+  if (status === 401) {
     return new SendRefused({ code, reason: 'provider', cure: 'another_sender', means: 'outage' });
+  }
+  // Many gateways say so of a country or a number: whoever asks for such a one must not stop everybody's messages.
+  if (status === 403) {
+    return new SendRefused({ code, reason: 'provider', cure: 'another_route', means: 'account' });
   }
   return new SendRefused({ code, reason: 'provider', cure: 'another_route' });
 }

@@ -19,6 +19,7 @@ export interface Delivery {
   readonly retried: boolean;
   /** Whether another way may be taken: `open`, `used` (once for each verification) or `none`. */
   readonly fallback: 'open' | 'used' | 'none';
+  /** When the newest message was asked for: whoever waits for word of it waits from then on. */
   readonly requestedAt: Date;
   readonly updatedAt: Date;
   /** Counts the changes, so that each is made upon what was read. */

@@ -404,9 +404,13 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
         ...before,
         channel,
         sends: 2,
-        delivery: { ...before.delivery, ...delivery, version: 2, updatedAt: expect.any(Date) },
+        delivery: {
+          ...{ ...before.delivery, ...delivery, version: 2 },
+          ...{ requestedAt: expect.any(Date), updatedAt: expect.any(Date) },
+        },
       });
       expect(after?.delivery.updatedAt.getTime()).toBeGreaterThan(before.createdAt.getTime());
+      expect(after?.delivery.requestedAt).toEqual(after?.delivery.updatedAt);
       expect(await store.find(before.id)).toEqual(after);
       const third = await store.changeDelivery(before.id, 2, { ...CHANGE, reason: null, providerId: null });
       expect(third).toMatchObject({ sends: 3, delivery: { reason: null, providerId: null, version: 3 } });
@@ -449,11 +453,14 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.overdue(60_000, 10)).toEqual([]);
     });
 
-    it('counts from when the person asked, and anew when they ask again', async () => {
+    it('counts from when the newest message was asked for', async () => {
       const id = await opened({ hasFallback: true });
       expect(await waitFor('its age', async () => (await store.overdue(500, 10))[0])).toBe(id);
       await record(id, { status: 'accepted' });
       expect(await store.overdue(500, 10)).toEqual([id]);
+      await record(id, { status: 'queued', isNewSend: true });
+      expect(await store.overdue(500, 10)).toEqual([]);
+      expect(await waitFor('its age', async () => (await store.overdue(500, 10))[0])).toBe(id);
       await store.resend(id, again({ hasFallback: true }));
       expect(await store.overdue(500, 10)).toEqual([]);
     });

@@ -185,6 +185,7 @@ export class PostgresVerificationStore extends VerificationStore {
       `update verifications
           set sends = sends + $3, channel = $4, delivery_status = $5, delivery_reason = $6, delivery_sender = $7,
               delivery_provider_id = $8, delivery_retried = $9, delivery_fallback = $10,
+              delivery_requested_at = case $3 when 0 then delivery_requested_at else clock_timestamp() end,
               delivery_updated_at = clock_timestamp(), delivery_version = delivery_version + 1
         where id = $1 and delivery_version = $2 returning ${ROW}`,
       [

@@ -124,6 +124,7 @@ const SCRIPTS = {
     if ARGV[3] ~= '' then set('reason', ARGV[3]) end
     if ARGV[4] ~= '' then set('providerId', ARGV[4]) end
     set('deliveryUpdatedAt', text(now), unpack(ARGV, 5))
+    if ARGV[2] == '1' then set('requestedAt', text(now)) end
     file()
     return row()`,
   // ARGV: older than, limit, and what a verification's key begins with. What is gone needs nobody's care any more.

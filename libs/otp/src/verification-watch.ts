@@ -7,6 +7,9 @@ const LOOK_EVERY_MS = 250;
 /** More than these wait no longer than one look takes: connections that wait are not for free. */
 const MOST_WAITING = 2_000;
 
+/** A verification is one person's; whoever waits for it more often than this waits for less long. */
+const MOST_PER_VERIFICATION = 5;
+
 interface Waiter {
   readonly seen: Verification;
   readonly until: number;
@@ -35,6 +38,7 @@ export class VerificationWatch {
   async change(seen: Verification, withinMs: number, signal: AbortSignal): Promise<Verification> {
     if (this.isClosing || signal.aborted || this.waiting.size >= MOST_WAITING) return seen;
     return new Promise((resolve, reject) => {
+      this.releaseOldest(seen.id);
       const waiter: Waiter = { seen, until: Date.now() + withinMs, tell: resolve, fail: reject };
       this.waiting.add(waiter);
       signal.addEventListener('abort', () => this.release(waiter), { once: true });
@@ -71,6 +75,12 @@ export class VerificationWatch {
   private decide(waiter: Waiter, now: Verification | undefined): void {
     if (now && isChanged(waiter.seen, now)) this.settle(waiter, () => waiter.tell(now));
     else if (Date.now() >= waiter.until) this.release(waiter);
+  }
+
+  /** So that one address cannot take everybody's places. */
+  private releaseOldest(id: VerificationId): void {
+    const [oldest, ...others] = [...this.waiting].filter(({ seen }) => seen.id === id);
+    if (oldest && others.length + 1 >= MOST_PER_VERIFICATION) this.release(oldest);
   }
 
   private release(waiter: Waiter): void {

@@ -24,7 +24,7 @@ export class TwilioController {
    */
   @Public()
   @ApiConsumes('application/x-www-form-urlencoded')
-  @Problems('invalid_signature', 'payload_too_large', 'unsupported_media_type')
+  @Problems('invalid_request', 'invalid_signature', 'payload_too_large', 'unsupported_media_type')
   @AcceptsForm()
   @Post()
   @HttpCode(204)
