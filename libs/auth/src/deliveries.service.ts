@@ -171,7 +171,7 @@ export class Deliveries implements OnModuleInit {
     }
   }
 
-  private async follow(change: Change, { status, failure, providerId }: Heard): Promise<void> {
+  private async follow(change: Change, { send, status, failure, providerId }: Heard): Promise<void> {
     const { before, after } = change;
     const { delivery, phoneNumber, tickets } = before;
     const way = wayOf(before);
@@ -180,7 +180,8 @@ export class Deliveries implements OnModuleInit {
       queuedAt: delivery.status === 'queued' ? delivery.updatedAt : null,
     });
     if (failure?.means === 'bad_number') await this.badNumbers.remember(phoneNumber, way, failure);
-    if (status === 'delivered') await this.badNumbers.forget(phoneNumber, way);
+    // An older message may have gone another way than the newest.
+    if (status === 'delivered' && send === before.sends) await this.badNumbers.forget(phoneNumber, way);
     if (failure?.means === 'fraud') await this.sends.suspected(tickets);
     // Last: what comes of a failure before it is found again, by what it leaves queued.
     if (after.sends > before.sends) await this.startNext(change);
@@ -217,7 +218,10 @@ export class Deliveries implements OnModuleInit {
   private async fallBackOverdue(): Promise<void> {
     const { waitMs } = this.options.fallback as FallbackConfig;
     const overdue = await this.verifications.overdue(waitMs, MOST_AT_ONCE);
-    await Promise.all(overdue.map((id) => this.fallBackAfter(id, waitMs, 'another_route')));
+    const looks = overdue.map((id) => this.fallBackAfter(id, waitMs, 'another_route'));
+    // To the last one, whatever became of the others: a shutdown waits for this look.
+    const failed = (await Promise.allSettled(looks)).find((look) => look.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 }
 
