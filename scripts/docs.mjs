@@ -1,8 +1,10 @@
-// Writes the documents that follow from the code: docs/configuration.md and docs/problems.md.
-// With --check it writes nothing and fails when one of them is out of date.
+// Generates docs/configuration.md and docs/problems.md from the built code (npm run build).
+// With --check it writes nothing, and fails if one of them is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
+import { Environment } from '../dist/libs/config/src/environment.js';
+import { rulesOf } from '../dist/libs/config/src/rules.js';
 import { PROBLEMS } from '../dist/libs/errors/src/index.js';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -26,25 +28,27 @@ function textOf(name) {
 }
 
 function configuration() {
-  const rows = variables().map(({ name, initial, rule, meaning }) => {
-    return `| \`${name}\` | ${initial ? `\`${initial}\`` : '–'} | ${meaning} | ${rule} |`;
+  const rules = rulesOf(Environment);
+  const rows = variables().map(({ name, initial, meaning }) => {
+    return `| \`${name}\` | ${initial ? `\`${initial}\`` : '–'} | ${cell(meaning)} | ${cell(rules[name])} |`;
   });
   return `# Configuration
 
-All of it comes from environment variables. They are read once, at the start; an empty one counts as unset. When any
-of them breaks its rule the process prints every fault at once, by name and never by value, and exits with 78.
+Latchkey is configured by environment variables. They are read once, at startup. An empty variable counts as unset.
+When variables are not valid, the process lists every fault by name, never by value, and exits with status 78.
 
-| variable | default | meaning | rule |
+| Variable | Default | Meaning | Must be |
 |---|---|---|---|
 ${rows.join('\n')}
 
-Durations are a whole number and a unit: \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`.
+A duration is a whole number and a unit: \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`, for example \`90s\`.
+A rate is a count and a duration: \`5/10m\` is five in ten minutes.
 
-This page is made from \`libs/config/src/environment.ts\` by \`npm run docs\`.
+This page is generated from \`libs/config/src/environment.ts\` by \`npm run docs\`.
 `;
 }
 
-/** The class's members: the comment is the meaning, the decorator the rule, the initial value the default. */
+/** Reads the names, default values and doc comments of the variables. Comments exist in the source only. */
 function variables() {
   const file = 'libs/config/src/environment.ts';
   const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
@@ -52,44 +56,12 @@ function variables() {
   return declaration.members.map((member) => ({
     name: member.name.getText(),
     initial: ts.isStringLiteral(member.initializer) ? member.initializer.text : '',
-    meaning: ts.getTextOfJSDocComment(member.jsDoc[0].comment).replace(/\s+/g, ' ').replaceAll('|', '\\|'),
-    rule: ruleOf(ts.getDecorators(member)[0].expression),
+    meaning: ts.getTextOfJSDocComment(member.jsDoc[0].comment),
   }));
 }
 
-/** In the words of the documentation; the rules themselves are in libs/config/src/rules.ts. */
-function ruleOf({ expression, arguments: given }) {
-  const value = (node) => {
-    if (ts.isObjectLiteralExpression(node)) {
-      return Object.fromEntries(node.properties.map((p) => [p.name.getText(), value(p.initializer)]));
-    }
-    return ts.isLiteralExpression(node) ? node.text : node.getText();
-  };
-  const [first, second] = given.map(value);
-  const rules = {
-    OneOf: () => given.map((choice) => `\`${value(choice)}\``).join(', '),
-    Integer: () => `${first.min} to ${first.max}`,
-    Duration: () => `${first.min} to ${first.max}`,
-    Durations: () => `1 to ${first.most} of ${first.min} to ${first.max}, with commas`,
-    Address: () => given.map((protocol) => `\`${value(protocol)}//…\``).join(', '),
-    Secret: () => `at least ${first.minBytes} bytes`,
-    ModeOf: () => '`enforce`, `monitor`, or names of limits with commas',
-    Rates: () => 'one to three rates such as `5/10m`, with commas',
-    Money: () => 'an amount, such as `99.50`',
-    Networks: () => 'IP addresses or networks, with commas',
-    Countries: () => 'country codes, with commas',
-    Fallback: () => 'channels such as `sms>whatsapp>call@20s`',
-    TestNumbers: () => 'numbers and codes with commas',
-    DateOf: () => 'a date, or a date and time',
-    Host: () => 'a host name',
-    UrlTemplate: () => '`https://…` or `http://…`',
-    Template: () => 'text with these placeholders and no others',
-    HeadersObject: () => 'a JSON object',
-    Pattern: () => 'a regular expression',
-    Country: () => 'a country code, such as `US`',
-    Matching: () => second,
-  };
-  return rules[expression.getText()]();
+function cell(text) {
+  return text.replace(/\s+/g, ' ').replaceAll('|', '\\|');
 }
 
 function problems() {
@@ -98,11 +70,11 @@ function problems() {
   });
   return `# Problems
 
-Every error is an \`application/problem+json\` document (RFC 9457): \`type\`, \`title\`, \`status\`, \`detail\`, \`instance\`
-(the request id) and \`code\`. The codes are stable; switch on them and on nothing else. A running server explains
-each at \`/problems/{code}\`.
+Every error response is an \`application/problem+json\` document (RFC 9457) with \`type\`, \`title\`, \`status\`, \`detail\`,
+\`instance\` (the request id) and \`code\`. The codes are stable: let clients switch on \`code\`, not on the texts. A
+running server serves each explanation at \`/problems/{code}\`.
 
 ${sections.join('\n')}
-This page is made from \`libs/errors/src/problems.ts\` by \`npm run docs\`.
+This page is generated from \`libs/errors/src/problems.ts\` by \`npm run docs\`.
 `;
 }

@@ -1,46 +1,39 @@
 import { parseDurationMs } from './duration.js';
+import { CHANNELS, type Channel, PROVIDERS, type ProviderName } from './route.js';
 
-/** The ways a code can travel. */
-export const CHANNELS = ['sms', 'whatsapp', 'call'] as const;
-export type Channel = (typeof CHANNELS)[number];
-
-/** Who carries messages. */
-export const SENDERS = ['twilio', 'http', 'inbox'] as const;
-export type SenderName = (typeof SENDERS)[number];
-
-/** One way a code can take. */
-export interface Route {
+/** A channel and the provider that carries it. */
+export interface FallbackRoute {
   readonly channel: Channel;
-  /** Null: whoever usually carries messages of the channel. */
-  readonly sender: SenderName | null;
+  /** Null for the default provider of the channel. */
+  readonly provider: ProviderName | null;
 }
 
-/** The ways a code takes one after another, and how long the first is waited for. */
+/** The routes in the order they are tried, and the wait for a delivery report before the next one is used. */
 export interface FallbackConfig {
-  readonly routes: readonly Route[];
+  readonly routes: readonly FallbackRoute[];
   readonly waitMs: number;
 }
 
-const USUAL_WAIT = '20s';
+const DEFAULT_WAIT = '20s';
 const WAIT_MS = { min: 5_000, max: 300_000 };
 
-/** Reads `sms>sms:http>call@20s`; null for anything else, and for routes that come twice. */
+/** Reads `sms>sms:http>call@20s`. Returns null for anything else, including a repeated route. */
 export function parseFallback(text: string): FallbackConfig | null {
-  const [path = '', wait = USUAL_WAIT, ...rest] = text.split('@');
+  const [path = '', wait = DEFAULT_WAIT, ...rest] = text.split('@');
   const waitMs = parseDurationMs(wait);
   if (rest.length > 0 || waitMs === null || waitMs < WAIT_MS.min || waitMs > WAIT_MS.max) return null;
   const hops = path.split('>').map((hop) => hop.trim());
-  const routes = hops.map(parseRoute);
-  if (routes.includes(null) || routes.length < 2 || new Set(hops).size < hops.length) return null;
-  return { routes: routes as Route[], waitMs };
+  const routes = hops.map(parseRoute).filter((route) => route !== null);
+  const isWhole = routes.length === hops.length && new Set(hops).size === hops.length;
+  return isWhole && routes.length >= 2 ? { routes, waitMs } : null;
 }
 
-function parseRoute(text: string): Route | null {
-  const [channel, sender = null, ...rest] = text.split(':');
-  const isKnown = oneOf(CHANNELS, channel) && (sender === null || oneOf(SENDERS, sender));
-  return isKnown && rest.length === 0 ? ({ channel, sender } as Route) : null;
+function parseRoute(text: string): FallbackRoute | null {
+  const [channel, provider = null, ...rest] = text.split(':');
+  if (rest.length > 0 || !isOneOf(CHANNELS, channel)) return null;
+  return provider === null || isOneOf(PROVIDERS, provider) ? { channel, provider } : null;
 }
 
-function oneOf(names: readonly string[], name: string | undefined): boolean {
-  return name !== undefined && names.includes(name);
+function isOneOf<Name extends string>(names: readonly Name[], name: string | undefined): name is Name {
+  return names.some((known) => known === name);
 }

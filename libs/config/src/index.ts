@@ -1,16 +1,6 @@
-export {
-  type AppConfig,
-  ConfigurationError,
-  type ConfigurationFault,
-  type HttpSenderConfig,
-  readConfig,
-  type TwilioConfig,
-} from './app-config.js';
-export {
-  CHANNELS,
-  type Channel,
-  type FallbackConfig,
-  type Route,
-  SENDERS,
-  type SenderName,
-} from './fallback.js';
+export { AppConfig, type HttpProviderConfig, type TwilioConfig } from './app-config.js';
+export { ConfigurationError, type ConfigurationFault } from './configuration-error.js';
+export type { FallbackConfig, FallbackRoute } from './fallback.js';
+export type { LimitName, Rate } from './limits.js';
+export { readConfig } from './read-config.js';
+export { CHANNELS, type Channel, PROVIDERS, type ProviderName, type Route } from './route.js';

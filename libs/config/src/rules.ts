@@ -1,28 +1,39 @@
 import { isIP } from 'node:net';
-import { ValidateBy, ValidateIf } from 'class-validator';
+import { getMetadataStorage, ValidateBy, ValidateIf } from 'class-validator';
 import { isSupportedCountry } from 'libphonenumber-js';
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
-import { parseDurationMs, parseRate } from './duration.js';
+import { parseDurationMs } from './duration.js';
 import { parseFallback } from './fallback.js';
+import { parseRate } from './limits.js';
 import { parseTestNumbers } from './test-numbers.js';
 
 const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'reference', 'validForSeconds'];
 
+const RULE = 'rule';
+
 /**
- * One rule of one variable. The text says what is right and never repeats what was given: it may be a secret.
+ * Declares the rule of one variable. The text completes "must be …", in faults and in docs/configuration.md.
+ * It never repeats the value, which may be a secret.
  */
 function Rule(text: string, holds: (value: string) => boolean): PropertyDecorator {
   return (target, property) => {
     ValidateIf((_, value) => value !== undefined)(target, property);
-    ValidateBy({
-      name: 'rule',
-      validator: { validate: (value) => holds(value), defaultMessage: () => text },
-    })(target, property);
+    ValidateBy({ name: RULE, validator: { validate: (value) => holds(value) } }, { message: text })(
+      target,
+      property,
+    );
   };
 }
 
+/** Returns the text of each variable's rule. */
+export function rulesOf(environment: new () => object): Record<string, string> {
+  const metadata = getMetadataStorage().getTargetValidationMetadatas(environment, '', true, false);
+  const rules = metadata.filter(({ name }) => name === RULE);
+  return Object.fromEntries(rules.map(({ propertyName, message }) => [propertyName, String(message)]));
+}
+
 export function OneOf(...choices: string[]) {
-  return Rule(`one of ${choices.join(', ')}`, (value) => choices.includes(value));
+  return Rule(orList(choices), (value) => choices.includes(value));
 }
 
 export function Integer({ min, max }: { min: number; max: number }) {
@@ -42,13 +53,13 @@ export function Duration({ min, max }: DurationRange) {
 }
 
 export function Durations({ min, max, most }: DurationRange & { most: number }) {
-  return Rule(`one to ${most} durations from ${min} to ${max}, separated by commas`, (value) => {
+  return Rule(`1 to ${most} durations from ${min} to ${max}, separated by commas`, (value) => {
     const parts = value.split(',');
     return parts.length <= most && parts.every((part) => isDurationWithin(part, { min, max }));
   });
 }
 
-/** One mode for all, or the names of those in the mode that is not the usual one. */
+/** One mode for all names, or a list of the names that are in the second mode. */
 export function ModeOf(modes: readonly string[], names: readonly string[]) {
   return Rule(
     `${modes.join(', ')}, or one or more of ${names.join(', ')}, separated by commas`,
@@ -58,7 +69,7 @@ export function ModeOf(modes: readonly string[], names: readonly string[]) {
 
 /** `5/10m`: five in ten minutes. */
 export function Rates() {
-  return Rule('one to three rates such as 5/10m, separated by commas', (value) => {
+  return Rule('1 to 3 rates such as 5/10m, separated by commas', (value) => {
     const rates = value.split(',');
     return rates.length <= 3 && rates.every((rate) => parseRate(rate) !== null);
   });
@@ -81,22 +92,22 @@ export function Countries() {
 }
 
 export function Address(...protocols: string[]) {
-  return Rule(`an address that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`, (value) => {
-    return URL.canParse(value) && protocols.includes(new URL(value).protocol) && isDecodable(value);
-  });
+  return Rule(
+    `a URL that starts with ${orList(protocols.map((protocol) => `${protocol}//`))}`,
+    (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol) && isDecodable(value),
+  );
 }
 
-/** Which channels a code travels by, one after another, and how long it is waited for. */
 export function Fallback() {
   return Rule(
-    'two or more different channels such as sms>whatsapp>call@20s, each with a sender if need be (sms:http), and a wait from 5s to 5m',
+    'two or more different routes such as sms>sms:http>call, optionally followed by @ and a wait from 5s to 5m',
     (value) => parseFallback(value) !== null,
   );
 }
 
 export function TestNumbers() {
   return Rule(
-    'one or more of a phone number, = and 6 to 9 digits, separated by commas, each number once',
+    'one or more pairs such as +15005550006=123456 (a code has 6 to 9 digits), separated by commas, each number once',
     (value) => {
       const numbers = parseTestNumbers(value);
       return (
@@ -107,7 +118,7 @@ export function TestNumbers() {
   );
 }
 
-/** RFC 3339; a date alone is its first moment (UTC). */
+/** RFC 3339. A date alone is its first moment in UTC. */
 export function DateOf() {
   return Rule('a date such as 2027-01-31, or a date and time such as 2027-01-31T12:00:00Z', (value) => {
     return (
@@ -122,10 +133,10 @@ export function Host() {
   );
 }
 
-/** An address whose path and query may hold placeholders; a message must not choose its host. */
+/** Placeholders are allowed in the path and the query only: a message must not choose the host (SSRF). */
 export function UrlTemplate() {
   return Rule(
-    'an address that starts with https:// or http://, with placeholders after the host only',
+    'a URL that starts with https:// or http://, with placeholders only after the host',
     (value) => {
       const [origin = ''] = /^https?:\/\/[^/?#]+/.exec(value) ?? [];
       return origin !== '' && !origin.includes('{') && URL.canParse(value) && hasKnownPlaceholders(value);
@@ -134,14 +145,14 @@ export function UrlTemplate() {
 }
 
 export function Template() {
-  return Rule(`text with no placeholders but ${PLACEHOLDERS.join(', ')}`, hasKnownPlaceholders);
+  return Rule(`text without placeholders other than ${PLACEHOLDERS.join(', ')}`, hasKnownPlaceholders);
 }
 
 export function HeadersObject() {
-  return Rule('a JSON object of valid header names and texts, without placeholders', isHeaders);
+  return Rule('a JSON object of header names and values, without placeholders', isHeaders);
 }
 
-/** Also for a variable that is not set. */
+/** Also accepts an unset variable. */
 export function isHeaders(value = '{"a": "b"}'): boolean {
   try {
     return [...new Headers(JSON.parse(value)).keys()].length > 0 && !value.includes('{{');
@@ -161,7 +172,7 @@ export function Pattern() {
 }
 
 export function Secret({ minBytes }: { minBytes: number }) {
-  return Rule(`at least ${minBytes} bytes`, (value) => Buffer.byteLength(value) >= minBytes);
+  return Rule(`at least ${minBytes} bytes long`, (value) => Buffer.byteLength(value) >= minBytes);
 }
 
 export function Country() {
@@ -172,7 +183,11 @@ export function Matching(pattern: RegExp, text: string) {
   return Rule(text, (value) => pattern.test(value));
 }
 
-/** Double braces only: triple ones would leave out the encoding. */
+function orList(choices: readonly string[]): string {
+  return new Intl.ListFormat('en', { type: 'disjunction' }).format(choices);
+}
+
+/** Accepts double braces only: Mustache does not encode the values of triple braces. */
 function hasKnownPlaceholders(template: string): boolean {
   return !/\{\{/.test(
     template.replace(/(?<!\{)\{\{(\w+)\}\}/g, (all, name) => (PLACEHOLDERS.includes(name) ? '' : all)),
@@ -189,7 +204,7 @@ function isNetwork(text: string): boolean {
   );
 }
 
-/** A percent sign in a password must itself be encoded; drivers fail on it late and without a name. */
+/** A percent sign in a password must be encoded: drivers fail on it late, without naming the variable. */
 function isDecodable(value: string): boolean {
   try {
     return decodeURIComponent(value) !== '';

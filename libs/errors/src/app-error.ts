@@ -1,20 +1,20 @@
 import type { ProblemCode } from './problems.js';
 
-/** A member that a problem carries beyond those of RFC 9457, section 3.1. */
+/** Extension members of a problem (RFC 9457, section 3.2). */
 export type Extensions = Readonly<Record<string, unknown>>;
 
-/** One fault of a request body: where it is (RFC 6901) and which rule it breaks; never the value itself. */
+/** A fault in a request body: its JSON Pointer (RFC 6901) and the rule it breaks, never the value. */
 export interface Fault {
   readonly pointer: string;
   readonly detail: string;
 }
 
-/** What the caller cannot continue from, under the name a client will see. */
+/** An error that ends a request. The client sees its `code`. */
 export abstract class AppError extends Error {
   abstract readonly code: ProblemCode;
-  /** Sent to the client beside the standard members. */
+  /** Sent to the client in addition to the standard members. */
   readonly extensions: Extensions = {};
-  /** Seconds after which another try makes sense; becomes `Retry-After`. */
+  /** Becomes the `Retry-After` header. */
   readonly retryAfterSeconds?: number;
 
   override get name(): string {
@@ -52,9 +52,9 @@ export class CodeRejected extends AppError {
   readonly code = 'code_rejected';
   override readonly extensions: Extensions;
 
-  /** @param attemptsLeft told only to whoever holds the verification's id. */
+  /** @param attemptsLeft omitted for clients that do not hold the verification's id. */
   constructor(attemptsLeft?: number) {
-    super('the code does not match, or there is no code to match any more');
+    super('the code is wrong, expired or already used');
     this.extensions = attemptsLeft === undefined ? {} : { attempts_left: attemptsLeft };
   }
 }
@@ -72,7 +72,7 @@ export class VerificationClosed extends AppError {
   override readonly extensions: Extensions;
 
   constructor(status: string) {
-    super('the verification takes no more codes');
+    super('the verification accepts no more codes');
     this.extensions = { verification_status: status };
   }
 }
@@ -81,7 +81,7 @@ export class RateLimited extends AppError {
   readonly code = 'rate_limited';
   override readonly extensions: Extensions;
 
-  /** @param limit the policy's name, as in the documentation. */
+  /** @param limit the name of the limit, as in the documentation. */
   constructor(
     readonly limit: string,
     override readonly retryAfterSeconds: number,
@@ -106,7 +106,7 @@ export class InvalidSignature extends AppError {
   readonly code = 'invalid_signature';
 
   constructor() {
-    super('the report is not signed, or not for this address and content');
+    super('the report has no signature, or the signature does not match its URL and content');
   }
 }
 
@@ -114,7 +114,7 @@ export class PhoneNumberNotAllowed extends AppError {
   readonly code = 'phone_number_not_allowed';
 
   constructor() {
-    super('no messages are sent to this country or kind of line');
+    super('messages to this country or type of line are not supported');
   }
 }
 
@@ -128,7 +128,7 @@ export class SendsSuspended extends AppError {
   }
 }
 
-/** Something this process depends on did not answer. The cause is for the log, never for the client. */
+/** A dependency of this process did not respond. The cause goes to the log, never to the client. */
 export class Unavailable extends AppError {
   readonly code = 'unavailable';
   override readonly retryAfterSeconds = 2;
@@ -137,6 +137,6 @@ export class Unavailable extends AppError {
     readonly dependency: string,
     options?: ErrorOptions,
   ) {
-    super('a dependency of this server does not answer; try again shortly', options);
+    super('a dependency of this server does not respond; try again shortly', options);
   }
 }

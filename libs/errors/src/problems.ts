@@ -1,70 +1,70 @@
 /**
- * Everything that can go wrong for a client, in one table. The code is the stable name that clients may
- * switch on; status and title follow from it (RFC 9457); the explanation is served at `/problems/{code}`.
+ * The table of errors that clients can receive. The code is the stable name that clients may switch on. Status and
+ * title follow from it (RFC 9457); the explanation is served at `/problems/{code}`.
  */
 export const PROBLEMS = {
   invalid_request: {
     status: 400,
     title: 'The request is not valid',
     explanation:
-      'The body is not well-formed JSON, or a member is missing, unknown, of the wrong type or not acceptable. `errors` names each fault by a JSON Pointer (RFC 6901) into the body. Mend the request; repeating it as it is gives the same answer.',
+      'The body is not well-formed JSON, or a member is missing, unknown, of the wrong type or not acceptable. `errors` lists each fault with a JSON Pointer (RFC 6901) into the body. Fix the request before retrying.',
   },
   unauthenticated: {
     status: 401,
-    title: 'Sign-in is needed',
+    title: 'Authentication is required',
     explanation:
-      'This route needs a bearer token and the request carried none. Sign in and send `Authorization: Bearer <token>`.',
+      'This route needs a bearer token, and the request has none. Sign in, then send `Authorization: Bearer <token>`.',
   },
   invalid_token: {
     status: 401,
     title: 'The token is not valid',
     explanation:
-      'The bearer token is malformed, unknown, expired or revoked; which of these is not told. Sign in again.',
+      'The bearer token is malformed, unknown, expired or revoked; the response does not say which. Sign in again.',
   },
   code_rejected: {
     status: 401,
     title: 'The code is wrong or no longer valid',
     explanation:
-      'The code does not sign this phone number in. On `/v1` routes `attempts_left` says how many tries the verification still has, fewer while the number is being guessed at; `/signup` does not tell a wrong code from an expired, used or never-sent one.',
+      'The code does not verify this phone number. On `/v1` routes `attempts_left` is the number of attempts that remain; there are fewer while the number is under attack. `/signup` does not distinguish between a wrong, an expired, a used and a never-sent code.',
   },
   proof_of_work_required: {
     status: 403,
-    title: 'A proof of work is needed first',
+    title: 'Proof of work is required',
     explanation:
-      'Before this message is paid for, the asker has to show that it is worth some work to them. Solve `challenge` (ALTCHA, version 2; the widget and `altcha-lib` do it) and send the request again with the Base64 of `{"challenge", "solution"}` as `altcha`. A challenge is for one number, once, within minutes.',
+      'Solve the proof-of-work challenge in `challenge` (ALTCHA, version 2; the ALTCHA widget and `altcha-lib` can do it). Then repeat the request with `altcha`: the Base64 of `{"challenge", "solution"}` as JSON. A challenge is valid for one phone number, once, for a few minutes.',
   },
   invalid_signature: {
     status: 403,
-    title: 'The signature is not right',
+    title: 'The signature is not valid',
     explanation:
-      'Reports on messages are taken from the provider only, who signs them. This one is not signed, or not for this address and content. If it did come from the provider, `PUBLIC_URL` or the auth token of this server is not the right one.',
+      'Delivery reports must be signed by the provider. This one has no signature, or the signature does not match the URL and the content. If it did come from the provider, check `PUBLIC_URL` and `TWILIO_AUTH_TOKEN`.',
   },
   not_found: {
     status: 404,
-    title: 'There is nothing here',
-    explanation:
-      'No route or resource has this address. A verification is forgotten one hour after it expires.',
+    title: 'Not found',
+    explanation: 'No route or resource has this URL. A verification is deleted one hour after it expires.',
   },
   method_not_allowed: {
     status: 405,
-    title: 'The route does not know this method',
-    explanation: 'The address exists, the method does not. The `Allow` header lists the methods that do.',
+    title: 'The method is not allowed',
+    explanation:
+      'The route exists, but not with this method. The `Allow` header lists the methods it supports.',
   },
   request_timeout: {
     status: 408,
     title: 'The request took too long to arrive',
-    explanation: 'A request must have arrived whole within ten seconds. Send it again, faster.',
+    explanation: 'The whole request must arrive within 10 seconds. Send it again over a faster connection.',
   },
   verification_closed: {
     status: 410,
     title: 'The verification is closed',
     explanation:
-      'It was approved, canceled, has expired or is out of attempts: `verification_status` says which. Open a new verification.',
+      'The verification was approved or canceled, has expired, or has no attempts left: see `verification_status`. Open a new verification.',
   },
   payload_too_large: {
     status: 413,
     title: 'The request body is too large',
-    explanation: 'A request body may have 16 KiB at most.',
+    explanation: 'A request body must not be larger than 16 KiB.',
   },
   unsupported_media_type: {
     status: 415,
@@ -73,40 +73,40 @@ export const PROBLEMS = {
   },
   phone_number_not_allowed: {
     status: 422,
-    title: 'This phone number is not served',
+    title: 'This phone number is not supported',
     explanation:
-      'This server sends nothing to the country of the number, or to its kind of line: mobile numbers are served, premium and fixed lines are not.',
+      'This server does not send messages to the country of the number or to its type of line. It supports mobile numbers, but not fixed and premium-rate lines.',
   },
   rate_limited: {
     status: 429,
     title: 'Too many requests',
     explanation:
-      'A limit was reached; `limit` is its name. Wait `retry_after` seconds (also in the `Retry-After` header) and try again.',
+      'A rate limit was reached; `limit` is its name. Retry after `retry_after` seconds (also in the `Retry-After` header).',
   },
   sends_suspended: {
     status: 429,
     title: 'Messages to this number are suspended',
     explanation:
-      'Too few of the messages to this prefix or from this network were answered lately, or what may be spent today is spent, so no more are paid for until `retry_after` seconds have passed (also in the `Retry-After` header).',
+      'Too few recent messages to this range of numbers, or requested from this network, were verified; or the spending cap for the day is reached. No message is sent until `retry_after` seconds have passed (also in the `Retry-After` header).',
   },
   headers_too_large: {
     status: 431,
     title: 'The request headers are too large',
-    explanation: 'The request line and headers together may have 16 KiB at most.',
+    explanation: 'The request line and headers together must not be larger than 16 KiB.',
   },
   internal_error: {
     status: 500,
-    title: 'Something went wrong on our side',
+    title: 'Internal server error',
     explanation:
-      'An unforeseen fault. Nothing is known to the client but the request id in `instance`, under which the operator finds the cause in the logs.',
+      'An unexpected error occurred. Quote the request id in `instance` to the operator, who can find the cause in the logs.',
   },
   unavailable: {
     status: 503,
-    title: 'The service is not available for a moment',
+    title: 'The service is temporarily unavailable',
     explanation:
-      'Something this server depends on is away, or the server is shutting down. Try again after the seconds in `Retry-After`.',
+      'A service that this server depends on does not respond, or the server is shutting down. Retry after the seconds in the `Retry-After` header.',
   },
 } as const satisfies Record<string, { status: number; title: string; explanation: string }>;
 
-/** The stable name of a problem, as clients see it in `code`. */
+/** The stable name of a problem: the member `code`. */
 export type ProblemCode = keyof typeof PROBLEMS;

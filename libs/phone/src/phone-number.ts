@@ -6,28 +6,28 @@ export type PhoneNumber = string & { readonly __brand: 'PhoneNumber' };
 /** An ISO 3166-1 alpha-2 code with a numbering plan, such as `US`. */
 export type Region = CountryCode;
 
-/** Where a number belongs and what kind of line it is. */
+/** The country and the type of line of a number. */
 export interface NumberKind {
-  /** An ISO 3166-1 alpha-2 code; `+` and the calling code for numbers of no country, such as satellite phones. */
+  /** An ISO 3166-1 alpha-2 code, or `+` and the calling code for numbers without a country, such as satellite phones. */
   readonly country: string;
-  /** Whether messages reach it: mobile lines, and lines of plans that do not tell mobile from fixed. */
+  /** True for lines that may receive SMS: mobile lines, and lines of plans that do not separate mobile from fixed. */
   readonly isMobile: boolean;
 }
 
 const MOBILE: readonly (NumberType | undefined)[] = ['MOBILE', 'FIXED_LINE_OR_MOBILE'];
 
-/** Contact books wrap numbers in marks of writing direction, which nobody sees and copying takes along. */
+/** Contact apps wrap numbers in invisible marks of writing direction, which are copied with the number. */
 const INVISIBLE = /\p{Cf}/gu;
 
-/** The longest that ITU-T E.164 allows, the shortest that anybody has: some numbering plans describe others. */
+/** At most 15 digits (ITU-T E.164), at least the 7 of the shortest numbers in use. Some numbering plans describe others. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 
 /**
- * Reads a phone number the way people write it: spaces, hyphens and brackets, any script's digits.
- * One line has one reading, so that one line cannot hold two accounts.
+ * Reads a phone number as people write it: with spaces, hyphens and brackets, and in the digits of any script.
+ * Every spelling of a number gives the same result, so that one phone line cannot have two accounts.
  *
- * @param region where a number without `+` belongs; without one only international numbers are read.
- * @returns null for whatever is not a phone number: unknown ranges, extensions, words.
+ * @param region the country of a number without `+`. Without it only international numbers are accepted.
+ * @returns null for anything else: unknown ranges, extensions, words.
  */
 export function parsePhoneNumber(text: string, region?: Region): PhoneNumber | null {
   const parsed = parsePhoneNumberFromString(withLatinDigits(text).replace(INVISIBLE, '').trim(), {
@@ -38,31 +38,31 @@ export function parsePhoneNumber(text: string, region?: Region): PhoneNumber | n
   return E164.test(parsed.number) ? (parsed.number as string as PhoneNumber) : null;
 }
 
-/** By the numbering plan, without asking anybody. */
+/** Classifies a number by the numbering plans alone; does not look up the line. */
 export function kindOfNumber(phoneNumber: PhoneNumber): NumberKind {
   const parsed = parsePhoneNumberFromString(phoneNumber);
   const country = parsed?.country ?? `+${parsed?.countryCallingCode}`;
   return { country, isMobile: MOBILE.includes(parsed?.getType()) };
 }
 
-/** The block of 10^`digits` numbers that the number is in, as the digits that they begin with. */
+/** Returns the prefix that the block of 10^`digits` numbers around this one shares. */
 export function blockOf(phoneNumber: PhoneNumber, digits: number): string {
   return phoneNumber.slice(0, -digits);
 }
 
-/** The text with any script's decimal digits as 0 to 9. NFKC folds full-width digits and signs. */
+/** Converts the decimal digits of any script to 0–9. NFKC folds full-width digits and signs. */
 export function withLatinDigits(text: string): string {
   return text
     .normalize('NFKC')
     .replace(/\p{Nd}/gu, (digit) => String(digitValue(digit.codePointAt(0) as number)));
 }
 
-/** For logs and people: enough to recognise a number one already knows, too little to dial it. */
+/** Masks a number for logs: enough digits to recognise a known number, too few to dial it. */
 export function maskPhoneNumber(phoneNumber: PhoneNumber): string {
   return `${phoneNumber.slice(0, 3)}${'*'.repeat(phoneNumber.length - 5)}${phoneNumber.slice(-2)}`;
 }
 
-/** Unicode keeps the ten digits of a script side by side, from zero to nine. */
+/** Relies on Unicode: the ten digits of a script are adjacent, from zero to nine. */
 function digitValue(digit: number): number {
   let before = 0;
   while (/\p{Nd}/u.test(String.fromCodePoint(digit - before - 1))) before += 1;

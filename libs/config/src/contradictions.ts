@@ -1,0 +1,150 @@
+import type { ConfigurationFault } from './configuration-error.js';
+import type { Environment } from './environment.js';
+import { type FallbackRoute, parseFallback } from './fallback.js';
+import { defaultProviderOf, providersOf, usesTwilio } from './providers.js';
+import { isHeaders } from './rules.js';
+
+/** A condition that must not hold, the variable to change, and the instruction for it. */
+type Check = readonly [isBroken: boolean, name: keyof Environment, rule: string];
+
+const LONGEST_TEST_MS = 90 * 86_400_000;
+
+/** Finds the faults that lie between variables: each one is valid by itself. */
+export function contradictions(env: Environment): ConfigurationFault[] {
+  const checks = [
+    ...productionChecks(env),
+    ...secretChecks(env),
+    ...smsChecks(env),
+    ...twilioChecks(env),
+    ...httpChecks(env),
+    ...fallbackChecks(env),
+  ];
+  return checks.filter(([isBroken]) => isBroken).map(([, name, rule]) => ({ name, rule }));
+}
+
+function productionChecks(env: Environment): Check[] {
+  if (env.NODE_ENV !== 'production') return [];
+  const until = env.TEST_PHONE_NUMBERS_UNTIL;
+  // An invalid date compares as false: its own rule reports it.
+  const isFarOff = until === undefined || Date.parse(until) > Date.now() + LONGEST_TEST_MS;
+  return [
+    [
+      !env.DATABASE_URL,
+      'DATABASE_URL',
+      'is required in production: the embedded Postgres is for development only',
+    ],
+    [!env.SECRET, 'SECRET', 'is required in production: a generated secret is for development only'],
+    [
+      defaultProviderOf(env) === 'inbox',
+      'MESSAGE_SENDER',
+      'must be twilio or http in production: the inbox shows every code without a sign-in',
+    ],
+    [
+      Boolean(env.TEST_PHONE_NUMBERS) && isFarOff,
+      'TEST_PHONE_NUMBERS_UNTIL',
+      'is required in production, and must not be more than 90 days ahead',
+    ],
+  ];
+}
+
+function secretChecks(env: Environment): Check[] {
+  return [
+    [
+      Boolean(env.SECRET_PREVIOUS) && !env.SECRET,
+      'SECRET_PREVIOUS',
+      'requires SECRET, the secret that replaces it: set both, or SECRET only',
+    ],
+  ];
+}
+
+function smsChecks(env: Environment): Check[] {
+  return [
+    [
+      Boolean(env.SMS_ORIGIN) && Boolean(env.SMS_APP_HASH),
+      'SMS_APP_HASH',
+      'excludes SMS_ORIGIN, because an SMS has only one last line: unset one of them',
+    ],
+    [
+      env.BACKGROUND === 'off' && defaultProviderOf(env) === 'inbox',
+      'BACKGROUND',
+      'must be on with the inbox, which keeps its messages in the memory of this process',
+    ],
+  ];
+}
+
+function twilioChecks(env: Environment): Check[] {
+  const twilio = usesTwilio(env);
+  const hasCredentials = Boolean(env.TWILIO_AUTH_TOKEN || env.TWILIO_API_KEY);
+  const hasSender = Boolean(env.TWILIO_FROM || env.TWILIO_MESSAGING_SERVICE_SID);
+  return [
+    [twilio && !env.TWILIO_ACCOUNT_SID, 'TWILIO_ACCOUNT_SID', 'is required to send through Twilio'],
+    [twilio && !hasCredentials, 'TWILIO_AUTH_TOKEN', 'or TWILIO_API_KEY is required to send through Twilio'],
+    [
+      twilio && !hasSender,
+      'TWILIO_FROM',
+      'or TWILIO_MESSAGING_SERVICE_SID is required to send through Twilio',
+    ],
+    [
+      Boolean(env.TWILIO_API_KEY) !== Boolean(env.TWILIO_API_SECRET),
+      'TWILIO_API_KEY',
+      'and TWILIO_API_SECRET belong together: set both or neither',
+    ],
+  ];
+}
+
+/** Rejects a request without the message in it, and a JSON body that is not JSON: every send would fail. */
+function httpChecks(env: Environment): Check[] {
+  if (!env.HTTP_SENDER_URL) {
+    const isMissing = defaultProviderOf(env) === 'http';
+    return [[isMissing, 'HTTP_SENDER_URL', 'is required to send through an HTTP gateway']];
+  }
+  const isGet = env.HTTP_SENDER_METHOD === 'GET';
+  return [
+    [
+      isGet && !env.HTTP_SENDER_URL.includes('{{'),
+      'HTTP_SENDER_URL',
+      'needs placeholders such as {{to}} when HTTP_SENDER_METHOD is GET',
+    ],
+    [
+      !isGet && sendsJson(env) && !isJson(env.HTTP_SENDER_BODY.replace(/\{\{\w+\}\}/g, '1')),
+      'HTTP_SENDER_BODY',
+      'must be JSON once its placeholders are filled in, unless HTTP_SENDER_HEADERS sets another Content-Type',
+    ],
+  ];
+}
+
+/** Headers that break their own rule have no content type to go by. */
+function sendsJson({ HTTP_SENDER_HEADERS: headers }: Environment): boolean {
+  if (!isHeaders(headers)) return false;
+  const type = new Headers(JSON.parse(headers ?? '{}')).get('content-type');
+  return type === null || /[/+]json\b/.test(type);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Every route needs a provider that carries its channel. */
+function fallbackChecks(env: Environment): Check[] {
+  const providers = providersOf(env);
+  const unserved = parseFallback(env.FALLBACK ?? '')?.routes.find(({ channel, provider }) => {
+    return !providers.some(({ name, channels }) => channels.includes(channel) && (provider ?? name) === name);
+  });
+  return unserved ? [[true, 'FALLBACK', unservedRule(unserved)]] : [];
+}
+
+function unservedRule({ channel, provider }: FallbackRoute): string {
+  const variables = {
+    sms: 'the variables of a provider that carries it',
+    whatsapp: 'TWILIO_WHATSAPP_FROM',
+    call: 'TWILIO_CALL_FROM',
+  };
+  const missing = provider === 'http' ? 'HTTP_SENDER_URL and HTTP_SENDER_CHANNELS' : variables[channel];
+  const route = provider ? `${channel}:${provider}` : channel;
+  return `names ${route}, which no configured provider carries: remove it, or set ${missing}`;
+}

@@ -1,0 +1,171 @@
+import { configurationErrorOf, TWILIO } from '../../../test/support/configuration.js';
+import { Environment } from './environment.js';
+import { rulesOf } from './rules.js';
+
+/** Values that break the rule of their own variable, whatever the other variables are. */
+const WRONG = {
+  NODE_ENV: ['staging', 'Production'],
+  HOST: ['a host', 'http://host'],
+  PORT: ['-1', '65536', '80.5', 'http', '0x50', '99999999999'],
+  PUBLIC_URL: ['id.example.org', 'ftp://id.example.org', '/'],
+  DATABASE_URL: ['mysql://db/latchkey', 'db:5432', 'localhost', 'postgres://a:50%ge@db/latchkey'],
+  REDIS_URL: ['http://redis', 'redis', '127.0.0.1:6379'],
+  SECRET: ['s'.repeat(31), 'é'.repeat(15)],
+  SECRET_PREVIOUS: ['s'.repeat(31)],
+  MESSAGE_SENDER: ['sms', 'Twilio'],
+  TWILIO_ACCOUNT_SID: [`SK${'a'.repeat(32)}`, `AC${'a'.repeat(31)}`, `AC${'g'.repeat(32)}`],
+  TWILIO_AUTH_TOKEN: ['t'.repeat(15)],
+  TWILIO_API_KEY: [`AC${'a'.repeat(32)}`],
+  TWILIO_API_SECRET: ['t'.repeat(15)],
+  TWILIO_FROM: ['+0123456789', 'twelve chars', '+1 415 555 0100'],
+  TWILIO_MESSAGING_SERVICE_SID: [`AC${'a'.repeat(32)}`],
+  TWILIO_AUTH_TOKEN_SECONDARY: ['t'.repeat(15)],
+  TWILIO_WHATSAPP_FROM: ['whatsapp:+14155550100', '4155550100', '+0123456789'],
+  TWILIO_WHATSAPP_CONTENT_SID: [`MG${'a'.repeat(32)}`],
+  TWILIO_CALL_FROM: ['Latchkey', '12345'],
+  TWILIO_FEEDBACK: ['yes'],
+  FALLBACK: [
+    'sms',
+    'sms>',
+    'sms>sms',
+    'sms>fax',
+    'sms>call@4s',
+    'sms>call@6m',
+    'sms>call@20',
+    'sms>call@',
+    'sms>call@20s@20s',
+    'sms>sms:pigeon',
+    'sms>sms:http:x',
+    'sms,call',
+    'SMS>call',
+    'sms>__proto__',
+  ],
+  BRAND: ['{code}', 'a'.repeat(33), 'a<b', 'a\nb'],
+  SMS_ORIGIN: [
+    'https://example.com',
+    'example.com/',
+    'example.com:443',
+    '-a.com',
+    'a..b',
+    'Example.com',
+    'exämple.com',
+  ],
+  SMS_APP_HASH: ['FA+9qCX9VS', 'FA+9qCX9VSuu', 'FA+9qCX9VS='],
+  TEST_PHONE_NUMBERS: [
+    '+15005550006',
+    '+15005550006=12345',
+    '+15005550006=1234567890',
+    '+15005550006=abcdef',
+    '15005550006=123456',
+    '+15555550100=123456',
+    '+15005550006=123456,',
+    '+15005550006=123456,+15005550006=654321',
+  ],
+  TEST_PHONE_NUMBERS_UNTIL: ['tomorrow', '2026', '2026-13-01', '2026-01-01T10:00', '1767225600'],
+  HTTP_SENDER_URL: [
+    'gateway.example/send',
+    'ftp://gateway.example',
+    'https://{{to}}.example/send',
+    'https://gateway.example/{{password}}',
+    'https://gateway.example/{{{to}}}',
+    'https://gateway.example/{{#to}}x{{/to}}',
+  ],
+  HTTP_SENDER_METHOD: ['post', 'DELETE'],
+  HTTP_SENDER_HEADERS: [
+    'Authorization: x',
+    '[]',
+    '{}',
+    '"a"',
+    '{"a b": "c"}',
+    '{"a": "{{to}}"}',
+    '{"a": "b\\nc"}',
+  ],
+  HTTP_SENDER_BODY: ['{{secret}}', '{{{body}}}', '{{>body}}', '{{&body}}', '{{! x}}'],
+  HTTP_SENDER_SUCCESS: ['(', '['],
+  HTTP_SENDER_CHANNELS: ['fax', 'sms,', 'sms;call'],
+  HTTP_SENDER_ALLOW_PRIVATE: ['true'],
+  TWILIO_API_URL: ['api.twilio.com', 'ftp://api.twilio.com'],
+  DEFAULT_REGION: ['us', 'USA', 'XX', 'constructor', '__proto__'],
+  OTP_TTL: ['29s', '601s', '11m', '1h', '300', '5 m'],
+  OTP_LENGTH: ['5', '11', 'six', '6.5'],
+  OTP_MAX_ATTEMPTS: ['0', '11', '-5'],
+  TOKEN_TTL: ['59s', '366d', 'forever'],
+  ALLOWED_COUNTRIES: ['us', 'US,', 'US;CA', 'US,XX', '__proto__'],
+  TRUSTED_PROXIES: [
+    '10.0.0.0/33',
+    '::1/129',
+    '10.0.0.0/8/8',
+    'proxy',
+    '10.0.0.1,',
+    '10.0.0.0/',
+    '10.0.0.0/-1',
+  ],
+  LIMIT_SENDS_PER_NUMBER: [
+    '5',
+    '5/10',
+    '0/10m',
+    '-1/10m',
+    '5/10m/2',
+    '5/999ms',
+    '5/10m,',
+    '1/1m,1/1m,1/1m,1/1m',
+  ],
+  LIMIT_SENDS_PER_ADDRESS: ['thirty/10m', '30/', '/10m'],
+  LIMIT_CHECKS_PER_ADDRESS: ['60 / 10m', '1.5/10m'],
+  LIMIT_MODE: [
+    'off',
+    'monitor;cool_down',
+    'cool_down,nothing',
+    'Monitor',
+    'monitor,enforce',
+    'cool_down,monitor',
+  ],
+  BREAKER_MODE: ['off', 'cool_down'],
+  SPEND_CAP_PER_DAY: ['-1', '1e3', '$5', '1,000', '.5', 'NaN'],
+  SPEND_CAP_PER_COUNTRY: ['5.', 'Infinity'],
+  PRICES_FILE: ['a\0b'],
+  POLICY_FILE: ['a\0b'],
+  OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],
+  LIMIT_COOL_DOWN: ['0s', '999ms', '61m', '30', '30s,', '30s;60s', Array(11).fill('30s').join()],
+  BACKGROUND: ['true', 'On'],
+  METRICS_PORT: ['-1', '65536', 'http'],
+  DRAIN_TIMEOUT: ['0s', '6m', '10'],
+  DATA_DIR: ['a\0b'],
+  MIGRATE_ON_START: ['yes'],
+  LOG_LEVEL: ['verbose', 'INFO'],
+};
+
+describe('Environment', () => {
+  const names = Object.keys(new Environment());
+
+  it('declares one rule for every variable', () => {
+    const rules = rulesOf(Environment);
+    expect(Object.keys(rules).sort()).toEqual([...names].sort());
+    for (const rule of Object.values(rules)) expect(rule).not.toBe('');
+  });
+
+  it('has a test of a wrong value for every variable', () => {
+    expect(Object.keys(WRONG).sort()).toEqual([...names].sort());
+  });
+
+  const wrong = Object.entries(WRONG).flatMap(([name, values]) => values.map((value) => [name, value]));
+  it.each(wrong as [string, string][])('rejects %s=%j', (name, value) => {
+    const { faults } = configurationErrorOf({ ...TWILIO, SECRET: 's'.repeat(32), [name]: value });
+    expect(faults.filter((fault) => fault.rule.startsWith('must be '))).toEqual([
+      { name, rule: expect.any(String) },
+    ]);
+  });
+
+  it('reports every fault at once', () => {
+    const { faults, message } = configurationErrorOf(Object.fromEntries(wrong));
+    expect(faults.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(WRONG)));
+    for (const { name, rule } of faults) expect(message.split('\n')).toContain(`${name}: ${rule}`);
+  });
+
+  it('reports a fault in the words of the rule', () => {
+    expect(configurationErrorOf({ PORT: 'http' }).message).toBe(
+      'PORT: must be a whole number from 0 to 65535',
+    );
+    expect(rulesOf(Environment).PORT).toBe('a whole number from 0 to 65535');
+  });
+});

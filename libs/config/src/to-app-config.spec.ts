@@ -1,0 +1,137 @@
+import { TWILIO } from '../../../test/support/configuration.js';
+import { readConfig } from './read-config.js';
+
+const HTTP = { HTTP_SENDER_URL: 'https://gateway.example/send?to={{to}}' };
+const { TWILIO_FROM, TWILIO_AUTH_TOKEN, TWILIO_ACCOUNT_SID } = TWILIO;
+const TWILIO_API_KEY = `SK${'b'.repeat(32)}`;
+const TWILIO_API_SECRET = 'k'.repeat(32);
+
+describe('the message providers', () => {
+  it.each<[variables: Record<string, string>, provider: string, others: object]>([
+    [{}, 'inbox', { twilio: null, httpProvider: null }],
+    [HTTP, 'http', { twilio: null, httpProvider: expect.anything() }],
+    [{ ...HTTP, ...TWILIO }, 'twilio', { twilio: expect.anything(), httpProvider: expect.anything() }],
+    [
+      { ...HTTP, ...TWILIO, MESSAGE_SENDER: 'http' },
+      'http',
+      { twilio: expect.anything(), httpProvider: expect.anything() },
+    ],
+    [{ ...HTTP, ...TWILIO, MESSAGE_SENDER: 'inbox' }, 'inbox', { twilio: null, httpProvider: null }],
+  ])('from %j choose %s as the default', (variables, provider, others) => {
+    expect(readConfig(variables)).toMatchObject({ provider, ...others });
+  });
+
+  it.each([
+    [
+      'an auth token',
+      TWILIO,
+      { username: TWILIO_ACCOUNT_SID, password: TWILIO_AUTH_TOKEN, from: TWILIO_FROM },
+    ],
+    [
+      'an API key',
+      { TWILIO_ACCOUNT_SID, TWILIO_FROM, TWILIO_API_KEY, TWILIO_API_SECRET },
+      { username: TWILIO_API_KEY, password: TWILIO_API_SECRET, from: TWILIO_FROM },
+    ],
+    [
+      'an API key rather than an auth token',
+      { ...TWILIO, TWILIO_API_KEY, TWILIO_API_SECRET },
+      { username: TWILIO_API_KEY, password: TWILIO_API_SECRET, from: TWILIO_FROM },
+    ],
+    [
+      'a messaging service behind a proxy',
+      {
+        TWILIO_ACCOUNT_SID,
+        TWILIO_AUTH_TOKEN,
+        TWILIO_MESSAGING_SERVICE_SID: `MG${'c'.repeat(32)}`,
+        TWILIO_API_URL: 'http://proxy/twilio/',
+      },
+      {
+        username: TWILIO_ACCOUNT_SID,
+        password: TWILIO_AUTH_TOKEN,
+        messagingServiceSid: `MG${'c'.repeat(32)}`,
+        apiUrl: 'http://proxy/twilio',
+      },
+    ],
+  ])('authenticate to Twilio with %s', (_, variables, twilio) => {
+    expect(readConfig(variables).twilio).toEqual({
+      accountSid: TWILIO_ACCOUNT_SID,
+      from: null,
+      messagingServiceSid: null,
+      whatsapp: null,
+      callFrom: null,
+      feedback: false,
+      signingTokens: 'TWILIO_AUTH_TOKEN' in variables ? [TWILIO_AUTH_TOKEN] : [],
+      apiUrl: null,
+      ...twilio,
+    });
+  });
+
+  it('include the optional features of Twilio', () => {
+    const template = `HX${'d'.repeat(32)}`;
+    const { twilio } = readConfig({
+      ...TWILIO,
+      TWILIO_AUTH_TOKEN_SECONDARY: 'u'.repeat(32),
+      TWILIO_WHATSAPP_FROM: '+14155550101',
+      TWILIO_WHATSAPP_CONTENT_SID: template,
+      TWILIO_CALL_FROM: '+14155550102',
+      TWILIO_FEEDBACK: 'on',
+    });
+    expect(twilio).toMatchObject({
+      whatsapp: { from: '+14155550101', contentSid: template },
+      callFrom: '+14155550102',
+      feedback: true,
+      signingTokens: [TWILIO_AUTH_TOKEN, 'u'.repeat(32)],
+    });
+  });
+
+  it('leave Twilio out when the inbox is chosen', () => {
+    expect(readConfig({ ...TWILIO, MESSAGE_SENDER: 'inbox' }).twilio).toBeNull();
+  });
+
+  it('include the request to the HTTP gateway', () => {
+    const { httpProvider } = readConfig({
+      ...HTTP,
+      HTTP_SENDER_HEADERS: '{"Authorization": "Bearer x"}',
+      HTTP_SENDER_SUCCESS: '"status": *"ok"',
+      HTTP_SENDER_CHANNELS: 'sms,call',
+      HTTP_SENDER_ALLOW_PRIVATE: 'on',
+    });
+    expect(httpProvider).toEqual({
+      url: HTTP.HTTP_SENDER_URL,
+      method: 'POST',
+      headers: { Authorization: 'Bearer x' },
+      body: '{"to": "{{to}}", "text": "{{body}}"}',
+      success: '"status": *"ok"',
+      channels: ['sms', 'call'],
+      allowPrivate: true,
+    });
+  });
+});
+
+describe('the fallback', () => {
+  it.each<[text: string, routes: object[], waitMs: number]>([
+    ['sms>whatsapp>call@30s', [route('sms'), route('whatsapp'), route('call')], 30_000],
+    ['sms > sms:http', [route('sms'), route('sms', 'http')], 20_000],
+    ['sms:twilio>call@5m', [route('sms', 'twilio'), route('call')], 300_000],
+  ])('is read from %s', (FALLBACK, routes, waitMs) => {
+    const all = { ...HTTP, TWILIO_WHATSAPP_FROM: TWILIO_FROM, TWILIO_CALL_FROM: TWILIO_FROM };
+    expect(readConfig({ ...TWILIO, ...all, FALLBACK }).fallback).toEqual({ routes, waitMs });
+  });
+
+  function route(channel: string, provider: string | null = null) {
+    return { channel, provider };
+  }
+});
+
+describe('the test numbers', () => {
+  const TEST_PHONE_NUMBERS = '+15005550006=123456,+14155550100=98765432';
+
+  it('have codes and an end date', () => {
+    const { testNumbers } = readConfig({ TEST_PHONE_NUMBERS, TEST_PHONE_NUMBERS_UNTIL: '2027-01-31' });
+    expect(testNumbers).toEqual({
+      codes: { '+15005550006': '123456', '+14155550100': '98765432' },
+      until: Date.parse('2027-01-31T00:00:00Z'),
+    });
+    expect(readConfig({ TEST_PHONE_NUMBERS }).testNumbers.until).toBeNull();
+  });
+});
