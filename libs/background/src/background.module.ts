@@ -1,18 +1,6 @@
-import { type DynamicModule, Module } from '@nestjs/common';
-import { BackgroundOptions, BackgroundService } from './background.service.js';
-import { TaskQueue } from './task-queue.js';
+import { Module } from '@nestjs/common';
+import { BackgroundService } from './background.service.js';
 
-@Module({})
-export class BackgroundModule {
-  static forRoot(options: BackgroundOptions & { openQueue: () => TaskQueue }): DynamicModule {
-    return {
-      module: BackgroundModule,
-      providers: [
-        { provide: BackgroundOptions, useValue: options },
-        { provide: TaskQueue, useFactory: options.openQueue },
-        BackgroundService,
-      ],
-      exports: [BackgroundService],
-    };
-  }
-}
+/** Durable tasks. The application provides `TaskQueue` and `BackgroundOptions`. */
+@Module({ providers: [BackgroundService], exports: [BackgroundService] })
+export class BackgroundModule {}

@@ -1,5 +1,7 @@
 export { BackgroundModule } from './background.module.js';
-export { BackgroundOptions, BackgroundService, type TaskHandler } from './background.service.js';
+export { BackgroundOptions, BackgroundService } from './background.service.js';
 export { GiveUp, TryAgain } from './retries.js';
+export type { TaskHandler } from './run-task.js';
+export { TaskQueue } from './task-queue.js';
 export { migrateTaskQueue, PostgresTaskQueue } from './task-queue.postgres.js';
 export { RedisTaskQueue } from './task-queue.redis.js';

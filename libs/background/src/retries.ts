@@ -1,15 +1,15 @@
-/** How often a task is tried unless it says otherwise, the first time included. */
+/** The default number of tries of a task, the first one included. */
 export const TRIES = 5;
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8_000;
 const JITTER = 0.2;
 
-/** The task should be tried later. The message is kept in the queue: it may not hold secrets or phone numbers. */
+/** Asks for another try. The queue stores the message, so it must not contain secrets or phone numbers. */
 export class TryAgain extends Error {
-  /** No sooner than this. */
+  /** The shortest wait before the next try. */
   readonly afterMs: number;
-  /** What the next try is given instead of the task's data. */
+  /** Replaces the task's data for the next try. */
   readonly data?: object;
 
   constructor(reason: string, { afterMs = 0, data }: { afterMs?: number; data?: object } = {}) {
@@ -19,13 +19,14 @@ export class TryAgain extends Error {
   }
 }
 
-/** The task will never work. The message is kept in logs: it may not hold secrets or phone numbers. */
+/** Ends the task without another try. The message is logged, so it must not contain secrets or phone numbers. */
 export class GiveUp extends Error {}
 
 /**
- * Exponential back-off with jitter, so that what failed together does not come back together.
+ * Returns the wait before the next try: exponential back-off, with jitter so that tasks that failed together do not
+ * all retry together.
  *
- * @param triesMade one after the first.
+ * @param triesMade 1 after the first try.
  * @param random a number from 0 to 1.
  */
 export function backOffMs(triesMade: number, error?: Error, random = Math.random()): number {

@@ -1,16 +1,18 @@
+import { Injectable } from '@nestjs/common';
 import { Queue, Worker } from 'bullmq';
-import { connectRedis, patientOptions, quickOptions } from '#redis';
+import { connectRedis, patientOptions, quickOptions, RedisOptions } from '#redis';
 import { QUEUE_NAME, type TaskProcessor, TaskQueue, type TaskWorkerOptions } from './task-queue.js';
 
 const PREFIX = 'latchkey:queue';
 
+@Injectable()
 export class RedisTaskQueue extends TaskQueue {
   readonly concurrency = 50;
   readonly queue: Queue;
   private readonly producer;
   private readonly consumer;
 
-  constructor(url: string) {
+  constructor({ url }: RedisOptions) {
     super();
     this.producer = connectRedis(url, quickOptions);
     this.consumer = connectRedis(url, { ...patientOptions, lazyConnect: true });
@@ -21,12 +23,12 @@ export class RedisTaskQueue extends TaskQueue {
     return new Worker(QUEUE_NAME, process, { ...options, connection: this.consumer, prefix: PREFIX });
   }
 
-  /** Nothing to wait for: a Redis that is away at the start is joined when it comes. */
+  /** Resolves at once: a Redis that is down at the start is connected to when it is up. */
   async ready(): Promise<void> {}
 
   async close(): Promise<void> {
     const closed = this.queue.close();
-    // To close what was never ready BullMQ would wait until it is.
+    // BullMQ waits for a connection that was never ready before it closes it.
     if (this.producer.status !== 'ready') this.producer.disconnect();
     await closed.catch(() => {});
     this.producer.disconnect();

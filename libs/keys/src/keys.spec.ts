@@ -10,36 +10,36 @@ import { DataSource } from 'typeorm';
 import { Unavailable } from '#errors';
 import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { times } from '../../../test/support/repeat.js';
+import { DataKeyEntity } from './data-key.entity.js';
 import { DataKeyRepository, WrongSecret } from './data-key.repository.js';
+import { developmentSecret } from './development-secret.js';
 import { Keys, nameSecret, seal, unseal } from './keys.js';
-import { madeUpSecret } from './made-up-secret.js';
 
 const NUMBER = '+14155550123';
 const old = nameSecret('the secret of last year, long enough');
 const current = nameSecret('the secret of this year, long enough');
 
-const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
-
 describe('seal', () => {
   const key = randomBytes(32);
 
-  it.each(['', NUMBER, 'é'.repeat(1_000)])('hides %j from all but the key', (plaintext) => {
+  it.each(['', NUMBER, 'é'.repeat(1_000)])('encrypts %j so that only the key can decrypt it', (plaintext) => {
     const sealed = seal(key, Buffer.from(plaintext), 'here');
     expect(unseal(key, sealed, 'here').toString()).toBe(plaintext);
     expect(() => unseal(randomBytes(32), sealed, 'here')).toThrow();
     if (plaintext) expect(sealed.includes(plaintext)).toBe(false);
   });
 
-  it('seals the same differently each time', () => {
+  it('seals the same text differently each time', () => {
     const sealed = times(10, () => seal(key, Buffer.from(NUMBER), 'here').toString('hex'));
     expect(new Set(sealed).size).toBe(10);
   });
 
-  it('opens in its own context only', () => {
+  it('unseals only in the same context', () => {
     expect(() => unseal(key, seal(key, Buffer.from(NUMBER), 'here'), 'there')).toThrow();
   });
 
-  it('notices one changed bit, wherever it is', () => {
+  it('rejects any changed bit', () => {
     const sealed = seal(key, Buffer.from(NUMBER), 'here');
     for (let bit = 0; bit < sealed.length * 8; bit += 1) {
       const changed = Buffer.from(sealed);
@@ -48,7 +48,7 @@ describe('seal', () => {
     }
   });
 
-  it.each(['', NUMBER])('notices that the end of a sealed %j is missing', (plaintext) => {
+  it.each(['', NUMBER])('rejects a truncated sealed %j', (plaintext) => {
     const sealed = seal(key, Buffer.from(plaintext), 'here');
     for (let length = 0; length < sealed.length; length += 1)
       expect(() => unseal(key, sealed.subarray(0, length), 'here')).toThrow();
@@ -59,24 +59,24 @@ describe('Keys', () => {
   const dataKey = randomBytes(32);
   const keys = new Keys(dataKey, current);
 
-  it('reads a number again that it sealed', () => {
+  it('unseals a phone number that it sealed', () => {
     const sealed = keys.seal(NUMBER);
     expect(keys.unseal(sealed)).toBe(NUMBER);
     expect(keys.seal(NUMBER)).not.toBe(sealed);
     expect(() => new Keys(randomBytes(32), current).unseal(sealed)).toThrow();
   });
 
-  it('finds a number by an index that stays the same, whatever the secret', () => {
-    expect(keys.indexOf(NUMBER)).toBe(keys.indexOf(NUMBER));
-    expect(new Keys(dataKey, old).indexOf(NUMBER)).toBe(keys.indexOf(NUMBER));
+  it('returns the same phone index after the secret was replaced', () => {
+    expect(keys.phoneIndexOf(NUMBER)).toBe(keys.phoneIndexOf(NUMBER));
+    expect(new Keys(dataKey, old).phoneIndexOf(NUMBER)).toBe(keys.phoneIndexOf(NUMBER));
   });
 
-  it('gives each number, and each data key, an index of its own', () => {
-    expect(keys.indexOf('+14155550124')).not.toBe(keys.indexOf(NUMBER));
-    expect(new Keys(randomBytes(32), current).indexOf(NUMBER)).not.toBe(keys.indexOf(NUMBER));
+  it('returns different phone indexes for different numbers and different data keys', () => {
+    expect(keys.phoneIndexOf('+14155550124')).not.toBe(keys.phoneIndexOf(NUMBER));
+    expect(new Keys(randomBytes(32), current).phoneIndexOf(NUMBER)).not.toBe(keys.phoneIndexOf(NUMBER));
   });
 
-  it('binds the key of a code to the secret, the verification and the number', () => {
+  it('binds the key of a code to the secret, the verification and the phone number', () => {
     const both = new Keys(dataKey, current, old);
     const codeKeys = [
       both.codeKey(current.id, 'a', NUMBER),
@@ -89,7 +89,7 @@ describe('Keys', () => {
     expect(both.secretId).toBe(current.id);
   });
 
-  it('cannot make the key of a code whose secret it was not given', () => {
+  it('throws Unavailable for the key of a code under a secret that it does not have', () => {
     expect(() => keys.codeKey(old.id, 'a', NUMBER)).toThrow(Unavailable);
   });
 });
@@ -101,8 +101,14 @@ describe('DataKeyRepository', () => {
 
   beforeAll(async () => {
     server = await freshDatabase();
-    source = await new DataSource({ type: 'postgres', url: server.url, poolSize: 10 }).initialize();
-    dataKeys = new DataKeyRepository(new Database(source));
+    source = new DataSource({
+      type: 'postgres',
+      url: server.url,
+      entities: [DataKeyEntity],
+      poolSize: 10,
+    });
+    await source.initialize();
+    dataKeys = new DataKeyRepository(new Database(source), source.getRepository(DataKeyEntity));
   });
   beforeEach(() => server.query('delete from data_keys'));
   afterAll(async () => {
@@ -110,14 +116,14 @@ describe('DataKeyRepository', () => {
     await server.drop();
   });
 
-  it('makes one key, however many start at once', async () => {
+  it('creates one key when many processes start at once', async () => {
     const loaded = await Promise.all(times(10, () => dataKeys.load(current, null)));
     expect(new Set(loaded.map((key) => key.toString('hex'))).size).toBe(1);
     expect(loaded[0]).toHaveLength(32);
     expect(await dataKeys.load(current, null)).toEqual(loaded[0]);
   });
 
-  it('keeps the key sealed', async () => {
+  it('stores the key sealed', async () => {
     const dataKey = await dataKeys.load(current, null);
     const [row] = await server.query<{ dump: string }>('select k::text as dump from data_keys k');
     expect(row?.dump).toContain(current.id);
@@ -125,7 +131,7 @@ describe('DataKeyRepository', () => {
     expect(row?.dump).not.toContain(current.bytes.toString('hex'));
   });
 
-  it('hands the key over from one secret to the next, so that old numbers stay readable', async () => {
+  it('seals the key under the new secret, so that old numbers stay readable', async () => {
     const sealed = new Keys(await dataKeys.load(old, null), old).seal(NUMBER);
     const duringRotation = await Promise.all(times(10, () => dataKeys.load(current, old)));
     for (const dataKey of duringRotation) expect(new Keys(dataKey, current, old).unseal(sealed)).toBe(NUMBER);
@@ -134,7 +140,7 @@ describe('DataKeyRepository', () => {
     await expect(dataKeys.load(old, null)).rejects.toThrow(WrongSecret);
   });
 
-  it('refuses another secret, and forgets nothing because of it', async () => {
+  it('rejects a wrong secret and keeps the stored key', async () => {
     const dataKey = await dataKeys.load(old, null);
     await expect(dataKeys.load(current, null)).rejects.toThrow(WrongSecret);
     await expect(dataKeys.load(current, nameSecret('a third one'))).rejects.toThrow(WrongSecret);
@@ -142,7 +148,7 @@ describe('DataKeyRepository', () => {
   });
 });
 
-describe('madeUpSecret', () => {
+describe('developmentSecret', () => {
   let directory: string;
 
   beforeEach(() => {
@@ -150,34 +156,34 @@ describe('madeUpSecret', () => {
   });
   afterEach(() => rmSync(join(directory, '..'), { recursive: true }));
 
-  it('makes one secret, and keeps it where only its owner can read it', () => {
-    const secret = madeUpSecret(directory);
+  it('generates one secret, in a file that only its owner can read', () => {
+    const secret = developmentSecret(directory);
     expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
-    expect(madeUpSecret(directory)).toBe(secret);
+    expect(developmentSecret(directory)).toBe(secret);
     expect(readdirSync(directory)).toEqual(['secret']);
     expect(statSync(join(directory, 'secret')).mode & 0o777).toBe(0o600);
   });
 
-  it('makes another one elsewhere', () => {
-    expect(madeUpSecret(join(directory, 'a'))).not.toBe(madeUpSecret(join(directory, 'b')));
+  it('generates a different secret in each directory', () => {
+    expect(developmentSecret(join(directory, 'a'))).not.toBe(developmentSecret(join(directory, 'b')));
   });
 
-  it('makes one secret for processes that start together', async () => {
+  it('generates one secret for processes that start together', async () => {
     const processes = times(4, () => startProcess());
     await Promise.all(processes.map(({ stdout }) => once(stdout, 'readable')));
     for (const { stdin } of processes) stdin.end();
-    const said = await Promise.all(processes.map(({ stdout }) => text(stdout)));
+    const outputs = await Promise.all(processes.map(({ stdout }) => text(stdout)));
 
-    expect(said).toEqual(times(4, () => `ready\n${madeUpSecret(directory)}\n`));
+    expect(outputs).toEqual(times(4, () => `ready\n${developmentSecret(directory)}\n`));
     expect(readdirSync(directory)).toEqual(['secret']);
   });
 
-  /** Says that it is ready, then makes a secret as soon as its standard input ends. */
+  /** Prints "ready", then reads the secret as soon as its standard input ends. */
   function startProcess(): ChildProcessByStdio<Writable, Readable, null> {
     const typescript = join(import.meta.dirname, '../../../test/support/typescript.cjs');
     const program = `
-      const { madeUpSecret } = require(${JSON.stringify(join(import.meta.dirname, 'made-up-secret.ts'))});
-      process.stdin.resume().on('end', () => console.log(madeUpSecret(${JSON.stringify(directory)})));
+      const { developmentSecret } = require(${JSON.stringify(join(import.meta.dirname, 'development-secret.ts'))});
+      process.stdin.resume().on('end', () => console.log(developmentSecret(${JSON.stringify(directory)})));
       console.log('ready');`;
     return spawn(process.execPath, ['--require', typescript, '--eval', program], {
       stdio: ['pipe', 'pipe', 'inherit'],

@@ -4,24 +4,24 @@ import { Unavailable } from '#errors';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** A secret of the operator's together with the short public name that records refer to it by. */
+/** The operator's secret, with the short public id by which records refer to it. */
 export interface NamedSecret {
   readonly id: string;
   readonly bytes: Buffer;
 }
 
-/** The id is one-way: it can stand in a database column without weakening the secret. */
+/** Names a secret by a one-way id, which can be stored in a database column without weakening the secret. */
 export function nameSecret(secret: string): NamedSecret {
   const bytes = Buffer.from(secret, 'utf8');
   return { id: derive(bytes, 'secret id', 6).toString('hex'), bytes };
 }
 
-/** HKDF-SHA-256 (RFC 5869): one secret, as many independent keys as there are purposes. */
+/** HKDF-SHA-256 (RFC 5869): derives an independent key for each purpose from one secret. */
 export function derive(secret: Buffer, purpose: string, bytes = 32): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', `latchkey/${purpose}`, bytes));
 }
 
-/** AES-256-GCM (NIST SP 800-38D): nonce, tag, ciphertext. `context` must be the same when it is opened. */
+/** AES-256-GCM (NIST SP 800-38D): nonce, tag, ciphertext. `context` must be the same when it is unsealed. */
 export function seal(key: Buffer, plaintext: Buffer, context: string): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
@@ -29,10 +29,10 @@ export function seal(key: Buffer, plaintext: Buffer, context: string): Buffer {
   return Buffer.concat([nonce, cipher.getAuthTag(), ciphertext]);
 }
 
-/** @throws when the key or the context is another one, or a bit was changed. */
+/** @throws when the key or the context differs, or a bit was changed. */
 export function unseal(key: Buffer, sealed: Buffer, context: string): Buffer {
   const nonce = sealed.subarray(0, NONCE_BYTES);
-  // Without the length a tag cut down to four bytes would do.
+  // Without authTagLength Node accepts a tag truncated to four bytes.
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
     .setAAD(Buffer.from(context))
     .setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
@@ -40,8 +40,8 @@ export function unseal(key: Buffer, sealed: Buffer, context: string): Buffer {
 }
 
 /**
- * What the operator's secret unlocks. Phone numbers are long-lived, so they hang on a data key that a new
- * SECRET merely wraps anew; codes live for minutes, so they hang on SECRET itself.
+ * The keys derived from SECRET. Phone numbers are long-lived: their keys derive from the data key, which is only
+ * wrapped again when SECRET is replaced. Codes live for minutes: their keys derive from SECRET itself.
  */
 export class Keys {
   private readonly sealingKey: Buffer;
@@ -56,35 +56,35 @@ export class Keys {
     this.indexKey = derive(dataKey, 'phone number index');
   }
 
-  /** Names the secret that new codes are derived from. */
+  /** The id of the secret that new codes are derived from. */
   get secretId(): string {
     return this.current.id;
   }
 
-  /** A key for one purpose that outlives SECRET: what it signed stays good when SECRET is replaced. */
+  /** Returns a key for one purpose. It derives from the data key, so signatures stay valid when SECRET is replaced. */
   purposeKey(purpose: string): Buffer {
     return derive(this.dataKey, purpose);
   }
 
-  /** The same for the same number, and only for it; says nothing about the number without the key. */
-  indexOf(phoneNumber: string): string {
+  /** Returns the phone index: a keyed hash that finds a phone number without revealing it. */
+  phoneIndexOf(phoneNumber: string): string {
     return createHmac('sha256', this.indexKey).update(phoneNumber).digest('base64url');
   }
 
-  /** @param context what it is: nothing can be opened as something else. */
+  /** @param context the kind of text: it cannot be unsealed as another kind. */
   seal(text: string, context = 'phone number'): string {
     return seal(this.sealingKey, Buffer.from(text), context).toString('base64url');
   }
 
-  /** @throws when it was changed, or is something else. */
+  /** @throws when the text was changed or sealed in another context. */
   unseal(sealed: string, context = 'phone number'): string {
     return unseal(this.sealingKey, Buffer.from(sealed, 'base64url'), context).toString();
   }
 
   /**
-   * The key of one verification's code, bound to its id and its number.
+   * Returns the key of one verification's code, bound to its id and phone number.
    *
-   * @throws Unavailable when the code was made under a secret this process was not given.
+   * @throws Unavailable when the code derives from a secret that this process does not have.
    */
   codeKey(secretId: string, verificationId: string, phoneNumber: string): Buffer {
     const secret = [this.current, this.previous].find((candidate) => candidate?.id === secretId);

@@ -5,16 +5,16 @@ import { freshDatabase, type TestDatabase } from '../../../test/support/database
 import { TcpProxy } from '../../../test/support/proxy.js';
 import { waitFor } from '../../../test/support/wait.js';
 import { Database, type Transaction } from './database.js';
-import { PostgresModule } from './postgres.module.js';
+import { PostgresModule, PostgresOptions } from './postgres.module.js';
 
 const statement = (text: string) => ({ name: text, text });
 
-/** Fails on the server with the given SQLSTATE. */
+/** Returns a statement that fails on the server with the SQLSTATE. */
 const failing = (code: string) => `do $$ begin raise exception using errcode = '${code}'; end $$`;
 
 const LOST = ['08006', '57P01', '40001', '40P01'];
-const NOT_NOW = ['08001', '53200', '53300', '55P03', '57014', '57P03', '58030', '25006', ...LOST];
-const OUR_FAULT = ['42601', '42P01', '23505', '22P02', '25001', 'XX000', 'P0001'];
+const UNAVAILABLE = ['08001', '53200', '53300', '55P03', '57014', '57P03', '58030', '25006', ...LOST];
+const BUGS = ['42601', '42P01', '23505', '22P02', '25001', 'XX000', 'P0001'];
 
 describe('Database', () => {
   let server: TestDatabase;
@@ -26,7 +26,14 @@ describe('Database', () => {
     server = await freshDatabase();
     await server.query('create table notes (text text)');
     wire = await TcpProxy.before(server.url);
-    module = await Test.createTestingModule({ imports: [PostgresModule.forRoot(wire.url)] }).compile();
+    const provided = [{ provide: PostgresOptions, useValue: { url: wire.url } }];
+    const options = {
+      global: true,
+      module: class Options {},
+      providers: provided,
+      exports: [PostgresOptions],
+    };
+    module = await Test.createTestingModule({ imports: [options, PostgresModule] }).compile();
     database = module.get(Database);
   });
   const closers: (() => Promise<unknown>)[] = [];
@@ -45,14 +52,14 @@ describe('Database', () => {
   const notes = async () =>
     (await server.query<{ text: string }>('select text from notes')).map((n) => n.text);
 
-  /** Ends the connection that the transaction is on, the way an operator or a restart would. */
+  /** Terminates the connection of the transaction, as an operator or a restart does. */
   async function kill(transaction: Transaction): Promise<void> {
     const [{ pid }] = await transaction.query('select pg_backend_pid() pid');
     await server.query('select pg_terminate_backend($1)', [pid]);
-    await waitFor('the news of it', () => transaction.queryRunner?.isReleased);
+    await waitFor('the release of the connection', () => transaction.queryRunner?.isReleased);
   }
 
-  /** What a piece of work came to, and how often it was begun. */
+  /** Runs a transaction. Returns its result or error, and the number of times that it was started. */
   async function transact(work: (transaction: Transaction, round: number) => Promise<unknown>) {
     let rounds = 0;
     const outcome = await database
@@ -65,32 +72,57 @@ describe('Database', () => {
   }
 
   describe('run', () => {
-    it('gives the rows', async () => {
+    it('returns the rows', async () => {
       const rows = await database.run(statement('select $1::int + 1 as sum'), [41]);
       expect(rows).toEqual([{ sum: 42 }]);
     });
 
-    it.each(NOT_NOW)('takes %s for "not now"', async (code) => {
+    it.each(UNAVAILABLE)('throws Unavailable for SQLSTATE %s', async (code) => {
       await expect(database.run(statement(failing(code)))).rejects.toThrow(Unavailable);
     });
 
-    it.each(OUR_FAULT)('takes %s for what it is', async (code) => {
+    it.each(BUGS)('throws the original error for SQLSTATE %s', async (code) => {
       await expect(database.run(statement(failing(code)))).rejects.toMatchObject({ code });
     });
 
-    it('does not excuse a statement that is wrong', async () => {
+    it('throws the original error for a syntax error', async () => {
       await expect(database.run(statement('selekt 1'))).rejects.toThrow('syntax error');
     });
 
-    it('keeps the cause for the log, not for the client', async () => {
+    it('keeps the cause of Unavailable out of its message', async () => {
       const error = await database.run(statement(failing('53200'))).catch((e: unknown) => e);
       expect(error).toMatchObject({ dependency: 'postgres', cause: { code: '53200' } });
       expect((error as Error).message).not.toContain('53200');
     });
   });
 
+  describe('answerOf', () => {
+    const query = (text: string) => database.answerOf(module.get(DataSource).query(text));
+
+    it('returns the answer', async () => {
+      expect(await query('select 42 as answer')).toEqual([{ answer: 42 }]);
+    });
+
+    it.each(UNAVAILABLE)('throws Unavailable for SQLSTATE %s', async (code) => {
+      await expect(query(failing(code))).rejects.toThrow(Unavailable);
+    });
+
+    it.each(BUGS)('throws the original error for SQLSTATE %s', async (code) => {
+      await expect(query(failing(code))).rejects.toMatchObject({ driverError: { code } });
+    });
+
+    it.each(['cut', 'blackHole'] as const)(
+      'throws Unavailable while Postgres is down (%s)',
+      async (trouble) => {
+        await query('select 1');
+        wire[trouble]();
+        await expect(query('select 1')).rejects.toThrow(Unavailable);
+      },
+    );
+  });
+
   describe('transaction', () => {
-    it('keeps all that was done', async () => {
+    it('commits its work', async () => {
       const { outcome, rounds } = await transact(async (transaction) => {
         await transaction.query(`insert into notes values ('a'), ('b')`);
         return 'done';
@@ -98,20 +130,20 @@ describe('Database', () => {
       expect([outcome, rounds, await notes()]).toEqual(['done', 1, ['a', 'b']]);
     });
 
-    it('keeps nothing, and passes the error on untouched, when the work refuses', async () => {
-      const refusal = new CodeRejected(3);
+    it('rolls back and throws the same error when the work throws', async () => {
+      const failure = new CodeRejected(3);
       const { outcome, rounds } = await transact(async (transaction) => {
         await transaction.query(`insert into notes values ('a')`);
-        throw refusal;
+        throw failure;
       });
-      expect(outcome).toBe(refusal);
+      expect(outcome).toBe(failure);
       expect([rounds, await notes()]).toEqual([1, []]);
     });
 
-    it('does not try again what is unavailable for another reason', async () => {
-      const refusal = new Unavailable('redis');
-      const { outcome, rounds } = await transact(() => Promise.reject(refusal));
-      expect(outcome).toBe(refusal);
+    it('is not retried when another dependency is unavailable', async () => {
+      const failure = new Unavailable('redis');
+      const { outcome, rounds } = await transact(() => Promise.reject(failure));
+      expect(outcome).toBe(failure);
       expect(rounds).toBe(1);
     });
 
@@ -121,7 +153,7 @@ describe('Database', () => {
       ['the commit', async () => {}],
     ];
 
-    it.each(rest)('is tried once more when its connection was killed before %s', async (_, goOn) => {
+    it.each(rest)('is retried once when its connection was killed before %s', async (_, goOn) => {
       const { outcome, rounds } = await transact(async (transaction, round) => {
         await transaction.query('insert into notes values ($1)', [`round ${round}`]);
         if (round === 1) await kill(transaction);
@@ -131,7 +163,7 @@ describe('Database', () => {
       expect([outcome, rounds, await notes()]).toEqual(['done', 2, ['round 2']]);
     });
 
-    it.each(rest)('is given up when its connection is killed twice before %s', async (_, goOn) => {
+    it.each(rest)('throws Unavailable when its connection is killed twice before %s', async (_, goOn) => {
       const { outcome, rounds } = await transact(async (transaction) => {
         await kill(transaction);
         await goOn(transaction);
@@ -140,7 +172,7 @@ describe('Database', () => {
       expect(rounds).toBe(2);
     });
 
-    it('is tried once more when its connection is killed during a statement', async () => {
+    it('is retried once when its connection is killed during a statement', async () => {
       const { outcome, rounds } = await transact(async (transaction, round) => {
         await transaction.query('insert into notes values ($1)', [`round ${round}`]);
         if (round === 1) await transaction.query('select pg_terminate_backend(pg_backend_pid())');
@@ -149,7 +181,7 @@ describe('Database', () => {
       expect([outcome, rounds, await notes()]).toEqual(['done', 2, ['round 2']]);
     });
 
-    it('is tried once more when the wire broke', async () => {
+    it('is retried once when the network connection broke', async () => {
       const { outcome, rounds } = await transact(async (transaction, round) => {
         if (round === 1) wire.cut();
         const answer = transaction.query('select 1');
@@ -160,7 +192,7 @@ describe('Database', () => {
       expect([outcome, rounds]).toEqual(['done', 2]);
     });
 
-    it.each(LOST)('is tried once more after %s', async (code) => {
+    it.each(LOST)('is retried once after SQLSTATE %s', async (code) => {
       const { outcome, rounds } = await transact(async (transaction, round) => {
         if (round === 1) await transaction.query(failing(code));
         return 'done';
@@ -168,36 +200,39 @@ describe('Database', () => {
       expect([outcome, rounds]).toEqual(['done', 2]);
     });
 
-    it.each(LOST)('is given up after %s twice', async (code) => {
+    it.each(LOST)('throws Unavailable after SQLSTATE %s twice', async (code) => {
       const { outcome, rounds } = await transact((transaction) => transaction.query(failing(code)));
       expect(outcome).toBeInstanceOf(Unavailable);
       expect(rounds).toBe(2);
     });
 
-    it.each(NOT_NOW.filter((code) => !LOST.includes(code)))('is not tried again after %s', async (code) => {
-      const { outcome, rounds } = await transact((transaction) => transaction.query(failing(code)));
-      expect(outcome).toBeInstanceOf(Unavailable);
-      expect(rounds).toBe(1);
-    });
+    it.each(UNAVAILABLE.filter((code) => !LOST.includes(code)))(
+      'throws Unavailable without a retry after SQLSTATE %s',
+      async (code) => {
+        const { outcome, rounds } = await transact((transaction) => transaction.query(failing(code)));
+        expect(outcome).toBeInstanceOf(Unavailable);
+        expect(rounds).toBe(1);
+      },
+    );
 
-    it('is not tried again when it is wrong', async () => {
+    it('is not retried after a syntax error', async () => {
       const { outcome, rounds } = await transact((transaction) => transaction.query('selekt 1'));
       expect((outcome as Error).message).toMatch('syntax error');
       expect(rounds).toBe(1);
     });
   });
 
-  describe('a server in trouble', () => {
-    it('is unavailable while it takes too long', async () => {
+  describe('Postgres in trouble', () => {
+    it('is unavailable for a statement that takes too long', async () => {
       const slow = await database.run(statement('select pg_sleep(60)')).catch((e: unknown) => e);
       expect(slow).toBeInstanceOf(Unavailable);
-      expect(slow).toMatchObject({ cause: { code: '57014' } }); // the server itself gave up
+      expect(slow).toMatchObject({ cause: { code: '57014' } }); // canceled by the server itself
       const { outcome, rounds } = await transact((transaction) => transaction.query('select pg_sleep(60)'));
       expect(outcome).toBeInstanceOf(Unavailable);
       expect(rounds).toBe(1);
     });
 
-    it('is unavailable while it is away, and available again when it is back', async () => {
+    it('is unavailable while it is down, and available again when it is up', async () => {
       wire.cut();
       await expect(database.ping()).rejects.toThrow(Unavailable);
       expect((await transact((transaction) => transaction.query('select 1'))).outcome).toBeInstanceOf(
@@ -207,13 +242,13 @@ describe('Database', () => {
       await database.ping();
     });
 
-    it('is unavailable while it says nothing at all', async () => {
+    it('is unavailable while it does not respond', async () => {
       await database.ping();
       wire.blackHole();
       await expect(database.ping()).rejects.toThrow(Unavailable);
     });
 
-    it('is unavailable while it only reads', async () => {
+    it('is unavailable for writes while it is read-only', async () => {
       const [row] = await server.query<{ name: string }>('select current_database() as name');
       await server.query(`alter database ${row?.name} set default_transaction_read_only = on`);
       const reader = new Database(await connected(server.url));
@@ -223,7 +258,7 @@ describe('Database', () => {
       await expect(reader.transaction((t) => t.query(insert))).rejects.toThrow(Unavailable);
     });
 
-    it('is unavailable while all connections are taken', async () => {
+    it('is unavailable while all connections are in use', async () => {
       const busy = new Database(await connected(server.url, { poolSize: 1, connectTimeoutMS: 200 }));
       await busy.transaction(async () => {
         await expect(busy.ping()).rejects.toThrow(Unavailable);
@@ -232,7 +267,7 @@ describe('Database', () => {
       await busy.ping();
     });
 
-    it('is not asked for a connection again when it did not give one in time', async () => {
+    it('is asked only once for a connection when it did not give one in time', async () => {
       const hanging = await TcpProxy.before(server.url);
       closers.push(() => hanging.close());
       const source = await connected(hanging.url, { connectTimeoutMS: 200 });
@@ -245,7 +280,7 @@ describe('Database', () => {
       expect(tries).toHaveBeenCalledTimes(1);
     });
 
-    it('is unavailable when its connections were given up', async () => {
+    it('is unavailable after its pool was closed', async () => {
       const source = await new DataSource({ type: 'postgres', url: server.url }).initialize();
       const orphan = new Database(source);
       await orphan.pool.end();
@@ -254,7 +289,7 @@ describe('Database', () => {
     });
   });
 
-  /** A data source of its own, which ends with the test. */
+  /** Opens a data source of its own, closed after the test. */
   async function connected(url: string, options: { poolSize?: number; connectTimeoutMS?: number } = {}) {
     const source = await new DataSource({ type: 'postgres', url, ...options }).initialize();
     closers.push(() => source.destroy());

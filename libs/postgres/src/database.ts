@@ -10,44 +10,64 @@ import {
 } from 'typeorm';
 import { AppError, Unavailable } from '#errors';
 
-/** Work that is done whole or not at all. */
+/** The entity manager of a transaction: its work is committed whole or rolled back. */
 export type Transaction = EntityManager;
 
-/** A statement by name: Postgres plans it once per connection. */
+/** A prepared statement: Postgres parses and plans a name once per connection. */
 export interface Statement {
   readonly name: string;
   readonly text: string;
 }
 
 /**
- * The connection was lost before the answer, or two transactions got in each other's way: worth one more try.
- * A time-out is not: whoever asked has waited long enough.
+ * The connection was lost before the answer, or two transactions conflicted: worth one more try.
+ * A time-out is not: the caller has waited long enough.
  */
 const RETRIED = new Set(['08006', '57P01', '40001', '40P01', 'ECONNRESET', 'EPIPE']);
 const CONNECTION_LOST = /^Connection terminated( unexpectedly)?$/;
 
-/** TypeORM's words for a connection that was lost between two statements of a transaction. */
+/** TypeORM's errors for a connection that was lost between two statements of a transaction. */
 const RELEASED = [QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError];
 
-/** SQLSTATE classes that say "not now" rather than "wrong": connection, resources, not in the needed state, operator, system, conflict. */
-const AWAY = new Set(['08', '53', '55', '57', '58', '40']);
+/**
+ * SQLSTATE classes that mean "not now" rather than "wrong": connection, insufficient resources, object not in
+ * prerequisite state, operator intervention, system error, transaction rollback.
+ */
+const UNAVAILABLE = new Set(['08', '53', '55', '57', '58', '40']);
 const READ_ONLY = '25006';
 
-/** Postgres as the rest sees it: statements, transactions, and one error when it does not answer. */
+/** Access to Postgres: prepared statements, repository calls, transactions, and one error when it does not answer. */
 @Injectable()
 export class Database {
   constructor(@InjectDataSource() private readonly source: DataSource) {}
 
-  /** The pool below TypeORM, for libraries that bring SQL of their own. */
+  /** The driver's pool below TypeORM, for libraries that run SQL of their own. */
   get pool(): pg.Pool {
     return (this.source.driver as unknown as { master: pg.Pool }).master;
   }
 
-  /** @throws Unavailable */
+  /**
+   * Runs a prepared statement on the driver's pool, without TypeORM: see docs/decisions/0018.
+   *
+   * @throws Unavailable
+   */
   async run<Row extends pg.QueryResultRow>(statement: Statement, values: unknown[] = []): Promise<Row[]> {
     try {
       const { rows } = await this.pool.query<Row>({ ...statement, values });
       return rows;
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+
+  /**
+   * Waits for a call of a TypeORM repository outside a transaction.
+   *
+   * @throws Unavailable
+   */
+  async answerOf<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
     } catch (error) {
       throw explained(error);
     }
@@ -59,7 +79,8 @@ export class Database {
   }
 
   /**
-   * Tried once more when the first try was lost, so the work must give the same result when it is done twice.
+   * Runs work in a transaction, and once more when the connection was lost or another transaction conflicted.
+   * So the work must give the same result when it runs twice.
    *
    * @throws Unavailable
    */
@@ -84,16 +105,17 @@ function isWorthARetry(error: unknown): boolean {
   return code ? RETRIED.has(code) : CONNECTION_LOST.test(message);
 }
 
+/** Returns Unavailable for an error that means "not now". Any other error is a bug, and returned unchanged. */
 function explained(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const cause = driverError(error);
   const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : '';
-  const away =
-    isReleased(error) || isConnectionError(error) || AWAY.has(code.slice(0, 2)) || code === READ_ONLY;
-  return away ? new Unavailable('postgres', { cause: error }) : error;
+  const isUnavailable =
+    isReleased(error) || isConnectionError(error) || UNAVAILABLE.has(code.slice(0, 2)) || code === READ_ONLY;
+  return isUnavailable ? new Unavailable('postgres', { cause: error }) : error;
 }
 
-/** What pg reports about a connection carries no SQLSTATE of the server's. */
+/** pg reports connection errors without an SQLSTATE. */
 function isConnectionError(error: unknown): boolean {
   const cause = driverError(error);
   if (cause instanceof pg.DatabaseError || !types.isNativeError(cause)) return false;

@@ -10,7 +10,7 @@ export interface Binaries {
   readonly pgCtl: string;
 }
 
-/** Finds the programs which npm installed for this platform, as an optional dependency. */
+/** Finds the programs that npm installed for this platform, as an optional dependency. */
 export async function findBinaries(): Promise<Binaries> {
   const root = await realpath(packageRoot());
   await restoreLinks(root);
@@ -25,13 +25,13 @@ function packageRoot(): string {
     return dirname(dirname(entry));
   } catch (cause) {
     throw new Error(
-      `There is no Postgres for ${platform} in node_modules: set DATABASE_URL to a server of yours, or, if npm left out optional dependencies, install them`,
+      `No embedded Postgres for ${platform} is installed: set DATABASE_URL, or install npm's optional dependencies if they were left out`,
       { cause },
     );
   }
 }
 
-/** A package on npm cannot hold symbolic links. Its install script makes them, where such scripts may run. */
+/** Creates the symbolic links that an npm package cannot contain, because its install script may not have run. */
 async function restoreLinks(root: string): Promise<void> {
   const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
@@ -40,10 +40,10 @@ async function restoreLinks(root: string): Promise<void> {
     try {
       await symlink(relative(dirname(link), join(root, source)), link);
     } catch (cause) {
-      // Another process may have been faster; a read-only node_modules is no fault once the links are there.
+      // Another process may have created it first. A read-only node_modules is fine if the links exist.
       if (!existsSync(link)) {
         throw new Error(
-          `Postgres needs the link ${link}, which cannot be made: run npm ci with install scripts, or set DATABASE_URL`,
+          `Cannot create the link ${link}, which Postgres needs: run npm ci with install scripts, or set DATABASE_URL`,
           { cause },
         );
       }

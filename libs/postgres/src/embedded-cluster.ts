@@ -19,7 +19,7 @@ import { type Binaries, findBinaries } from './embedded-binaries.js';
 
 const run = promisify(execFile);
 
-/** The databases below one directory, and all it takes to run a server on them. */
+/** A Postgres cluster (the databases of one server) in a directory, and what is needed to run it. */
 export interface Cluster {
   readonly directory: string;
   readonly data: string;
@@ -29,7 +29,7 @@ export interface Cluster {
   readonly runAs: RunAs;
 }
 
-/** As whom and where the programs run. The environment is bare: a PGPORT or LANG of the caller's must not count. */
+/** The user, folder and environment of the Postgres programs. The caller's PGPORT or LANG must not reach them. */
 interface RunAs {
   readonly uid?: number;
   readonly gid?: number;
@@ -47,7 +47,7 @@ export const SUPERUSER = 'latchkey';
 
 const DRAFT = 'draft-';
 
-/** Opens the cluster below the directory, creating what is missing. */
+/** Opens the cluster in the directory, creating what is missing. */
 export async function openCluster(path: string): Promise<Cluster> {
   const binaries = await findBinaries();
   const directory = await makeDirectory(path);
@@ -67,13 +67,13 @@ export async function openCluster(path: string): Promise<Cluster> {
   };
 }
 
-/** Once there is a cluster, every draft beside it is what an interrupted or a slower start left behind. */
+/** Removes drafts. Once the cluster exists, every draft was left by a start that was interrupted or lost a race. */
 export async function removeDrafts({ directory }: Cluster): Promise<void> {
   const drafts = (await readdir(directory)).filter((name) => name.startsWith(DRAFT));
   await Promise.all(drafts.map((draft) => removeFolder(join(directory, draft))));
 }
 
-/** Gives a file to whom the programs run as, in case that is not this process's user. */
+/** Makes the user that Postgres runs as the owner of a file. */
 export async function giveTo({ uid, gid }: RunAs, path: string): Promise<void> {
   if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
 }
@@ -85,7 +85,10 @@ async function makeDirectory(path: string): Promise<string> {
   return realpath(directory);
 }
 
-/** Postgres refuses to run as root: it runs as the directory's owner then, or as a system user who becomes that. */
+/**
+ * Postgres refuses to run as root. A process of root runs it as the owner of the directory or, if that is root, as a
+ * system user.
+ */
 async function chooseAccount(directory: string): Promise<Account | null> {
   if (process.getuid?.() !== 0) return null;
   const { uid, gid } = await stat(directory);
@@ -93,7 +96,7 @@ async function chooseAccount(directory: string): Promise<Account | null> {
   const account = (await findAccount('postgres')) ?? (await findAccount('nobody'));
   if (!account) {
     throw new Error(
-      'Postgres does not run as root, and this system has neither a user postgres nor nobody: start Latchkey as an ordinary user, or set DATABASE_URL',
+      'Postgres cannot run as root, and this system has no user "postgres" or "nobody": start Latchkey as a normal user, or set DATABASE_URL',
     );
   }
   return account;
@@ -109,21 +112,21 @@ async function findAccount(name: string): Promise<Account | null> {
 }
 
 async function handOver(directory: string, account: Account, { postgres }: Binaries): Promise<void> {
-  await assertReachable(postgres, account, 'install Latchkey in a place which every user can reach');
-  await assertReachable(directory, account, 'set DATA_DIR to a place which every user can reach');
+  await assertReachable(postgres, account, 'install Latchkey in a folder that every user can enter');
+  await assertReachable(directory, account, 'set DATA_DIR to a folder that every user can enter');
   await chown(directory, account.uid, account.gid);
 }
 
-/** Behind a door that is closed to its user Postgres fails in riddles; better to say it beforehand. */
+/** Postgres fails with an obscure error if its user cannot traverse the path, so check first. */
 async function assertReachable(path: string, account: Account, remedy: string): Promise<void> {
   const folder = await findClosedFolder(path, account);
   if (!folder) return;
   throw new Error(
-    `Started as root, Latchkey runs Postgres as ${account.name}, who may not enter ${folder}: ${remedy}, start Latchkey as an ordinary user, or set DATABASE_URL`,
+    `Latchkey was started as root and runs Postgres as ${account.name}, which cannot enter ${folder}: ${remedy}, start Latchkey as a normal user, or set DATABASE_URL`,
   );
 }
 
-/** The outermost folder on the way to the path which the account may not pass through. */
+/** Returns the outermost folder of the path that the account cannot traverse. */
 async function findClosedFolder(path: string, account: Account): Promise<string | null> {
   const folder = dirname(path);
   if (folder === path) return null;
@@ -132,7 +135,7 @@ async function findClosedFolder(path: string, account: Account): Promise<string 
   return (await findClosedFolder(folder, account)) ?? (mode & passage ? null : folder);
 }
 
-/** Drafts the cluster aside and moves it into place whole: a crash leaves a draft, never half a cluster. */
+/** Creates the cluster as a draft and renames it into place: a crash leaves a draft, never half a cluster. */
 async function createCluster(home: string, { initdb }: Binaries, runAs: RunAs): Promise<void> {
   const draft = await mkdtemp(join(dirname(home), DRAFT));
   const passwordFile = join(draft, 'password');
@@ -143,14 +146,12 @@ async function createCluster(home: string, { initdb }: Binaries, runAs: RunAs): 
     await run(initdb, argumentsFor(join(draft, 'data'), passwordFile), runAs);
     await rename(draft, home);
   } catch (error) {
-    // Of two starts at the same moment the slower one finds the place taken, and uses what is there.
+    // Of two simultaneous starts, the slower one finds a cluster in place and uses it.
     if (existsSync(home)) return;
     const reason = (error as Error).message;
     throw new Error(
-      `Postgres could not create its files in ${home}; to do without, set DATABASE_URL. ${reason}`,
-      {
-        cause: error,
-      },
+      `Postgres could not create its files in ${home}. To use another Postgres, set DATABASE_URL. ${reason}`,
+      { cause: error },
     );
   } finally {
     await removeFolder(draft);
@@ -169,7 +170,7 @@ function argumentsFor(data: string, passwordFile: string): string[] {
   ];
 }
 
-/** Retries, because a program may still be writing what this removes. */
+/** Removes a folder, with retries because a program may still be writing into it. */
 function removeFolder(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true, maxRetries: 5 });
 }

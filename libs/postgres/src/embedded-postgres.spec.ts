@@ -24,7 +24,7 @@ const isRoot = process.getuid?.() === 0;
 const nobody = { uid: 65_534, gid: 65_534 };
 
 let playground: string;
-/** A directory with a cluster in it; no server runs there when a test begins. */
+/** A directory that contains a cluster. No server runs there when a test begins. */
 let home: string;
 
 beforeAll(async () => {
@@ -43,7 +43,7 @@ afterAll(async () => {
 });
 
 describe('startEmbeddedPostgres', () => {
-  it('sets up a server which is open to this machine only, and to the password only', async () => {
+  it('sets up a server that accepts local connections with its password only', async () => {
     const { url } = await given.server(home);
 
     const [settings] = await query(
@@ -76,7 +76,7 @@ describe('startEmbeddedPostgres', () => {
     await expect(query(url.replace(/:[^:@]+@/, ':guessed@'), 'select 1')).rejects.toThrow('authentication');
   });
 
-  it('keeps what was written from one start to the next', async () => {
+  it('keeps data across restarts', async () => {
     const first = await given.server(home);
     await query(first.url, 'create table kept as select 42 as answer');
     await first.stop();
@@ -86,7 +86,7 @@ describe('startEmbeddedPostgres', () => {
     expect(await query(second.url, 'select answer from kept')).toEqual([{ answer: 42 }]);
   });
 
-  it('writes errors, which quote what people sent, to no log', async () => {
+  it('does not log errors, which may quote phone numbers', async () => {
     const { url } = await given.server(home);
     await query(url, 'create table accounts (phone_number text primary key)');
     await query(url, `insert into accounts values ('+12015550123')`);
@@ -94,41 +94,41 @@ describe('startEmbeddedPostgres', () => {
     expect(await readFile(join(home, 'server.log'), 'utf8')).not.toContain('+12015550123');
   });
 
-  it('can be asked to stop twice', async () => {
+  it('can be stopped twice', async () => {
     const server = await given.server(home);
     await Promise.all([server.stop(), server.stop()]);
     expect(await isUp(server.url)).toBe(false);
   });
 
-  it('takes over the server of a process that was killed, and stops it', async () => {
+  it('takes over the server of a killed process, and stops it', async () => {
     const orphan = await given.serverElsewhere(home);
     await kill(orphan.process);
     expect(await isUp(orphan.url)).toBe(true);
 
-    const adopter = await given.server(home);
-    expect(adopter.url).toBe(orphan.url);
-    await adopter.stop();
+    const next = await given.server(home);
+    expect(next.url).toBe(orphan.url);
+    await next.stop();
     expect(await isUp(orphan.url)).toBe(false);
   });
 
-  it('joins a server in use and leaves it to the others, whoever came first', async () => {
+  it('joins a server in use, and leaves it running for the others', async () => {
     const elsewhere = await given.serverElsewhere(home);
-    const guest = await given.server(home);
-    expect(guest.url).toBe(elsewhere.url);
-    await guest.stop();
+    const joined = await given.server(home);
+    expect(joined.url).toBe(elsewhere.url);
+    await joined.stop();
     expect(await isUp(elsewhere.url)).toBe(true);
 
-    const heir = await given.server(home);
+    const last = await given.server(home);
     await elsewhere.stop();
-    expect(await isUp(heir.url)).toBe(true);
-    await heir.stop();
-    expect(await isUp(heir.url)).toBe(false);
+    expect(await isUp(last.url)).toBe(true);
+    await last.stop();
+    expect(await isUp(last.url)).toBe(false);
   });
 
   it.each([
     ['on a new directory', () => join(playground, 'contested')],
     ['on an old directory', () => home],
-  ])('gives processes that start at the same moment %s one server', async (_, directory) => {
+  ])('starts one server for processes that start at the same moment %s', async (_, directory) => {
     const starts = await Promise.all([1, 2].map(() => given.serverElsewhere(directory())));
     const [url = '', ...others] = new Set(starts.map((start) => start.url));
     expect(others).toEqual([]);
@@ -138,13 +138,13 @@ describe('startEmbeddedPostgres', () => {
     expect(await isUp(url)).toBe(false);
   });
 
-  it('has a server again when one starts while another stops', async () => {
+  it('has a running server when one process starts while another stops', async () => {
     const first = await given.server(home);
     const [second] = await Promise.all([given.server(home), first.stop()]);
     expect(await isUp(second.url)).toBe(true);
   });
 
-  it('starts over after a first start that was killed half-way', async () => {
+  it('starts after a first start was killed half-way', async () => {
     const directory = join(playground, 'interrupted');
     const starter = given.starter(directory);
     await until(async () => (await filesBelow(directory)).some((file) => file.endsWith('data/PG_VERSION')));
@@ -165,34 +165,24 @@ describe('startEmbeddedPostgres', () => {
     expect(await query(url, 'select one from survivor')).toEqual([{ one: 1 }]);
   });
 
-  it('takes no stranger for the server, when the number of its process went to another', async () => {
+  it('does not mistake another process for the server when its pid was reused', async () => {
     const { uid, gid } = await stat(home);
-    const stranger = given.process(spawn('sleep', ['600'], isRoot ? { uid, gid } : {}));
-    const lock = [
-      stranger.pid,
-      join(home, 'cluster', 'data'),
-      0,
-      5432,
-      '',
-      '127.0.0.1',
-      '1 1',
-      'ready   ',
-      '',
-    ];
+    const other = given.process(spawn('sleep', ['600'], isRoot ? { uid, gid } : {}));
+    const lock = [other.pid, join(home, 'cluster', 'data'), 0, 5432, '', '127.0.0.1', '1 1', 'ready   ', ''];
     await writeFile(lockFileOf(home), lock.join('\n'));
 
     const { url } = await given.server(home);
     expect(await isUp(url)).toBe(true);
-    expect(stranger.exitCode).toBeNull();
+    expect(other.exitCode).toBeNull();
   });
 
-  it('starts although a crash has emptied the lock file', async () => {
+  it('starts after a crash that emptied the lock file', async () => {
     await writeFile(lockFileOf(home), '');
     const { url } = await given.server(home);
     expect(await isUp(url)).toBe(true);
   });
 
-  it('shows what the server said when it does not start', async () => {
+  it('quotes the server log when the server does not start', async () => {
     const directory = join(playground, 'broken');
     await (await given.server(directory)).stop();
     await appendFile(join(directory, 'cluster', 'data', 'postgresql.conf'), '\nnonsense = on\n');
@@ -201,7 +191,7 @@ describe('startEmbeddedPostgres', () => {
     );
   });
 
-  it('names the way out on a platform that has no server', async () => {
+  it('suggests DATABASE_URL on a platform without binaries', async () => {
     const arch = process.arch;
     Object.defineProperty(process, 'arch', { value: 's390x' });
     try {
@@ -212,15 +202,15 @@ describe('startEmbeddedPostgres', () => {
   });
 
   if (isRoot) {
-    it('says which folder is in the way when root starts it behind a closed door', async () => {
+    it('names the folder that Postgres cannot enter when root starts it', async () => {
       const closed = join(playground, 'closed');
       await mkdir(closed, { mode: 0o700 });
       await expect(startEmbeddedPostgres(join(closed, 'below'))).rejects.toThrow(
-        `may not enter ${closed}: set DATA_DIR`,
+        `cannot enter ${closed}: set DATA_DIR`,
       );
     });
 
-    it('runs as whom the directory belongs to when root starts it', async () => {
+    it('runs as the owner of the directory when root starts it', async () => {
       const directory = join(playground, 'owned');
       await mkdir(directory);
       await chown(directory, nobody.uid, nobody.gid);
@@ -228,7 +218,7 @@ describe('startEmbeddedPostgres', () => {
       expect(await stat(join(directory, 'cluster', 'data'))).toMatchObject(nobody);
     });
 
-    it('needs no privileges', async () => {
+    it('starts as an unprivileged user', async () => {
       const directory = join(playground, 'unprivileged');
       await mkdir(directory);
       await chown(directory, nobody.uid, nobody.gid);
@@ -252,7 +242,7 @@ const given = {
     return server;
   },
 
-  /** A server that a process of its own uses, until it is killed or asked to stop. */
+  /** Starts a server in another process, which uses it until it is killed or stopped. */
   async serverElsewhere(directory: string, user?: typeof nobody) {
     const starter = given.starter(directory, user);
     const stop = async () => {
@@ -261,10 +251,10 @@ const given = {
     };
     for await (const url of createInterface({ input: starter.stdout }))
       return { url, process: starter, stop };
-    throw new Error('the other process started no server; the reason stands above');
+    throw new Error('the other process started no server; see its error above');
   },
 
-  /** A process that starts a server, prints the url, and stops when its standard input ends. */
+  /** Starts a process that starts a server, prints its URL, and stops when its standard input ends. */
   starter(directory: string, user?: typeof nobody) {
     directories.add(directory);
     const here = import.meta.dirname;
@@ -289,7 +279,7 @@ const given = {
     return child;
   },
 
-  /** What a test started ends with it, also when it failed. */
+  /** Ends everything that a test started, also after a failure. */
   async nothingLeft(): Promise<void> {
     await Promise.all(processes.splice(0).map(kill));
     await Promise.all(started.splice(0).map((server) => server.stop()));
@@ -320,7 +310,7 @@ async function isUp(url: string): Promise<boolean> {
   }
 }
 
-/** Kills a process and whatever it has started in its group, such as initdb; a server is in none but its own. */
+/** Kills a process and its group, such as initdb. A Postgres server has a process group of its own. */
 async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || !child.pid) return;
   const isLeader = child.spawnargs.includes('--eval');

@@ -2,9 +2,16 @@ import type { ChildProcess } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import { type Cluster, openCluster, removeDrafts, SUPERUSER } from './embedded-cluster.js';
-import { findServer, lastWords, launchServer, POLL_MS, type Server, stopServer } from './embedded-server.js';
+import {
+  findServer,
+  lastLogLines,
+  launchServer,
+  POLL_MS,
+  type Server,
+  stopServer,
+} from './embedded-server.js';
 
-/** A Postgres server of our own, for an installation that brings none. */
+/** A running Postgres server. */
 export interface EmbeddedPostgres {
   readonly url: string;
   /** Stops the server, unless another live process still uses it. */
@@ -13,15 +20,15 @@ export interface EmbeddedPostgres {
 
 const DATABASE = 'latchkey';
 
-/** A launch can lose a race: for its port, or for memory which a killed server has not yet let go of. */
-const LAUNCH_AFTER_MS = [0, 50, 250, 1_000];
+/** Waits before each launch. A launch can lose a race for its port, or for memory that a killed server still holds. */
+const LAUNCH_WAITS_MS = [0, 50, 250, 1_000];
 
 /**
- * Starts a server on the directory, or joins the one that runs there already.
+ * Starts a server in the directory, or joins the one that runs there already.
  *
- * Whoever uses the server holds a shared lock inside it; who, on leaving, can have that lock alone is
- * the last one and stops the server. So an orphan belongs to whoever finds it, two starts at the same
- * moment need no arbiter, and nothing of this can go stale: a killed process holds no locks.
+ * Every process that uses the server holds a shared advisory lock inside it. A process that leaves and then gets the
+ * lock exclusively was the last one, and stops the server. So the next start takes over an orphaned server, and two
+ * simultaneous starts need no coordinator. Nothing can go stale: a killed process holds no locks.
  */
 export async function startEmbeddedPostgres(directory: string): Promise<EmbeddedPostgres> {
   const cluster = await openCluster(directory);
@@ -42,7 +49,7 @@ export async function startEmbeddedPostgres(directory: string): Promise<Embedded
 }
 
 async function joinServer(cluster: Cluster): Promise<Client> {
-  for (const pauseMs of LAUNCH_AFTER_MS) {
+  for (const pauseMs of LAUNCH_WAITS_MS) {
     await setTimeout(pauseMs);
     const launched = (await findServer(cluster)) ? null : await launchServer(cluster);
     try {
@@ -54,11 +61,11 @@ async function joinServer(cluster: Cluster): Promise<Client> {
     }
   }
   throw new Error(
-    `Postgres does not start in ${cluster.directory}. Its last words:\n${await lastWords(cluster)}`,
+    `Postgres did not start in ${cluster.directory}. Its last log lines:\n${await lastLogLines(cluster)}`,
   );
 }
 
-/** Waits for as long as there is a server to wait for: it may be starting, recovering or stopping. */
+/** Waits while there is a server to wait for: it may be starting, recovering or stopping. */
 async function awaitEntry(cluster: Cluster, launched: ChildProcess | null): Promise<Client | null> {
   for (;;) {
     const server = await findServer(cluster);
@@ -76,36 +83,36 @@ function isAlive(child: ChildProcess | null): boolean {
 async function leaveServer(cluster: Cluster, presence: Client): Promise<void> {
   await presence.end();
   const server = await findServer(cluster);
-  // Who holds the lock alone also keeps newcomers out, until the server is gone and they launch the next.
-  const alone = server && (await enter(cluster, server, 'pg_try_advisory_lock'));
-  if (alone) await stopServer(cluster, server);
+  // The exclusive lock also keeps other processes out until the server is gone and they launch the next one.
+  const isLast = server && (await enter(cluster, server, 'pg_try_advisory_lock'));
+  if (isLast) await stopServer(cluster, server);
 }
 
-/** A connection that holds the lock; null while the server or the lock is not to be had. */
+/** Returns a connection that holds the lock, or null while the server or the lock is not available. */
 async function enter(
   cluster: Cluster,
   { port, ready }: Server,
   lock: 'pg_try_advisory_lock' | 'pg_try_advisory_lock_shared',
 ): Promise<Client | null> {
-  if (!ready) return null; // it would only log the attempt, as fatal
-  // Not in our own database: its locks belong to the application, and who is connected keeps it from being cloned.
+  if (!ready) return null; // the server would log the attempt as a fatal error
+  // Not in our own database: its locks belong to the application, and a connection would keep it from being cloned.
   const connectionString = urlOf(cluster, port, 'postgres');
   const client = new Client({ connectionString, connectionTimeoutMillis: 10_000 });
-  // With the connection only the lock is lost; that the server went away is for its users to notice.
+  // Losing this connection loses only the lock. The users of the server notice themselves if it is down.
   client.on('error', () => {});
   try {
     await client.connect();
     const { rows } = await client.query(`select ${lock}(hashtext('latchkey uses this server')) as held`);
     if (rows[0].held) return client;
   } catch (error) {
-    if (!isPassing(error)) throw error;
+    if (!isTemporary(error)) throw error;
   }
   await client.end();
   return null;
 }
 
-/** Class 57 is a server on its way up or down, and a broken connection says no more than that. */
-function isPassing(error: unknown): boolean {
+/** Class 57 means that the server is starting or stopping, and so may a broken connection. */
+function isTemporary(error: unknown): boolean {
   return !(error instanceof DatabaseError) || error.code?.startsWith('57') === true;
 }
 
@@ -113,12 +120,12 @@ async function createDatabase(client: Client): Promise<void> {
   try {
     await client.query(`create database ${DATABASE}`);
   } catch (error) {
-    if (!isAlreadyThere(error)) throw error;
+    if (!isDuplicate(error)) throw error;
   }
 }
 
-/** To ask beforehand would only move the race between two starts, whose loser may meet the unique index. */
-function isAlreadyThere(error: unknown): boolean {
+/** Of two simultaneous starts the slower one fails here, perhaps on the unique index. A check would only move the race. */
+function isDuplicate(error: unknown): boolean {
   return error instanceof DatabaseError && (error.code === '42P04' || error.code === '23505');
 }
 

@@ -11,18 +11,18 @@ const run = promisify(execFile);
 
 export const POLL_MS = 10;
 
-/** Between creating its lock file and filling it a server needs microseconds; after a crash it stays empty. */
-const EMPTY_MS = 1_000;
+/** A server fills its lock file microseconds after creating it; after a crash the file may stay empty. */
+const EMPTY_LOCK_FILE_MS = 1_000;
 
-/** A server process, whoever started it. */
+/** A server process, started by this process or another one. */
 export interface Server {
   readonly pid: number;
   readonly port: number;
-  /** Neither starting nor stopping. */
+  /** False while the server is starting or stopping. */
   readonly ready: boolean;
 }
 
-/** The server that runs on the cluster, if one does. */
+/** Returns the server that runs on the cluster, or null. */
 export async function findServer(cluster: Cluster): Promise<Server | null> {
   return serverIn(cluster, await readLockFile(cluster));
 }
@@ -36,7 +36,7 @@ export async function launchServer(cluster: Cluster): Promise<ChildProcess> {
     await giveTo(cluster.runAs, cluster.logFile);
     const server = spawn(cluster.binaries.postgres, argumentsFor(cluster, await freePort()), {
       ...cluster.runAs,
-      detached: true, // Ctrl-C in a terminal is for Node, which has connections to drain first
+      detached: true, // Ctrl-C in a terminal must reach Node only, which drains its connections first
       windowsHide: true,
       stdio: ['ignore', 'ignore', log.fd],
     });
@@ -49,13 +49,13 @@ export async function launchServer(cluster: Cluster): Promise<ChildProcess> {
 }
 
 export async function stopServer(cluster: Cluster, { pid }: Server): Promise<void> {
-  // SIGINT means: disconnect everybody, then shut down. pg_ctl can say it on Windows too.
+  // SIGINT is Postgres' fast shutdown: it disconnects all clients. pg_ctl can send it on Windows too.
   await run(cluster.binaries.pgCtl, ['kill', 'INT', String(pid)], cluster.runAs);
   while (await isServerOf(cluster, pid)) await setTimeout(POLL_MS);
 }
 
-/** The end of what the server logged since it was last launched. */
-export async function lastWords({ logFile }: Cluster): Promise<string> {
+/** Returns the last lines that the server logged since its last launch. */
+export async function lastLogLines({ logFile }: Cluster): Promise<string> {
   return (await readFile(logFile, 'utf8')).trimEnd().split('\n').slice(-10).join('\n');
 }
 
@@ -64,7 +64,7 @@ function argumentsFor({ data }: Cluster, port: number): string[] {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: '100',
-    // Errors quote the row they are about, and a phone number does not belong in a log: only the server's own life does.
+    // Errors quote rows, and a phone number must not be logged. This level logs only the server's start and stop.
     log_min_messages: 'log',
     log_checkpoints: 'off',
   };
@@ -81,12 +81,12 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Postgres itself would take any live process under that number for the server which wrote the file. */
+/** Removes a stale lock file. Postgres itself would mistake any live process with its pid for a running server. */
 async function removeStaleLockFile(cluster: Cluster): Promise<void> {
   const found = await readLockFile(cluster);
   if (found === null || (await serverIn(cluster, found))) return;
-  // What another launch writes must stay, also if until now it has only created the file.
-  if (found === '') await setTimeout(EMPTY_MS);
+  // Another launch may have just created the file and not filled it yet, so its file must stay.
+  if (found === '') await setTimeout(EMPTY_LOCK_FILE_MS);
   if ((await readLockFile(cluster)) === found) await rm(lockFileOf(cluster), { force: true });
 }
 
@@ -104,13 +104,13 @@ function lockFileOf({ data }: Cluster): string {
 }
 
 async function serverIn(cluster: Cluster, lockFile: string | null): Promise<Server | null> {
-  // The lines are those of pidfile.h: pid, data directory, start, port, socket, address, shared memory, status.
+  // The lines of Postgres' pidfile.h: pid, data directory, start, port, socket, address, shared memory, status.
   const [pid, , , port, , , , status] = (lockFile ?? '').split('\n');
   if (!(await isServerOf(cluster, Number(pid)))) return null;
   return { pid: Number(pid), port: Number(port), ready: status?.trim() === 'ready' };
 }
 
-/** The numbers of processes come round again, above all in containers: the command line tells who it is. */
+/** Compares the command line, because pids are reused, above all in containers. */
 async function isServerOf({ data }: Cluster, pid: number): Promise<boolean> {
   return pid > 0 && (await commandLineOf(pid)).includes(data);
 }
@@ -124,12 +124,12 @@ async function commandLineOf(pid: number): Promise<string> {
     }
     return (await run('ps', ['-ww', '-o', 'command=', '-p', String(pid)])).stdout;
   } catch (error) {
-    if (saysNoSuchProcess(error)) return '';
+    if (isNoSuchProcess(error)) return '';
     throw error;
   }
 }
 
-function saysNoSuchProcess(error: unknown): boolean {
+function isNoSuchProcess(error: unknown): boolean {
   const { code } = error as { code?: string | number };
   return process.platform === 'linux' ? code === 'ENOENT' || code === 'ESRCH' : code === 1;
 }

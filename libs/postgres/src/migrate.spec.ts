@@ -1,13 +1,16 @@
 import { DataSource } from 'typeorm';
 import { emptyDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
+import { BadNumberEntity } from '../../delivery/src/bad-number.entity.js';
+import { DataKeyEntity } from '../../keys/src/data-key.entity.js';
 import { TokenEntity } from '../../tokens/src/token.entity.js';
 import { UserEntity } from '../../users/src/user.entity.js';
 import { hasPendingMigrations, migrate, revertMigration } from './migrate.js';
 
-const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
+const ENTITIES = [UserEntity, TokenEntity, DataKeyEntity, BadNumberEntity];
 
-describe('migrations', () => {
+describe('migrate', () => {
   let server: TestDatabase;
 
   beforeEach(async () => {
@@ -23,7 +26,7 @@ describe('migrations', () => {
     return rows.map(({ name }) => name);
   }
 
-  /** Everything that a migration makes. */
+  /** Returns the columns, indexes and constraints of all tables. */
   async function schema(): Promise<unknown[]> {
     return [
       await server.query(
@@ -41,7 +44,7 @@ describe('migrations', () => {
     ];
   }
 
-  it('are applied once, oldest first', async () => {
+  it('applies each migration once, oldest first', async () => {
     const applied = await migrate(server.url);
     expect(applied.length).toBeGreaterThan(0);
     expect(applied).toEqual(await appliedMigrations());
@@ -50,7 +53,7 @@ describe('migrations', () => {
     expect(await migrate(server.url)).toEqual([]);
   });
 
-  it('can be taken back, each of them, and applied again', async () => {
+  it('applies each migration again after it was reverted', async () => {
     const all = await migrate(server.url);
     const before = await schema();
     for (const [count] of all.entries()) {
@@ -62,21 +65,21 @@ describe('migrations', () => {
     }
   });
 
-  it('leave nothing behind when all of them are taken back', async () => {
+  it('leaves no tables behind when all migrations are reverted', async () => {
     const all = await migrate(server.url);
     for (const _ of all) await revertMigration(server.url);
     const tables = await server.query(`select tablename from pg_tables where schemaname = 'public'`);
     expect(tables).toEqual([{ tablename: 'migrations' }]);
   });
 
-  it('are applied once by processes that start together', async () => {
+  it('applies each migration once when several processes start together', async () => {
     const applied = await Promise.all(times(5, () => migrate(server.url)));
     expect(applied.flat()).toEqual(await appliedMigrations());
     expect(new Set(applied.flat()).size).toBe(applied.flat().length);
     expect(await hasPendingMigrations(server.url)).toBe(false);
   });
 
-  it('are known to be missing', async () => {
+  it('reports pending migrations', async () => {
     expect(await hasPendingMigrations(server.url)).toBe(true);
     await migrate(server.url);
     expect(await hasPendingMigrations(server.url)).toBe(false);
@@ -84,8 +87,8 @@ describe('migrations', () => {
     expect(await hasPendingMigrations(server.url)).toBe(true);
   });
 
-  it('leave no lock and no connection behind, even when they fail', async () => {
-    jest.spyOn(console, 'log').mockImplementation(); // TypeORM says it there too
+  it('leaves no lock and no connection behind when a migration fails', async () => {
+    jest.spyOn(console, 'log').mockImplementation(); // TypeORM logs the failure there too
     await server.query('create table tokens (not_ours int)');
     await expect(migrate(server.url)).rejects.toThrow('tokens');
     expect(await appliedMigrations()).toHaveLength(1);
@@ -99,15 +102,15 @@ describe('migrations', () => {
     });
   });
 
-  it('make the tables that the entities describe', async () => {
+  it('creates the tables that the entities describe', async () => {
     await migrate(server.url);
-    const source = new DataSource({ type: 'postgres', url: server.url, entities: [UserEntity, TokenEntity] });
+    const source = new DataSource({ type: 'postgres', url: server.url, entities: ENTITIES });
     await source.initialize();
     const { upQueries } = await source.driver.createSchemaBuilder().log();
     await source.destroy();
     const proposed = upQueries.map(({ query }) => query);
-    // Which indexes and foreign keys there are is told by the migrations alone.
-    const isOfTheMigrations = /^(DROP INDEX|ALTER TABLE "\w+" DROP CONSTRAINT "\w+_fkey"$)/;
-    expect(proposed.filter((query) => !isOfTheMigrations.test(query))).toEqual([]);
+    // Only the migrations define indexes and foreign keys.
+    const isMigrationOnly = /^(DROP INDEX|ALTER TABLE "\w+" DROP CONSTRAINT "\w+_fkey"$)/;
+    expect(proposed.filter((query) => !isMigrationOnly.test(query))).toEqual([]);
   });
 });

@@ -17,10 +17,13 @@ const MIGRATIONS = [
   AddDeliveries0000000000007,
 ];
 
-/** Names the lock that lets one process migrate at a time. Any number that nobody else uses. */
+/** The advisory lock that lets one process migrate at a time. The number is arbitrary. */
 const MIGRATION_LOCK = 7_403_201;
 
-/** Applies what is pending, oldest first. Processes that start together wait for one another. */
+/**
+ * Applies pending migrations, oldest first, and returns their names. Processes that start together wait for each
+ * other.
+ */
 export async function migrate(url: string): Promise<string[]> {
   return locked(url, async (source) => {
     const applied = await source.runMigrations({ transaction: 'each' });
@@ -28,7 +31,7 @@ export async function migrate(url: string): Promise<string[]> {
   });
 }
 
-/** Takes the newest applied migration back; its name, or null when none is applied. */
+/** Reverts the newest applied migration. Returns its name, or null if none is applied. */
 export async function revertMigration(url: string): Promise<string | null> {
   return locked(url, async (source) => {
     const newest = await newestApplied(source);
@@ -43,7 +46,7 @@ async function newestApplied(source: DataSource): Promise<string | null> {
   return rows[0]?.name ?? null;
 }
 
-/** Whether the database lacks a migration that this version needs. */
+/** Returns true if the database lacks a migration of this version. */
 export async function hasPendingMigrations(url: string): Promise<boolean> {
   return connected(url, (source) => source.showMigrations());
 }
@@ -61,7 +64,7 @@ async function locked<T>(url: string, work: (source: DataSource) => Promise<T>):
   });
 }
 
-/** A connection of its own, because a migration may take longer than any request is allowed to. */
+/** Opens a connection of its own, because a migration may exceed the statement timeout of requests. */
 async function connected<T>(url: string, work: (source: DataSource) => Promise<T>): Promise<T> {
   const source = new DataSource({ type: 'postgres', url, migrations: MIGRATIONS, connectTimeoutMS: 10_000 });
   await source.initialize();

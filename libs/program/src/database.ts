@@ -3,20 +3,20 @@ import { migrateTaskQueue } from '#background';
 import type { AppConfig } from '#config';
 import { type EmbeddedPostgres, hasPendingMigrations, migrate, startEmbeddedPostgres } from '#postgres';
 
-/** The configured Postgres, or the embedded one, running. */
+/** Returns the configured Postgres, or starts the embedded one. */
 export async function openDatabase({ databaseUrl, dataDir }: AppConfig): Promise<EmbeddedPostgres> {
   if (databaseUrl === null) return startEmbeddedPostgres(join(dataDir, 'postgres'));
   return { url: databaseUrl, stop: async () => {} };
 }
 
-/** Makes sure that the tables are those of this version. */
+/** Migrates the database, or fails if migrations are pending and MIGRATE_ON_START is off. */
 export async function prepareTables(url: string, { migrateOnStart, redisUrl }: AppConfig): Promise<void> {
   if (migrateOnStart) await migrateAll(url, redisUrl);
   else if (await hasPendingMigrations(url))
-    throw new Error('the database lacks migrations: run `npm run migrate`');
+    throw new Error('the database has pending migrations: run `npm run migrate`');
 }
 
-/** Our tables, and the queue's where the queue is in Postgres. */
+/** Migrates Latchkey's tables, and those of the queue if it is in Postgres. Returns the names of applied migrations. */
 export async function migrateAll(url: string, redisUrl: string | null): Promise<string[]> {
   const applied = await migrate(url);
   if (!redisUrl) await migrateTaskQueue(url);

@@ -12,7 +12,7 @@ describe('NestLog', () => {
   beforeEach(() => lines.splice(0));
   afterAll(() => Logger.overrideLogger(false));
 
-  const logger = new Logger('Room');
+  const logger = new Logger('Test');
 
   it.each([
     ['log', 30],
@@ -21,17 +21,17 @@ describe('NestLog', () => {
     ['debug', 20],
     ['verbose', 10],
     ['fatal', 60],
-  ] as const)('keeps what is said in members as members (%s)', (level, number) => {
+  ] as const)('writes the members of an object as members of the line (%s)', (level, number) => {
     logger[level]({ msg: 'something happened', event: 'happened', n: 1 });
     expect(lines).toEqual([
-      { level: number, context: 'Room', msg: 'something happened', event: 'happened', n: 1 },
+      { level: number, context: 'Test', msg: 'something happened', event: 'happened', n: 1 },
     ]);
   });
 
-  it('keeps the stack of an error', () => {
+  it('writes the stack of an error', () => {
     logger.error('it failed', 'Error: why\n    at here');
     expect(lines).toEqual([
-      { level: 50, context: 'Room', stack: 'Error: why\n    at here', msg: 'it failed' },
+      { level: 50, context: 'Test', stack: 'Error: why\n    at here', msg: 'it failed' },
     ]);
   });
 });

@@ -3,16 +3,16 @@ import { type Logger, pino } from 'pino';
 
 export type Log = Logger;
 
-/** One logger for the process: JSON lines on standard output. Nothing logs bodies, headers or query strings. */
+/** Opens the log of the process: JSON lines on standard output, without bodies, headers or query strings. */
 export function openLog(level: string): Log {
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
 }
 
-/** What Nest and the libraries log, through the same logger. */
+/** Passes the log lines of Nest and of our services to the log of the process. */
 export class NestLog implements LoggerService {
   constructor(private readonly target: Log) {}
 
-  // Nest announces every module and route it loads, which is of interest to nobody but its debugger.
+  // Nest logs every module and route that it loads, which is useful for debugging only.
   log = (message: unknown, context?: string) =>
     context && /^(Nest|Routes|Router|Instance)/.test(context)
       ? this.debug(message, context)
@@ -32,7 +32,7 @@ export class NestLog implements LoggerService {
     context?: string,
     stack?: string,
   ): void {
-    // What is said in members stays in members.
+    // The members of a plain object become members of the line.
     if (typeof message === 'object' && message?.constructor === Object)
       this.target[level]({ context, stack, ...message });
     else this.target[level]({ context, stack }, String(message));

@@ -2,8 +2,8 @@ import { type AppConfig, ConfigurationError, readConfig } from '#config';
 import { openDatabase, prepareTables } from './database.js';
 import { type Log, openLog } from './log.js';
 
-/** What every program of ours is given once its configuration is read and its Postgres is ready. */
-export interface Surroundings {
+/** The configuration, the running Postgres and the log of a program. */
+export interface ProgramContext {
   readonly config: AppConfig;
   readonly databaseUrl: string;
   readonly log: Log;
@@ -13,14 +13,14 @@ interface Closable {
   close(): Promise<void>;
 }
 
-/** sysexits.h, EX_CONFIG: something was found in an unconfigured or misconfigured state. */
+/** EX_CONFIG of sysexits.h: a configuration error. */
 const EXIT_CONFIGURATION = 78;
 
 /**
  * Runs a server until SIGINT or SIGTERM, then closes it and the embedded Postgres, and exits with 0.
- * A second signal does not wait.
+ * The same signal again exits at once.
  */
-export async function runServer(start: (surroundings: Surroundings) => Promise<Closable>): Promise<void> {
+export async function runServer(start: (context: ProgramContext) => Promise<Closable>): Promise<void> {
   const config = configOrExit();
   const log = openLog(config.logLevel);
   surviveStrayErrors(log);
@@ -28,7 +28,7 @@ export async function runServer(start: (surroundings: Surroundings) => Promise<C
   try {
     const database = await openDatabase(config);
     try {
-      await prepareTables(database.url, config).catch(explainDatabase(config));
+      await prepareTables(database.url, config).catch(nameVariable(config));
       const server = await start({ config, databaseUrl: database.url, log });
       log.info(`${await stopping}: closing`);
       await server.close();
@@ -41,8 +41,8 @@ export async function runServer(start: (surroundings: Surroundings) => Promise<C
   }
 }
 
-/** Does one thing with the database and exits. */
-export async function runCommand(work: (surroundings: Surroundings) => Promise<void>): Promise<void> {
+/** Runs a command against the database, then stops the embedded Postgres and exits. */
+export async function runCommand(work: (context: ProgramContext) => Promise<void>): Promise<void> {
   const config = configOrExit();
   const log = openLog(config.logLevel);
   try {
@@ -58,10 +58,10 @@ export async function runCommand(work: (surroundings: Surroundings) => Promise<v
   }
 }
 
-/** Drivers say what went wrong, but not which variable it was about. */
-function explainDatabase({ databaseUrl }: AppConfig) {
+/** Adds DATABASE_URL to an error of the driver, which does not know where its URL comes from. */
+function nameVariable({ databaseUrl }: AppConfig) {
   return (cause: Error): never => {
-    throw databaseUrl ? new Error(`the Postgres of DATABASE_URL: ${cause.message}`, { cause }) : cause;
+    throw databaseUrl ? new Error(`cannot use DATABASE_URL: ${cause.message}`, { cause }) : cause;
   };
 }
 
@@ -73,6 +73,10 @@ function configOrExit(): AppConfig {
   }
 }
 
+/**
+ * Resolves at the first SIGINT or SIGTERM. The same signal again exits at once. The other one does not, because npm's
+ * wrapper sends SIGTERM when Ctrl-C ended its parent.
+ */
 function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -84,10 +88,9 @@ function untilSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-/** A fault in one request's left-overs must not end everybody else's. */
+/** Logs stray errors, because a rejection left over from one request must not crash the process. */
 function surviveStrayErrors(log: Log): void {
-  const report = (error: unknown) =>
-    log.error({ stack: (error as Error)?.stack }, 'an error that nobody waited for');
+  const report = (error: unknown) => log.error({ stack: (error as Error)?.stack }, 'unhandled error');
   process.on('unhandledRejection', report);
   process.on('uncaughtException', report);
 }
@@ -95,10 +98,10 @@ function surviveStrayErrors(log: Log): void {
 function exitWith(error: unknown, log?: Log): never {
   if (error instanceof ConfigurationError) {
     const faults = error.message.replace(/^/gm, '  ');
-    process.stderr.write(`Latchkey cannot start with this environment:\n${faults}\n`);
+    process.stderr.write(`Latchkey cannot start. Fix these environment variables:\n${faults}\n`);
     process.exit(EXIT_CONFIGURATION);
   }
-  log?.debug({ stack: (error as Error).stack }, 'the cause');
-  process.stderr.write(`Latchkey cannot go on: ${(error as Error).message}\n`);
+  log?.debug({ stack: (error as Error).stack }, 'fatal error');
+  process.stderr.write(`Latchkey failed: ${(error as Error).message}\n`);
   process.exit(1);
 }

@@ -4,10 +4,10 @@ import { AppError, Unavailable } from '#errors';
 
 const COMMAND_TIMEOUT_MS = 2_000;
 
-/** Soon at first, every second at most: a Redis that came back is noticed within readiness's five seconds. */
+/** At most one second between tries, so that readiness notices within five seconds that Redis is up again. */
 const retryStrategy = (times: number) => Math.min(times * 100, 1_000);
 
-/** For requests: an answer or an error soon, and nothing queued up behind a Redis that is away. */
+/** For requests: fails soon, and queues no command while Redis is down. */
 export const quickOptions: RedisOptions = {
   commandTimeout: COMMAND_TIMEOUT_MS,
   connectTimeout: COMMAND_TIMEOUT_MS,
@@ -16,10 +16,10 @@ export const quickOptions: RedisOptions = {
   retryStrategy,
 };
 
-/** For workers: waits as long as it takes. BullMQ asks for it. */
+/** For workers: waits until Redis is up, as BullMQ requires. */
 export const patientOptions: RedisOptions = { maxRetriesPerRequest: null, retryStrategy };
 
-/** A connection whose loss is a log line rather than an uncaught 'error' event. */
+/** Connects, and logs a lost connection instead of throwing an uncaught 'error' event. */
 export function connectRedis(url: string, options: RedisOptions): Redis {
   return logErrors(new Redis(url, options));
 }
@@ -28,7 +28,7 @@ export function logErrors(redis: Redis): Redis {
   const logger = new Logger('Redis');
   let lastMessage = '';
   redis.on('error', (error: Error) => {
-    // Every attempt to reconnect fails alike; once is enough.
+    // Every attempt to reconnect fails with the same error, which is logged once.
     if (error.message !== lastMessage) logger.warn(`Redis does not answer: ${error.message}`);
     lastMessage = error.message;
   });
@@ -39,17 +39,17 @@ export function logErrors(redis: Redis): Redis {
   return redis;
 }
 
-/** @throws Unavailable instead of whatever says that Redis cannot answer now. */
+/** @throws Unavailable in place of any error that means that Redis cannot answer now. */
 export async function asking<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    throw isAway(error) ? new Unavailable('redis', { cause: error }) : error;
+    throw isUnavailable(error) ? new Unavailable('redis', { cause: error }) : error;
   }
 }
 
-/** A reply that blames the command is our own fault; any other failure, and a few replies, mean "not now". */
-function isAway(error: unknown): boolean {
+/** A reply about the command itself is a bug; any other failure, and a few replies, mean "not now". */
+function isUnavailable(error: unknown): boolean {
   if (error instanceof AppError) return false;
   if (!(error instanceof ReplyError)) return true;
   return /^(LOADING|BUSY|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)/.test(

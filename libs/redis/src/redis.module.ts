@@ -1,33 +1,31 @@
-import { type DynamicModule, Global, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { InjectRedis, RedisModule as IoredisModule } from '@nestjs-modules/ioredis';
+import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { InjectRedis, RedisModule as IoredisModule, type RedisModuleOptions } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { logErrors, quickOptions } from './connection.redis.js';
 import { RedisPing } from './redis-ping.js';
 
-/** Present only with REDIS_URL. */
+export abstract class RedisOptions {
+  abstract readonly url: string;
+}
+
+/** The connection to Redis, present only with REDIS_URL. The application provides `RedisOptions`. */
 @Global()
-@Module({})
+@Module({
+  imports: [
+    IoredisModule.forRootAsync({ imports: [], inject: [RedisOptions], useFactory: connectionOptions }),
+  ],
+  providers: [RedisPing],
+  exports: [RedisPing],
+})
 export class RedisModule implements OnApplicationShutdown {
   constructor(@InjectRedis() private readonly redis: Redis) {}
 
-  static forRoot(url: string): DynamicModule {
-    return {
-      module: RedisModule,
-      imports: [
-        IoredisModule.forRoot({
-          type: 'single',
-          url,
-          options: quickOptions,
-          onClientReady: (redis) => void logErrors(redis),
-        }),
-      ],
-      providers: [RedisPing],
-      exports: [RedisPing],
-    };
-  }
-
-  /** The module below forgets all of its connections when the first application of a process ends. */
+  /** Needed because IoredisModule forgets all connections of a process when its first application closes. */
   onApplicationShutdown(): void {
     this.redis.disconnect();
   }
+}
+
+function connectionOptions({ url }: RedisOptions): RedisModuleOptions {
+  return { type: 'single', url, options: quickOptions, onClientReady: (redis) => void logErrors(redis) };
 }

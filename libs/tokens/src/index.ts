@@ -1,2 +1,2 @@
 export { TokensModule } from './tokens.module.js';
-export { TokensRepository } from './tokens.repository.js';
+export { TokenPolicy, TokensRepository } from './tokens.repository.js';

@@ -1,7 +1,7 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 import type { Scope } from './token.js';
 
-/** A bearer token as stored: without the secret, only its hash. */
+/** A bearer token as stored: the hash of its secret, never the secret. */
 @Entity('tokens')
 export class TokenEntity {
   @PrimaryColumn('bytea')
@@ -13,7 +13,7 @@ export class TokenEntity {
   @Column('text')
   scope: Scope;
 
-  /** The verification that it was traded for, which can be traded once. */
+  /** The verification that produced it. Unique, so that one code cannot become two tokens. */
   @Column({ name: 'verification_id', type: 'text', unique: true })
   verificationId: string;
 

@@ -1,20 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { base32nopad } from '@scure/base';
 
-/** What a token may be used for. */
+/** The purpose of a token. */
 export type Scope = 'authentication';
 
-/** 16 random bytes in base32 (RFC 4648, section 6, without padding): 26 characters that survive any transport. */
+/** Returns 16 random bytes in base32 (RFC 4648, section 6, without padding): 26 characters that survive any transport. */
 export function newTokenSecret(): string {
   return base32nopad.encode(randomBytes(16));
 }
 
-/** Whether the text has a token's form; anything else cannot be one. */
+/** Returns true if the text has the form of a token secret. */
 export function isTokenSecret(text: string): boolean {
   return /^[A-Z2-7]{26}$/.test(text);
 }
 
-/** What is stored. A plain hash is enough for 128 random bits: there is nothing to guess. */
+/** Returns the hash to store. A plain hash is enough for 128 random bits, which cannot be guessed. */
 export function hashOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }

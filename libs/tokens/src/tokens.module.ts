@@ -1,16 +1,12 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { TokenEntity } from './token.entity.js';
-import { TokenPolicy, TokensRepository } from './tokens.repository.js';
+import { TokensRepository } from './tokens.repository.js';
 
-@Module({})
-export class TokensModule {
-  static forRoot(policy: TokenPolicy): DynamicModule {
-    return {
-      module: TokensModule,
-      imports: [TypeOrmModule.forFeature([TokenEntity])],
-      providers: [{ provide: TokenPolicy, useValue: policy }, TokensRepository],
-      exports: [TokensRepository],
-    };
-  }
-}
+/** Bearer tokens. The application provides `TokenPolicy`. */
+@Module({
+  imports: [TypeOrmModule.forFeature([TokenEntity])],
+  providers: [TokensRepository],
+  exports: [TokensRepository],
+})
+export class TokensModule {}

@@ -1,23 +1,25 @@
 import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
 import { VerificationClosed } from '#errors';
 import { Database, type Transaction } from '#postgres';
 import { TokenEntity } from './token.entity.js';
 import { hashOf, isTokenSecret, newTokenSecret, type Scope } from './token.js';
 
-/** A token in the only moment in which its secret is known. */
+/** A token with its secret, which is not stored and cannot be read again. */
 export interface NewToken {
   readonly secret: string;
   readonly expiresAt: Date;
 }
 
-/** What a bearer's token says. */
+/** A valid token, as found by its secret. */
 export interface Token {
   readonly userId: string;
   readonly expiresAt: Date;
 }
 
 export abstract class TokenPolicy {
-  /** How long a token is good for, in milliseconds. */
+  /** Lifetime of a token. */
   abstract readonly ttlMs: number;
 }
 
@@ -25,18 +27,19 @@ export abstract class TokenPolicy {
 export class TokensRepository {
   constructor(
     private readonly database: Database,
+    @InjectRepository(TokenEntity) private readonly tokens: Repository<TokenEntity>,
     private readonly policy: TokenPolicy,
   ) {}
 
-  /** A token that is good for nothing until it is inserted. */
+  /** Returns a new token. It is not valid until it is inserted. */
   generate(): NewToken {
     return { secret: newTokenSecret(), expiresAt: new Date(Date.now() + this.policy.ttlMs) };
   }
 
   /**
-   * May be repeated with the same token, as a transaction does whose first try was lost.
+   * Stores a token. Idempotent for the same token, because a transaction may run twice.
    *
-   * @throws VerificationClosed when the verification has been traded for another token.
+   * @throws VerificationClosed when the verification already produced another token.
    */
   async insert(
     transaction: Transaction,
@@ -56,7 +59,10 @@ export class TokensRepository {
     if (!isOurs) throw new VerificationClosed('approved');
   }
 
-  /** Null for whatever is malformed, unknown, expired or of another scope. */
+  /**
+   * Returns null for a secret that is malformed, unknown, expired or of another scope. A prepared statement, because
+   * every authenticated request waits for it.
+   */
   async find(secret: string, scope: Scope): Promise<Token | null> {
     if (!isTokenSecret(secret)) return null;
     const [row] = await this.database.run<{ user_id: string; expires_at: Date }>(
@@ -71,14 +77,12 @@ export class TokensRepository {
 
   /** Ends every session of the user in this scope. */
   async deleteAllForUser(scope: Scope, userId: string): Promise<void> {
-    await this.database.run(
-      { name: 'tokens-delete-all', text: 'delete from tokens where scope = $1 and user_id = $2' },
-      [scope, userId],
-    );
+    await this.database.answerOf(this.tokens.delete({ scope, userId }));
   }
 
-  /** Forgets tokens that have expired. */
+  /** Deletes expired tokens, by the clock of Postgres. */
   async purge(): Promise<void> {
-    await this.database.run({ name: 'tokens-purge', text: 'delete from tokens where expires_at <= now()' });
+    const expired = this.tokens.createQueryBuilder().delete().where('expires_at <= now()');
+    await this.database.answerOf(expired.execute());
   }
 }

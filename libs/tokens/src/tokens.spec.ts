@@ -6,6 +6,7 @@ import { Unavailable, VerificationClosed } from '#errors';
 import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
+import { times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
 import { TokenEntity } from './token.entity.js';
 import type { Scope } from './token.js';
@@ -13,8 +14,6 @@ import { type NewToken, TokensRepository } from './tokens.repository.js';
 
 const HOUR = 3_600_000;
 const scope: Scope = 'authentication';
-
-const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
 
 describe('TokensRepository', () => {
   let server: TestDatabase;
@@ -29,7 +28,7 @@ describe('TokensRepository', () => {
     source = new DataSource({ type: 'postgres', url: wire.url, entities: [TokenEntity], poolSize: 10 });
     await source.initialize();
     database = new Database(source);
-    tokens = new TokensRepository(database, { ttlMs: HOUR });
+    tokens = repository(HOUR);
   });
   beforeEach(() => server.query('delete from users'));
   afterAll(async () => {
@@ -38,13 +37,17 @@ describe('TokensRepository', () => {
     await server.drop();
   });
 
+  function repository(ttlMs: number): TokensRepository {
+    return new TokensRepository(database, source.getRepository(TokenEntity), { ttlMs });
+  }
+
   async function someUser(): Promise<string> {
     const id = uuidv7();
     await server.query('insert into users (id, phone_index, phone_sealed) values ($1, $2, $2)', [id, id]);
     return id;
   }
 
-  /** A token that is in the database. */
+  /** Inserts a token. */
   async function issued(userId: string, by = tokens): Promise<NewToken> {
     const token = by.generate();
     await insert(token, userId);
@@ -57,7 +60,7 @@ describe('TokensRepository', () => {
     );
   }
 
-  it('makes tokens of sixteen random bytes in base32', () => {
+  it('generates tokens of sixteen random bytes in base32', () => {
     const secrets = times(100, () => tokens.generate().secret);
     for (const secret of secrets) {
       expect(secret).toMatch(/^[A-Z2-7]{26}$/);
@@ -66,7 +69,7 @@ describe('TokensRepository', () => {
     expect(new Set(secrets).size).toBe(100);
   });
 
-  it('finds who holds a token, and until when', async () => {
+  it('finds the user and the expiry of a token', async () => {
     const [ada, eve] = [await someUser(), await someUser()];
     const [tokenOfAda, tokenOfEve] = [await issued(ada), await issued(eve)];
     expect(await tokens.find(tokenOfAda.secret, scope)).toEqual({
@@ -76,14 +79,14 @@ describe('TokensRepository', () => {
     expect(await tokens.find(tokenOfEve.secret, scope)).toMatchObject({ userId: eve });
   });
 
-  it('makes a token good for as long as the policy says', () => {
+  it('generates a token with the lifetime of the policy', () => {
     const before = Date.now();
     const { expiresAt } = tokens.generate();
     expect(expiresAt.getTime()).toBeGreaterThanOrEqual(before + HOUR);
     expect(expiresAt.getTime()).toBeLessThanOrEqual(Date.now() + HOUR);
   });
 
-  it('keeps nothing of the secret but its hash', async () => {
+  it('stores only the hash of the secret', async () => {
     const { secret } = await issued(await someUser());
     const [row] = await server.query<{ hash: Buffer; dump: string }>(
       'select hash, t::text as dump from tokens t',
@@ -93,23 +96,23 @@ describe('TokensRepository', () => {
     expect(row?.dump).not.toContain(Buffer.from(base32nopad.decode(secret)).toString('hex'));
   });
 
-  it('does not know a token of another scope', async () => {
+  it('does not find a token of another scope', async () => {
     const { secret } = await issued(await someUser());
     expect(await tokens.find(secret, 'another' as Scope)).toBeNull();
   });
 
-  it('does not know a token that was never inserted', async () => {
+  it('does not find a token that was never inserted', async () => {
     expect(await tokens.find(tokens.generate().secret, scope)).toBeNull();
   });
 
-  it('does not know a token any more that is expired', async () => {
-    const shortLived = new TokensRepository(database, { ttlMs: 100 });
+  it('does not find an expired token', async () => {
+    const shortLived = repository(100);
     const [short, long] = [await issued(await someUser(), shortLived), await issued(await someUser())];
     await waitFor('the expiry', async () => (await tokens.find(short.secret, scope)) === null);
     expect(await tokens.find(long.secret, scope)).not.toBeNull();
   });
 
-  it('does not bother the database with what cannot be a token', async () => {
+  it('rejects a malformed token without asking the database', async () => {
     const { secret } = await issued(await someUser());
     wire.cut();
     const malformed = [
@@ -127,7 +130,7 @@ describe('TokensRepository', () => {
     wire.heal();
   });
 
-  it('trades a verification for one token only', async () => {
+  it('stores one token for a verification', async () => {
     const [userId, verificationId] = [await someUser(), uuidv7()];
     const token = tokens.generate();
     await insert(token, userId, verificationId);
@@ -136,22 +139,22 @@ describe('TokensRepository', () => {
     expect(await tokens.find(token.secret, scope)).not.toBeNull();
   });
 
-  it('trades a verification for one token only, however many try at once', async () => {
+  it('stores one token for a verification when many are inserted at once', async () => {
     const [userId, verificationId] = [await someUser(), uuidv7()];
-    const trades = times(20, () => insert(tokens.generate(), userId, verificationId));
-    const outcomes = await Promise.allSettled(trades);
+    const inserts = times(20, () => insert(tokens.generate(), userId, verificationId));
+    const outcomes = await Promise.allSettled(inserts);
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect(await server.query('select from tokens')).toHaveLength(1);
   });
 
-  it('may be given the same token twice', async () => {
+  it('accepts the same token twice', async () => {
     const [userId, verificationId, token] = [await someUser(), uuidv7(), tokens.generate()];
     await insert(token, userId, verificationId);
     await insert(token, userId, verificationId);
     expect(await server.query('select from tokens')).toHaveLength(1);
   });
 
-  it('ends all tokens of a user, and nobody else’s', async () => {
+  it('deletes all tokens of a user and no others', async () => {
     const [ada, eve] = [await someUser(), await someUser()];
     const [first, second, other] = [await issued(ada), await issued(ada), await issued(eve)];
     await tokens.deleteAllForUser('another' as Scope, ada);
@@ -162,17 +165,30 @@ describe('TokensRepository', () => {
     expect(await tokens.find(other.secret, scope)).not.toBeNull();
   });
 
-  it('forgets expired tokens only', async () => {
-    const [over, good] = [await issued(await someUser()), await issued(await someUser())];
+  it('throws Unavailable for each of its calls while Postgres is down', async () => {
+    const { secret } = await issued(await someUser());
+    wire.cut();
+    const calls = [
+      () => tokens.find(secret, scope),
+      () => tokens.deleteAllForUser(scope, uuidv7()),
+      () => tokens.purge(),
+      () => insert(tokens.generate(), uuidv7()),
+    ];
+    for (const call of calls) await expect(call()).rejects.toThrow(Unavailable);
+    wire.heal();
+  });
+
+  it('purges expired tokens only', async () => {
+    const [expired, valid] = [await issued(await someUser()), await issued(await someUser())];
     await server.query(`update tokens set expires_at = now() - interval '1 second' where hash = $1`, [
-      createHash('sha256').update(over.secret).digest(),
+      createHash('sha256').update(expired.secret).digest(),
     ]);
     await tokens.purge();
     expect(await server.query('select from tokens')).toHaveLength(1);
-    expect(await tokens.find(good.secret, scope)).not.toBeNull();
+    expect(await tokens.find(valid.secret, scope)).not.toBeNull();
   });
 
-  it('forgets the tokens of a user who is gone', async () => {
+  it('deletes the tokens of a deleted user', async () => {
     const userId = await someUser();
     const { secret } = await issued(userId);
     await server.query('delete from users where id = $1', [userId]);

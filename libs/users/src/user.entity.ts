@@ -1,6 +1,6 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn, VersionColumn } from 'typeorm';
 
-/** A person as stored: the phone number is sealed, and found by an index that tells nothing without the key. */
+/** A user as stored: the phone number is sealed, and found by a keyed hash (`phoneIndex`). */
 @Entity('users')
 export class UserEntity {
   /** UUIDv7 (RFC 9562, section 5.7). */
@@ -19,7 +19,7 @@ export class UserEntity {
   @Column({ name: 'phone_sealed', type: 'text' })
   phoneSealed: string;
 
-  /** Counts the changes, for optimistic locking. */
+  /** Incremented by every change, for optimistic locking. */
   @VersionColumn({ default: 1 })
   version: number;
 }

@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Keys } from '#keys';
 import type { PhoneNumber } from '#phone';
@@ -10,7 +12,7 @@ export interface User {
   readonly createdAt: Date;
   readonly name: string | null;
   readonly phoneNumber: PhoneNumber;
-  /** Counts the changes, for optimistic locking. */
+  /** Incremented by every change, for optimistic locking. */
   readonly version: number;
 }
 
@@ -26,10 +28,11 @@ interface Row {
 export class UsersRepository {
   constructor(
     private readonly database: Database,
+    @InjectRepository(UserEntity) private readonly users: Repository<UserEntity>,
     private readonly keys: Keys,
   ) {}
 
-  /** On the path of every signed-in request, hence a prepared statement rather than an entity. */
+  /** Finds a user by id. A prepared statement, because every authenticated request waits for it. */
   async find(id: string): Promise<User | null> {
     const [row] = await this.database.run<Row>(
       { name: 'user', text: 'select id, created_at, name, phone_sealed, version from users where id = $1' },
@@ -38,22 +41,22 @@ export class UsersRepository {
     return row ? this.toUser({ ...row, createdAt: row.created_at, phoneSealed: row.phone_sealed }) : null;
   }
 
-  /** Whether the number signed in before. */
+  /** Returns true if the phone number has signed in before. */
   async isKnown(phoneNumber: PhoneNumber): Promise<boolean> {
-    const rows = await this.database.run(
-      { name: 'user-known', text: 'select from users where phone_index = $1' },
-      [this.keys.indexOf(phoneNumber)],
-    );
-    return rows.length > 0;
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    return this.database.answerOf(this.users.existsBy({ phoneIndex }));
   }
 
-  /** One number has one user, however many ask at once. The name counts only for a user that is made. */
+  /**
+   * Returns the one user of a phone number, under any concurrency. The name is stored for a new user only.
+   * Idempotent, because a transaction may run twice.
+   */
   async findOrCreate(
     transaction: Transaction,
     phoneNumber: PhoneNumber,
     name: string | null,
   ): Promise<{ user: User; isNew: boolean }> {
-    const phoneIndex = this.keys.indexOf(phoneNumber);
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const id = uuidv7();
     await transaction
       .createQueryBuilder()

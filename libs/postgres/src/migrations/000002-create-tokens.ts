@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateTokens0000000000002 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    // The unique verification is what keeps one code from becoming two tokens, whatever else fails.
+    // The unique verification_id keeps one code from becoming two tokens, even if everything else fails.
     await runner.query(`
       create table tokens (
         hash            bytea primary key,

@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateLimits0000000000005 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    // The columns are rate-limiter-flexible's own; `expire` is in milliseconds since 1970.
+    // The columns that rate-limiter-flexible requires; `expire` is in milliseconds since 1970.
     await runner.query(`
       create table limits (
         key    varchar(255) primary key,

@@ -14,8 +14,8 @@ export class CreateAbuseStates0000000000006 implements MigrationInterface {
     await runner.query(
       'create index abuse_states_held on abuse_states (held_until) where held_until is not null',
     );
-    // All or nothing: false, and nothing is written, when one of the states has another version than it was read with.
-    // The rows are locked in the order of their keys, so that two writers never wait for each other.
+    // Returns false and writes nothing if the version of any state has changed since it was read.
+    // Locks the rows in the order of their keys, so that two writers cannot deadlock.
     await runner.query(`
       create function write_abuse_states(
         keys text[], versions bigint[], states text[], lives bigint[], holds bigint[]
