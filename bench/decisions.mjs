@@ -1,8 +1,8 @@
-// What a decision of the breaker costs this process, beside the round trips to its store:
+// Measures the CPU time of one decision of the breaker, without the round trips to its store:
 //   npm run build && node bench/decisions.mjs
-// The store here is a Map that answers at once; states are read, parsed, decided on, written as they are with a real one.
+// The store is a Map. States are read, parsed, decided on and written as with a real store.
 import { admit, clientAddressOf, DEFAULT_POLICY, newScopeState, scopesOf } from '../dist/libs/abuse/src/index.js';
-import { SharedState } from '../dist/libs/abuse/src/shared-state.js';
+import { SharedState } from '../dist/libs/abuse/src/state/shared-state.js';
 
 const DECISIONS = 50_000;
 const AT_ONCE = [1, 64, 500];
@@ -41,7 +41,7 @@ function decide(shared, i) {
   const number = `+1${2_012_000_000 + ((i * 7_919) % 7_000_000_000)}`;
   const address = clientAddressOf(`10.${i % 250}.${(i >> 8) % 250}.${i % 7}`);
   const scopes = scopesOf(address, number, 'US');
-  const keys = [...scopes.sender, ...scopes.numbers, 'system'];
+  const keys = [...scopes.requester, ...scopes.numbers, 'system'];
   const now = 1_800_000_000_000 + i * 20;
   return shared.decide(keys, (draft) => {
     const touched = new Map();
@@ -49,7 +49,8 @@ function decide(shared, i) {
       if (!touched.has(scope)) touched.set(scope, draft.get(scope) ?? newScopeState());
       return touched.get(scope);
     };
-    const decision = admit(DEFAULT_POLICY, { of }, { scopes, known: false, device: false, proven: true }, now);
+    const request = { scopes, knownNumber: false, knownDevice: false, proven: true };
+    const decision = admit(DEFAULT_POLICY, { of }, request, now);
     for (const [scope, state] of touched) draft.set(scope, state, { ttlMs: 1, heldUntil: null });
     return decision;
   });

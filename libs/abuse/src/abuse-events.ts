@@ -1,35 +1,38 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Counter, Registry } from 'prom-client';
 
-/** What happened, for operators: `would_refuse` is a refusal in monitor mode. */
+/** Kinds of events for operators. `would_refuse` is a refusal in monitor mode, where nothing is refused. */
 export type AbuseEvent = 'refused' | 'would_refuse' | 'tripped' | 'released' | 'warning';
 
-interface Details {
+/** Log members that describe a request. They never contain an unmasked phone number. */
+export type Details = Readonly<Record<string, string>>;
+
+interface EventDetails {
   /** The limit, or the kind of scope. */
   readonly name: string;
-  /** Anything else that helps; never a number in clear. */
+  /** Further log members, with the same rule as `Details`. */
   readonly [detail: string]: string | number | undefined;
 }
 
-/** What this room counts, for `GET /metrics`. */
-export const abuseMetrics = new Registry();
-
-const events = new Counter({
-  name: 'latchkey_abuse_events_total',
-  help: 'Refusals, trips, releases and warnings of the abuse policy, by limit or kind of scope',
-  labelNames: ['event', 'name'],
-  registers: [abuseMetrics],
-});
-
 const URGENT = new Set<AbuseEvent>(['tripped', 'warning']);
 
-/** Every refusal, trip, release and warning: a line in the log and one more on a counter. */
+/** Records every event of the abuse policy: as a log line and on a Prometheus counter. */
 @Injectable()
 export class AbuseEvents {
   private readonly logger = new Logger('Abuse');
+  private readonly counter: Counter<'event' | 'name'>;
 
-  record(event: AbuseEvent, details: Details): void {
-    events.inc({ event, name: details.name });
+  constructor(registry: Registry) {
+    this.counter = new Counter({
+      name: 'latchkey_abuse_events_total',
+      help: 'Refusals, trips, releases and warnings of the abuse policy, by limit or kind of scope',
+      labelNames: ['event', 'name'],
+      registers: [registry],
+    });
+  }
+
+  record(event: AbuseEvent, details: EventDetails): void {
+    this.counter.inc({ event, name: details.name });
     const line = { msg: `${event}: ${details.name}`, event, ...details };
     if (URGENT.has(event)) this.logger.warn(line);
     else this.logger.log(line);

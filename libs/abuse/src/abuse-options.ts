@@ -1,5 +1,6 @@
+import type { CodeLengths } from './guessing/guess-ledger.js';
 import type { Policy } from './policy.js';
-import type { Caps, PriceTable } from './spending.js';
+import type { Caps, PriceTable } from './pumping/spending.js';
 
 export abstract class AbuseOptions {
   abstract readonly policy: Policy;
@@ -7,9 +8,9 @@ export abstract class AbuseOptions {
   abstract readonly caps: Caps;
   /** ISO 3166-1 codes; null: all. */
   abstract readonly allowedCountries: readonly string[] | null;
-  /** False: the breaker records what it would have refused and refuses nothing. */
+  /** False: the breaker only records what it would have refused. */
   abstract readonly breakerEnforced: boolean;
-  /** Digits of a code where nobody guesses. */
-  abstract readonly usualCodeLength: number;
+  abstract readonly codeLengths: CodeLengths;
+  /** Guesses at one verification. */
   abstract readonly maxAttempts: number;
 }

@@ -1,39 +1,35 @@
-import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { AbuseEvents } from './abuse-events.js';
-import { AbuseOptions } from './abuse-options.js';
 import { Clock } from './clock.js';
-import { Guesses } from './guesses.service.js';
-import { LimiterStore } from './limiter-store.js';
-import { LimitPolicy, Limits } from './limits.js';
-import { Sends } from './sends.service.js';
-import { BreakerStore, LedgerStore, type StateStore } from './state-store.js';
+import { DeviceTokens } from './guessing/device-tokens.js';
+import { GuessPolicyService } from './guessing/guess-policy.service.js';
+import { LimitsService } from './limits/limits.service.js';
+import { BreakerService } from './pumping/breaker.service.js';
+import { ProofOfWork } from './pumping/proof-of-work.js';
+import { SendPolicyService } from './pumping/send-policy.service.js';
+import { SpendingService } from './pumping/spending.service.js';
+import { StepUpService } from './pumping/step-up.service.js';
+import { BreakerState, LedgerState } from './state/shared-state.js';
 
-interface Parts {
-  readonly limiterStore: Type<LimiterStore>;
-  readonly breakerStore: Type<StateStore>;
-  readonly ledgerStore: Type<StateStore>;
-  readonly limits: LimitPolicy;
-  readonly options: AbuseOptions;
-}
-
-@Module({})
-export class AbuseModule {
-  static forRoot({ limiterStore, breakerStore, ledgerStore, limits, options }: Parts): DynamicModule {
-    return {
-      module: AbuseModule,
-      providers: [
-        { provide: LimiterStore, useClass: limiterStore },
-        { provide: BreakerStore, useClass: breakerStore },
-        { provide: LedgerStore, useClass: ledgerStore },
-        { provide: LimitPolicy, useValue: limits },
-        { provide: AbuseOptions, useValue: options },
-        AbuseEvents,
-        Clock,
-        Limits,
-        Sends,
-        Guesses,
-      ],
-      exports: [Sends, Guesses, Clock],
-    };
-  }
-}
+/**
+ * Decides whether a message may be sent (against SMS pumping) and whether a code may be checked (against guessing). The
+ * application provides `LimiterStore`, `BreakerStore`, `LedgerStore`, `LimitPolicy` and `AbuseOptions`.
+ */
+@Module({
+  providers: [
+    AbuseEvents,
+    BreakerState,
+    LedgerState,
+    Clock,
+    DeviceTokens,
+    ProofOfWork,
+    LimitsService,
+    StepUpService,
+    SpendingService,
+    BreakerService,
+    SendPolicyService,
+    GuessPolicyService,
+  ],
+  exports: [SendPolicyService, GuessPolicyService, BreakerService, Clock],
+})
+export class AbuseModule {}

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-/** The time of the abuse policy; tests let years pass by another one. */
+/** The time of the abuse policy. Tests replace it to let hours and years pass. */
 @Injectable()
 export class Clock {
   /** Milliseconds since 1970. */

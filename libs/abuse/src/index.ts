@@ -1,40 +1,43 @@
 export { AbuseModule } from './abuse.module.js';
-export { abuseMetrics } from './abuse-events.js';
-export {
-  type Admitted,
-  admit,
-  newScopeState,
-  type ScopeState,
-  type Scopes,
-  type Sender,
-  type States,
-  type Turn,
-  type Verdict,
-  verified,
-} from './breaker.js';
-export { type ClientAddress, clientAddressOf } from './client-address.js';
+export { AbuseOptions } from './abuse-options.js';
 export { Clock } from './clock.js';
-export { DEVICE_TOKEN_TTL_MS } from './device-token.js';
+export { DEVICE_TOKEN_TTL_MS } from './guessing/device-tokens.js';
 export {
+  type CodeLengths,
   codeLengthFor,
-  deviceGuess,
   forgive,
   type Gauge,
   type Guessable,
   type GuessOutcome,
   type GuessRecord,
+  type GuessRules,
   isTrusted,
+  knownDeviceGuess,
   newGauge,
   newGuessRecord,
-  strangerGuess,
-} from './guess-ledger.js';
-export { Guesses } from './guesses.service.js';
-export { PostgresLimiterStore } from './limiter-store.postgres.js';
-export { RedisLimiterStore } from './limiter-store.redis.js';
+  unknownDeviceGuess,
+} from './guessing/guess-ledger.js';
+export { GuessPolicyService } from './guessing/guess-policy.service.js';
+export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
+export { LimiterStore } from './limits/limiter-store.js';
+export { PostgresLimiterStore } from './limits/limiter-store.postgres.js';
+export { RedisLimiterStore } from './limits/limiter-store.redis.js';
+export { LimitPolicy } from './limits/limits.service.js';
 export { DEFAULT_POLICY, type Policy, PolicyFault, readPolicy } from './policy.js';
+export {
+  type Admitted,
+  admit,
+  type MessageRequest,
+  recordVerified,
+  type ScopeStates,
+  type Verdict,
+} from './pumping/breaker.js';
+export { type Block, BreakerService } from './pumping/breaker.service.js';
+export { type BreakerEvent, newScopeState, type ScopeState } from './pumping/scope-state.js';
+export { type Scopes, scopesOf } from './pumping/scopes.js';
+export { SendPolicyService } from './pumping/send-policy.service.js';
+export { readPrices } from './pumping/spending.js';
 export type { Requester } from './requester.js';
-export { scopesOf } from './scopes.js';
-export { type Block, Sends } from './sends.service.js';
-export { readPrices } from './spending.js';
-export { PostgresStateStore } from './state-store.postgres.js';
-export { RedisStateStore } from './state-store.redis.js';
+export { BreakerStore, LedgerStore } from './state/state-store.js';
+export { PostgresStateStore } from './state/state-store.postgres.js';
+export { RedisStateStore } from './state/state-store.redis.js';

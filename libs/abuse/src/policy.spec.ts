@@ -19,15 +19,15 @@ describe('readPolicy', () => {
     } catch (error) {
       return error as PolicyFault;
     }
-    throw new Error('it was read');
+    throw new Error('no fault was thrown');
   }
 
-  it('gives the default where there is no file, and for an empty one', () => {
+  it('returns the default policy without a file, and for an empty one', () => {
     expect(readPolicy(null)).toBe(DEFAULT_POLICY);
     expect(read('{}')).toEqual(DEFAULT_POLICY);
   });
 
-  it('replaces what the file names, and leaves the rest and the default alone', () => {
+  it('replaces only the members that the file names, and does not change the default policy', () => {
     const before = structuredClone(DEFAULT_POLICY);
     const policy = read('{"breaker":{"address":{"lose":0,"credit":1.5}}}');
     expect(policy).toEqual({
@@ -38,9 +38,9 @@ describe('readPolicy', () => {
   });
 
   it.each([
-    ['{"secret":123456}', /policy\.secret is not known/],
-    ['{"breaker":{"address":{"loose":123456}}}', /policy\.breaker\.address\.loose is not known/],
-    ['{"__proto__":{"hidden":123456}}', /is not known/],
+    ['{"secret":123456}', /policy\.secret is not a member/],
+    ['{"breaker":{"address":{"loose":123456}}}', /policy\.breaker\.address\.loose is not a member/],
+    ['{"__proto__":{"hidden":123456}}', /is not a member/],
     ['{"breaker":{"address":{"lose":"secret 123456"}}}', /policy\.breaker\.address\.lose must be a number/],
     ['{"breaker":{"address":{"lose":-123456}}}', /policy\.breaker\.address\.lose must be a number/],
     ['{"breaker":{"address":{"lose":null}}}', /policy\.breaker\.address\.lose must be a number/],
@@ -48,9 +48,9 @@ describe('readPolicy', () => {
     ['{"breaker":null}', /policy\.breaker must be an object/],
     ['[123456]', /policy must be an object/],
     ['"123456"', /policy must be an object/],
-    ['{"guesses": 123456 oops', /not JSON/],
-    ['', /not JSON/],
-  ])('refuses %s by name and rule, not by value', (text, rule) => {
+    ['{"guesses": 123456 oops', /not valid JSON/],
+    ['', /not valid JSON/],
+  ])('rejects %s by name and rule, without repeating a value', (text, rule) => {
     const fault = faultOf(() => read(text));
     expect(fault).toBeInstanceOf(PolicyFault);
     expect(fault.message).toMatch(rule);
@@ -62,11 +62,11 @@ describe('readPolicy', () => {
     '{"breaker":{"genuineConversion":0.01}}',
     '{"breaker":{"pumpedConversion":0}}',
     '{"breaker":{"pumpedConversion":0.6}}',
-  ])('refuses shares that tell nobody apart: %s', (text) => {
+  ])('rejects conversions that do not tell genuine messages from pumped ones: %s', (text) => {
     expect(faultOf(() => read(text))).toBeInstanceOf(PolicyFault);
   });
 
-  it.each(['absent.json', '.'])('refuses a file that cannot be read: %s', (name) => {
+  it.each(['absent.json', '.'])('rejects an unreadable file: %s', (name) => {
     const fault = faultOf(() => readPolicy(join(folder, name)));
     expect(fault).toBeInstanceOf(PolicyFault);
     expect(fault.message).toMatch(/cannot be read: E[A-Z]+/);

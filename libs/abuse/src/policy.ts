@@ -1,70 +1,77 @@
 import { readFileSync } from 'node:fs';
 
-/** What a scope does when it trips: asks for a proof of work, or holds its messages back. */
+/** The effect of a trip on a scope's messages: they need a proof of work, or they are not sent. */
 export type Action = 'step_up' | 'block';
 
-/** How much one scope may lose before it trips, and what happens then. */
+/** The losses that one scope may have before it trips, and the length of the block that follows. */
 export interface ScopePolicy {
-  /** Unverified messages in excess of what genuine senders leave behind, before the scope trips. */
+  /** Unverified messages, in excess of those that genuine requesters leave behind, at which the scope trips. */
   readonly lose: number;
-  /** Messages that may be unsettled at once, before anything was verified here. */
+  /** Unsettled messages (sent, code not typed in yet) that the scope may have while none of its messages was verified. */
   readonly pending: number;
-  /** Further ones for each message that was verified here lately. */
+  /** Additional unsettled messages for each recently verified message. */
   readonly credit: number;
   readonly holdSeconds: number;
 }
 
-/** Every number of the abuse policy; docs/abuse.md explains them. A policy file replaces any of them. */
+/** All numbers of the abuse policy, explained in docs/abuse.md. A policy file may replace any of them. */
 export interface Policy {
   readonly breaker: {
-    /** The share of messages that is verified among the worst of genuine senders, and among pumpers. */
+    /** The share of messages whose code is typed in: of the worst genuine requesters, and of SMS pumpers. */
     readonly genuineConversion: number;
     readonly pumpedConversion: number;
-    /** A message that is not verified by then counts as unverified until it is. */
+    /** A message without its code after this time counts as unverified, until the code is typed in after all. */
     readonly settleSeconds: number;
-    /** What was verified counts half after this. */
+    /** Half-life of the credit for verified messages. */
     readonly creditHalfLifeSeconds: number;
-    /** A message that the provider calls fraud counts like so many unverified ones. */
+    /** Unverified messages that one fraud report of the provider counts as. */
     readonly fraudSignalMessages: number;
     readonly address: ScopePolicy;
     readonly network: ScopePolicy;
-    /** What a network is held back for that goes on after it was stepped up. */
+    /** Length of a network's block if it trips again after a step-up. */
     readonly networkBlockSeconds: number;
     readonly numbers10k: ScopePolicy;
-    /** A block of 10,000 numbers that is held back lets one message through this often. */
+    /** Interval between half-open probes: the single messages that a blocked range of 10,000 numbers still gets. */
     readonly probeSeconds: number;
     readonly numbers100k: ScopePolicy;
     readonly country: ScopePolicy;
-    /** `lose` is the least; what counts is `busiestHours` times the busiest hour of the last seven days. */
+    /** `lose` is the minimum: the system trips at `busiestHours` times the busiest hour of the last seven days. */
     readonly system: ScopePolicy & { readonly busiestHours: number };
   };
   readonly guesses: {
+    /** Budgets of guesses per number. */
     readonly perHour: number;
     readonly perDay: number;
     readonly perYear: number;
-    /** Beyond a budget of n guesses strangers wait `delaySeconds` · 2^(n - delayFrom), at most `longestDelaySeconds`. */
+    /**
+     * The wait of unknown devices after the n-th guess, once a budget is used up:
+     * `delaySeconds` · 2^(n - `delayFrom`), at most `longestDelaySeconds`.
+     */
     readonly delaySeconds: number;
     readonly delayFrom: number;
     readonly longestDelaySeconds: number;
-    /** Foreign failures of a year from which strangers get codes of eight digits, and of ten characters. */
+    /** Foreign guesses in a year from which unknown devices get codes of eight digits, and of ten characters. */
     readonly eightDigitsFrom: number;
     readonly tenCharactersFrom: number;
-    /** Guesses at codes of fewer than eight digits that strangers have in a year. */
+    /** Guesses that unknown devices have in a year at codes of fewer than eight digits. */
     readonly shortGuessesPerYear: number;
-    /** Above both, strangers get eight digits everywhere: so many in a day, and so many times the usual day. */
+    /**
+     * Guesses at short codes in one day, over the whole system, above which all unknown devices get eight digits.
+     * The day must also exceed the median day by a factor of `gaugeTimesMedian`.
+     */
     readonly gaugePerDay: number;
     readonly gaugeTimesMedian: number;
-    /** Unverified messages of strangers in a day from which the next stranger is stepped up. */
+    /** Unverified messages of unknown devices to one number in a day, after which the next one needs a proof of work. */
     readonly contestedSends: number;
   };
   readonly proof: {
-    /** Hashes that a proof takes on average at the lowest risk, and at the highest. */
+    /** Average hashes of a proof of work, at the lowest and at the highest risk. */
     readonly hashes: number;
     readonly mostHashes: number;
     readonly lifetimeSeconds: number;
   };
   readonly spending: {
-    /** The share of a cap at which a warning is given. */
+    /** The share of a cap at which a warning is recorded. */
     readonly warnAt: number;
     /** The share of a cap that only known devices may spend. */
     readonly keptForKnownDevices: number;
@@ -107,34 +114,34 @@ export const DEFAULT_POLICY: Policy = {
   spending: { warnAt: 0.8, keptForKnownDevices: 0.1 },
 };
 
-/** The policy file cannot be used; says where and why. */
+/** An unusable policy file. The message names the member and the rule, never a value. */
 export class PolicyFault extends Error {}
 
 /**
- * The default policy with the members of a JSON file over it.
+ * Returns the default policy, with the members of a JSON file replaced.
  *
  * @throws PolicyFault
  */
 export function readPolicy(file: string | null): Policy {
   if (file === null) return DEFAULT_POLICY;
-  const policy = replaced(DEFAULT_POLICY, parsed(file), 'policy') as Policy;
+  const policy = merge(DEFAULT_POLICY, parse(file), 'policy') as Policy;
   const { genuineConversion, pumpedConversion } = policy.breaker;
   if (!(0 < pumpedConversion && pumpedConversion < genuineConversion && genuineConversion < 1))
-    throw new PolicyFault('policy.breaker: 0 < pumpedConversion < genuineConversion < 1 must hold');
+    throw new PolicyFault('policy.breaker must satisfy 0 < pumpedConversion < genuineConversion < 1');
   return policy;
 }
 
-function parsed(file: string): unknown {
-  const text = textOf(file);
+function parse(file: string): unknown {
+  const text = read(file);
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's own words quote the file.
-    throw new PolicyFault('the policy file is not JSON');
+    // The parser's message would quote the file.
+    throw new PolicyFault('the policy file is not valid JSON');
   }
 }
 
-function textOf(file: string): string {
+function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -142,18 +149,19 @@ function textOf(file: string): string {
   }
 }
 
-function replaced(original: unknown, given: unknown, path: string): unknown {
+/** Returns `original` with the members of `given` replaced. Unknown members and other types are faults. */
+function merge(original: unknown, given: unknown, path: string): unknown {
   if (typeof original === 'number') {
     if (typeof given === 'number' && given >= 0) return given;
-    throw new PolicyFault(`${path} must be a number, zero or more`);
+    throw new PolicyFault(`${path} must be a number of at least zero`);
   }
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new PolicyFault(`${path} must be an object`);
   const members = original as Record<string, unknown>;
   const result = { ...members };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(members, name)) throw new PolicyFault(`${path}.${name} is not known`);
-    result[name] = replaced(members[name], value, `${path}.${name}`);
+    if (!Object.hasOwn(members, name)) throw new PolicyFault(`${path}.${name} is not a member of the policy`);
+    result[name] = merge(members[name], value, `${path}.${name}`);
   }
   return result;
 }

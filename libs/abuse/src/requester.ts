@@ -1,16 +1,16 @@
 import { maskPhoneNumber, type PhoneNumber } from '#phone';
-import type { Details } from './limits.js';
+import type { Details } from './abuse-events.js';
 
-/** What a request says of whoever sent it. */
+/** Facts about the client that sent a request. */
 export interface Requester {
-  /** The IP address it came from, as far as trusted proxies tell. */
+  /** The client's IP address, as reported by trusted proxies. */
   readonly address: string;
   readonly deviceToken: string | null;
   /** A solved ALTCHA challenge. */
   readonly proof: string | null;
 }
 
-/** A number as operators may read of it. */
-export function describeNumber(phoneNumber: PhoneNumber, index: string): Details {
-  return { number: maskPhoneNumber(phoneNumber), number_hash: index };
+/** Returns the log members that name a phone number: its mask and its keyed hash. */
+export function describeNumber(phoneNumber: PhoneNumber, phoneIndex: string): Details {
+  return { number: maskPhoneNumber(phoneNumber), number_hash: phoneIndex };
 }

@@ -1,0 +1,253 @@
+import fc from 'fast-check';
+import {
+  ADDRESS,
+  COUNTRY,
+  DAY,
+  HOUR,
+  MINUTE,
+  NETWORK,
+  only,
+  policyWith,
+  RANGE_10K,
+  RANGE_100K,
+  requestIn,
+  SECOND,
+  SETTLED,
+  START,
+  SYSTEM,
+  Traffic,
+} from '../../../../test/support/breaker-traffic.js';
+import { times } from '../../../../test/support/repeat.js';
+import { DEFAULT_POLICY } from '../policy.js';
+import { type Admitted, recordFraud } from './breaker.js';
+import { release, unverifiedWeight } from './scope-state.js';
+import type { Scopes } from './scopes.js';
+
+const u = unverifiedWeight(DEFAULT_POLICY);
+
+describe('the blame for losses', () => {
+  const policy = policyWith({ country: { lose: 60 } });
+  const ranges = times(5, (i) => ({
+    requester: [],
+    numbers: [`numbers_10k:+3312${i}4`, `numbers_100k:+3312${i}`, COUNTRY],
+  }));
+
+  /** Sends unverified messages to one target after another. */
+  function attack(traffic: Traffic, targets: Scopes[]): void {
+    for (const scopes of targets.flatMap((target) => times(15, () => target))) {
+      traffic.send(requestIn(scopes));
+      traffic.pass(SETTLED);
+    }
+  }
+
+  it('falls on the attacked number ranges and not on their country', () => {
+    const traffic = new Traffic(policy);
+    attack(traffic, ranges);
+    expect(traffic.trippedScopes()).toEqual(ranges.map(({ numbers }) => numbers[0]));
+    expect(traffic.of(COUNTRY).evidence).toBeCloseTo(0, 9);
+    expect(traffic.of(SYSTEM).evidence).toBeCloseTo(0, 9);
+    for (const { numbers } of ranges) expect(traffic.of(numbers[1] as string).evidence).toBeCloseTo(0, 9);
+    expect(traffic.verdictOn(requestIn(only(COUNTRY)))).toEqual({ outcome: 'send' });
+  });
+
+  it('falls on the country if the same messages belong to no narrower scope', () => {
+    const traffic = new Traffic(policy);
+    attack(
+      traffic,
+      ranges.map(() => only(COUNTRY)),
+    );
+    expect(traffic.trippedScopes()).toContain(COUNTRY);
+  });
+
+  it('of an address is subtracted from its network, but not from the scopes of the numbers', () => {
+    const traffic = new Traffic();
+    const request = requestIn({ requester: [ADDRESS, NETWORK], numbers: [COUNTRY] });
+    traffic.lose(6, request);
+    traffic.send(request);
+    expect(traffic.trippedScopes()).toEqual([ADDRESS]);
+    expect(traffic.of(NETWORK).evidence).toBeCloseTo(0, 9);
+    expect(traffic.of(SYSTEM).evidence).toBeCloseTo(0, 9);
+    expect(traffic.of(COUNTRY).evidence).toBeCloseTo(6 * u, 9);
+  });
+
+  it('includes the unsettled messages of the blamed scope, and of no other', () => {
+    const traffic = new Traffic(policyWith({ numbers10k: { lose: 10 } }));
+    const request = requestIn({ requester: [], numbers: [RANGE_10K, RANGE_100K, COUNTRY] });
+    traffic.fill(request, 10);
+    traffic.pass(50 * SECOND);
+    traffic.fill(request, 7);
+    traffic.fill(requestIn({ requester: [], numbers: [RANGE_100K, COUNTRY] }), 2);
+    traffic.pass(20 * SECOND);
+    traffic.send(request);
+    expect(traffic.trippedScopes()).toEqual([RANGE_10K]);
+    expect([RANGE_100K, COUNTRY, SYSTEM].map((scope) => traffic.unsettledIn(scope))).toEqual([2, 2, 2]);
+  });
+});
+
+describe('a known device', () => {
+  const scopes = { requester: [ADDRESS, NETWORK], numbers: [RANGE_10K, RANGE_100K, COUNTRY] };
+
+  it('is not affected by blocks, and is not counted', () => {
+    const traffic = new Traffic();
+    const all = [...scopes.requester, ...scopes.numbers, SYSTEM];
+    for (const scope of all) {
+      traffic.of(scope).hold = { action: 'block', since: START, until: START + DAY, probeAt: START };
+    }
+    const { verdict, admitted } = traffic.send(requestIn(scopes, { knownDevice: true }));
+    expect(verdict).toEqual({ outcome: 'send' });
+    expect(admitted).toMatchObject({ scopes: [], probes: [] });
+    for (const scope of all) {
+      expect(traffic.of(scope)).toMatchObject({ unsettled: [], hold: { probeAt: START } });
+    }
+    expect(traffic.verify(admitted)).toEqual([]);
+  });
+});
+
+describe('a known number', () => {
+  it('counts in the scopes of its requester only', () => {
+    const traffic = new Traffic();
+    const scopes = { requester: [ADDRESS, NETWORK], numbers: [RANGE_10K, COUNTRY] };
+    const { admitted } = traffic.send(requestIn(scopes, { knownNumber: true }));
+    expect(admitted.scopes).toEqual([ADDRESS, NETWORK]);
+    const unsettled = [ADDRESS, NETWORK, RANGE_10K, COUNTRY, SYSTEM].map((scope) =>
+      traffic.unsettledIn(scope),
+    );
+    expect(unsettled).toEqual([1, 1, 0, 0, 0]);
+  });
+
+  it('gets the same answer as an unknown number from an address or network that tripped', () => {
+    const step = fc.record({
+      waitMs: fc.constantFrom(0, 1_000, SETTLED, 20 * MINUTE, 2 * HOUR),
+      knownNumber: fc.boolean(),
+      proven: fc.boolean(),
+      verifies: fc.boolean(),
+      messages: fc.integer({ min: 1, max: 20 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const traffic = new Traffic();
+        const request = requestIn({ requester: [ADDRESS, NETWORK], numbers: [] });
+        for (const { waitMs, knownNumber, proven, verifies, messages } of steps) {
+          traffic.pass(waitMs);
+          for (let i = 0; i < messages; i += 1) {
+            const { admitted, verdict } = traffic.send({ ...request, knownNumber, proven });
+            if (verifies && verdict.outcome === 'send') traffic.verify(admitted);
+          }
+          expect(traffic.verdictOn({ ...request, knownNumber: true })).toEqual(traffic.verdictOn(request));
+        }
+      }),
+    );
+  });
+});
+
+describe('a fraud report of the provider', () => {
+  const request = requestIn({ requester: [ADDRESS, NETWORK], numbers: [RANGE_10K, RANGE_100K, COUNTRY] });
+
+  it('counts as several unverified messages in each scope of the message', () => {
+    const traffic = new Traffic();
+    const { admitted } = traffic.send(request);
+    recordFraud(traffic.policy, traffic, admitted, traffic.now);
+    for (const scope of admitted.scopes) {
+      expect(traffic.of(scope).evidence).toBeCloseTo(DEFAULT_POLICY.breaker.fraudSignalMessages * u);
+    }
+  });
+
+  it('steps up the address at once, and a second report blocks the number range', () => {
+    const traffic = new Traffic();
+    const elsewhere = (i: number) => requestIn({ requester: [`address:192.0.2.${i}`], numbers: [RANGE_10K] });
+    recordFraud(traffic.policy, traffic, traffic.send(elsewhere(1)).admitted, traffic.now);
+    expect(traffic.verdictOn(elsewhere(1))).toMatchObject({ outcome: 'step_up', scope: 'address:192.0.2.1' });
+    expect(traffic.verdictOn(elsewhere(2))).toEqual({ outcome: 'send' });
+    recordFraud(traffic.policy, traffic, traffic.send(elsewhere(2)).admitted, traffic.now);
+    expect(traffic.verdictOn(elsewhere(3))).toMatchObject({ outcome: 'suspend', scope: RANGE_10K });
+  });
+
+  it('is outweighed by verified messages, like other evidence', () => {
+    const traffic = new Traffic();
+    const { admitted } = traffic.send(request);
+    recordFraud(traffic.policy, traffic, admitted, traffic.now);
+    for (let i = 0; i < 3; i += 1) traffic.verify(traffic.send(requestIn(only(COUNTRY))).admitted);
+    expect(traffic.of(COUNTRY).evidence).toBe(0);
+  });
+});
+
+describe('monitor mode', () => {
+  it('returns the same verdicts, and counts messages that are sent in spite of them', () => {
+    const traffic = new Traffic();
+    const request = requestIn(only(RANGE_10K));
+    const verdicts = times(25, () => traffic.send(request, false).verdict.outcome);
+    expect(verdicts).toEqual([...times(20, () => 'send'), ...times(5, () => 'suspend')]);
+    expect(traffic.unsettledIn(RANGE_10K)).toBe(25);
+    traffic.pass(SETTLED);
+    expect(traffic.send(request, false).events).toMatchObject([{ event: 'tripped', scope: RANGE_10K }]);
+    expect(traffic.unsettledIn(RANGE_10K)).toBe(1);
+  });
+
+  it('is the only mode in which refused messages are counted', () => {
+    const traffic = new Traffic();
+    const request = requestIn(only(RANGE_10K));
+    traffic.fill(request);
+    for (let i = 0; i < 5; i += 1) traffic.send(request);
+    expect(traffic.unsettledIn(RANGE_10K)).toBe(20);
+    expect(traffic.of(SYSTEM).volume?.messages).toBe(20);
+  });
+});
+
+it('keeps states valid and small in any sequence of messages', () => {
+  const scopes = fc.record({
+    requester: fc
+      .tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 1 }))
+      .map(([a, n]) => [`address:${a}`, `network:${n}`]),
+    numbers: fc
+      .tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 1 }))
+      .map(([b, w]) => [`numbers_10k:${b}`, `numbers_100k:${w}`, COUNTRY]),
+  });
+  const mostly = (value: boolean) => fc.constantFrom(value, value, value, !value);
+  const sending = fc.record({
+    do: fc.constant('send' as const),
+    request: fc.record({
+      scopes,
+      knownNumber: mostly(false),
+      knownDevice: mostly(false),
+      proven: fc.boolean(),
+    }),
+    messages: fc.integer({ min: 1, max: 15 }),
+    enforced: mostly(true),
+  });
+  const verifying = fc.record({ do: fc.constant('verify' as const), which: fc.nat() });
+  const passing = fc.record({
+    do: fc.constant('pass' as const),
+    ms: fc.oneof(fc.integer({ min: 1, max: 30_000 }), fc.constantFrom(SETTLED, 10 * MINUTE, HOUR, DAY)),
+  });
+  const releasing = fc.record({ do: fc.constant('release' as const), scope: scopes });
+
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(sending, sending, verifying, verifying, passing, releasing), { maxLength: 120 }),
+      (events) => {
+        const traffic = new Traffic(policyWith({ country: { lose: 15 }, system: { lose: 30 } }));
+        const open: Admitted[] = [];
+        for (const event of events) {
+          if (event.do === 'pass') traffic.pass(event.ms);
+          if (event.do === 'release') release(RANGE_10K, traffic.of(event.scope.numbers[0] as string));
+          if (event.do === 'verify' && open.length > 0)
+            for (const message of open.splice(event.which % open.length, 1)) traffic.verify(message);
+          if (event.do === 'send')
+            for (let i = 0; i < event.messages; i += 1) {
+              const { verdict, admitted } = traffic.send(event.request, event.enforced);
+              if (verdict.outcome === 'send' || !event.enforced) open.push(admitted);
+            }
+          for (const { evidence, unsettled, verified, volume } of traffic.all) {
+            expect(Number.isFinite(evidence)).toBe(true);
+            expect(evidence).toBeGreaterThanOrEqual(0);
+            expect(Math.min(0, ...unsettled.map(([, messages]) => messages))).toBe(0);
+            expect(unsettled.length).toBeLessThanOrEqual(14);
+            expect(verified).toBeLessThan(Number.MAX_SAFE_INTEGER);
+            expect(volume?.days.length ?? 0).toBeLessThanOrEqual(7);
+          }
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});

@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { Unavailable } from '#errors';
+import { Database } from '#postgres';
+import { openBreakablePostgres, openBreakableRedis } from '../../../../test/support/breakable-stores.js';
+import { TcpProxy } from '../../../../test/support/proxy.js';
+import { times } from '../../../../test/support/repeat.js';
+import { waitFor } from '../../../../test/support/wait.js';
+import { SharedState } from './shared-state.js';
+import type { Change, StateStore } from './state-store.js';
+import { PostgresStateStore } from './state-store.postgres.js';
+import { RedisStateStore } from './state-store.redis.js';
+
+Logger.overrideLogger(false);
+
+/** A driver on its server, with direct access to the server. */
+interface Opened {
+  readonly store: StateStore;
+  readonly wire: TcpProxy;
+  /** Returns the milliseconds until each state expires. */
+  lives(): Promise<number[]>;
+  /** Counts the states and held entries on the server, including expired ones. */
+  size(): Promise<number>;
+  close(): Promise<unknown>;
+}
+
+const drivers = [
+  { name: 'Postgres', open: openOnPostgres },
+  ...(process.env.TEST_REDIS_URL ? [{ name: 'Redis', open: openOnRedis }] : []),
+];
+
+const HOUR = 3_600_000;
+const someKey = () => `key:${randomBytes(8).toString('hex')}`;
+const change = (overrides: Partial<Change> = {}): Change => {
+  return { key: someKey(), tag: null, text: '{"n":1}', ttlMs: HOUR, heldUntil: null, ...overrides };
+};
+
+describe.each(drivers)('StateStore on $name', ({ open }) => {
+  let server: Opened;
+  let store: StateStore;
+
+  beforeEach(async () => {
+    server = await open();
+    store = server.store;
+  });
+  afterEach(() => server.close());
+
+  const textOf = async (key: string) => (await store.read([key]))[0]?.text;
+  const tagOf = async (key: string) => (await store.read([key]))[0]?.tag ?? null;
+
+  it('returns null for a state that was never written', async () => {
+    expect(await store.read([someKey()])).toEqual([{ text: null, tag: null }]);
+  });
+
+  it('reads written states in the order of the keys', async () => {
+    const [one, two] = [change({ text: '{"name":"Ада 🦊"}' }), change({ text: '{}' })];
+    expect(await store.write([one, two])).toBe(true);
+    const found = await store.read([two.key, someKey(), one.key]);
+    expect(found.map(({ text }) => text)).toEqual([two.text, null, one.text]);
+  });
+
+  it('changes a state only once with the same tag', async () => {
+    const { key } = change();
+    await store.write([change({ key })]);
+    const tag = await tagOf(key);
+    expect(await store.write([change({ key, tag, text: 'second' })])).toBe(true);
+    expect(await store.write([change({ key, tag, text: 'third' })])).toBe(false);
+    expect(await store.write([change({ key, tag: null, text: 'fourth' })])).toBe(false);
+    expect(await textOf(key)).toBe('second');
+  });
+
+  it.each(['first', 'last'])(
+    'changes none of several states if the tag of the %s is outdated',
+    async (which) => {
+      const [outdated, good, fresh] = [change(), change(), change()];
+      await store.write([outdated, good]);
+      const tag = await tagOf(good.key);
+      const changes = [change({ ...good, tag, text: 'new' }), fresh];
+      const wrong = change({ ...outdated, tag: null, text: 'new' });
+      expect(await store.write(which === 'first' ? [wrong, ...changes] : [...changes, wrong])).toBe(false);
+      const found = await store.read([outdated.key, good.key, fresh.key]);
+      expect(found.map(({ text }) => text)).toEqual([outdated.text, good.text, null]);
+      expect(await tagOf(good.key)).toBe(tag);
+    },
+  );
+
+  it('lets exactly one of twenty concurrent writers of a state succeed', async () => {
+    const key = someKey();
+    for (let round = 0; round < 3; round += 1) {
+      const tag = await tagOf(key);
+      const won = await Promise.all(
+        times(20, (i) => store.write([change({ key, tag, text: `${round} ${i}` })])),
+      );
+      expect(won.filter(Boolean)).toHaveLength(1);
+      expect(await textOf(key)).toBe(`${round} ${won.indexOf(true)}`);
+    }
+  });
+
+  it('lets one of twenty writers of the same states succeed without deadlock, in any order of keys', async () => {
+    const keys = times(5, someKey);
+    const won = await Promise.all(
+      times(20, (i) => {
+        const order = i % 2 ? keys : keys.toReversed();
+        return store.write(order.map((key) => change({ key, text: String(i) })));
+      }),
+    );
+    expect(won.filter(Boolean)).toHaveLength(1);
+    const texts = (await store.read(keys)).map(({ text }) => text);
+    expect(texts).toEqual(keys.map(() => String(won.indexOf(true))));
+  });
+
+  it('forgets an expired state, and accepts a new one in its place', async () => {
+    const key = someKey();
+    await store.write([change({ key, ttlMs: 100 })]);
+    await waitFor('the expiry', async () => (await textOf(key)) === null);
+    const tag = await tagOf(key);
+    expect(await store.write([change({ key, tag, text: 'new' })])).toBe(true);
+    expect(await textOf(key)).toBe('new');
+  });
+
+  it('expires every state by its own time to live', async () => {
+    await store.write([change({ ttlMs: HOUR }), change({ ttlMs: HOUR / 2 + 0.5 })]);
+    const [sooner = 0, later = 0] = (await server.lives()).sort((a, b) => a - b);
+    expect(sooner).toBeGreaterThan(HOUR / 2 - 10_000);
+    expect(sooner).toBeLessThanOrEqual(HOUR / 2 + 1);
+    expect(later).toBeGreaterThan(HOUR - 10_000);
+    expect(later).toBeLessThanOrEqual(HOUR);
+  });
+
+  describe('held', () => {
+    it('lists held states by descending end, up to the limit', async () => {
+      const now = Date.now();
+      const [sooner, later, ended] = [now + 10_000, now + 20_000, now].map((heldUntil) =>
+        change({ heldUntil }),
+      );
+      await store.write([sooner, later, ended, change()] as Change[]);
+      const expected = [later, sooner].map((held) => ({ key: held?.key, text: held?.text }));
+      expect(await store.held(now, 10)).toEqual(expected);
+      expect(await store.held(now, 1)).toEqual(expected.slice(0, 1));
+      expect(await store.held(now + 20_000, 10)).toEqual([]);
+    });
+
+    it('does not list a released state', async () => {
+      const held = change({ heldUntil: Date.now() + HOUR });
+      await store.write([held]);
+      await store.write([{ ...held, tag: await tagOf(held.key), heldUntil: null }]);
+      expect(await store.held(Date.now(), 10)).toEqual([]);
+    });
+
+    it('does not list an expired state', async () => {
+      const held = change({ heldUntil: Date.now() + HOUR, ttlMs: 50 });
+      await store.write([held]);
+      await waitFor('the expiry', async () => (await textOf(held.key)) === null);
+      expect(await store.held(Date.now(), 10)).toEqual([]);
+    });
+  });
+
+  it('purges expired states only', async () => {
+    const [expired, kept] = [change({ ttlMs: 50, heldUntil: Date.now() }), change()];
+    await store.write([expired, kept]);
+    await waitFor('the expiry', async () => (await textOf(expired.key)) === null);
+    await store.purge();
+    expect(await server.size()).toBe(1);
+    expect(await textOf(kept.key)).toBe(kept.text);
+  });
+
+  it.each<[string, (store: StateStore) => Promise<unknown>]>([
+    ['read', (store) => store.read([someKey()])],
+    ['write', (store) => store.write([change()])],
+    ['held', (store) => store.held(Date.now(), 1)],
+    ['purge', (store) => store.purge()],
+  ])('throws Unavailable from %s while its server is unreachable', async (_, act) => {
+    server.wire.cut();
+    await expect(act(store)).rejects.toThrow(Unavailable);
+  });
+
+  describe('SharedState', () => {
+    interface Count {
+      n: number;
+    }
+    const add = (state: SharedState, key: string) =>
+      state.decide([key], (draft) => {
+        const n = (draft.get<Count>(key)?.n ?? 0) + 1;
+        draft.set(key, { n }, { ttlMs: HOUR });
+        return n;
+      });
+
+    it('loses no update of two concurrent processes', async () => {
+      const key = someKey();
+      const replicas = times(2, () => new SharedState(store));
+      const counts = await Promise.all(times(400, (i) => add(replicas[i % 2] as SharedState, key)));
+      expect(counts.sort((a, b) => a - b)).toEqual(times(400, (i) => i + 1));
+      expect(await textOf(key)).toBe('{"n":400}');
+    });
+
+    it('rejects a decision that throws for its caller only, and discards its changes', async () => {
+      const [key, shared] = [someKey(), new SharedState(store)];
+      const outcomes = await Promise.allSettled(
+        times(10, (i) => {
+          if (i % 2 === 0) return add(shared, key);
+          return shared.decide([key], (draft) => {
+            draft.set(key, { n: 1_000 }, { ttlMs: HOUR });
+            throw new Error('this decision fails');
+          });
+        }),
+      );
+      expect(outcomes.map(({ status }) => status)).toEqual(
+        times(10, (i) => (i % 2 ? 'rejected' : 'fulfilled')),
+      );
+      expect(await textOf(key)).toBe('{"n":5}');
+    });
+
+    it('writes nothing if no state changed', async () => {
+      const [key, shared] = [someKey(), new SharedState(store)];
+      await add(shared, key);
+      const tag = await tagOf(key);
+      const set = (draft: Parameters<Parameters<SharedState['decide']>[1]>[0]) =>
+        draft.set(key, { n: 1 }, { ttlMs: HOUR });
+      await shared.decide([key], set);
+      await shared.decide([key], (draft) => Object.assign(draft.get<Count>(key) ?? {}, { n: 2 }));
+      expect(await tagOf(key)).toBe(tag);
+      expect(await textOf(key)).toBe('{"n":1}');
+    });
+
+    it('rejects all pending decisions while its server is unreachable', async () => {
+      const shared = new SharedState(store);
+      server.wire.cut();
+      const outcomes = await Promise.allSettled(times(300, () => add(shared, 'key')));
+      for (const outcome of outcomes)
+        expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(Unavailable) });
+    });
+  });
+});
+
+async function openOnPostgres(): Promise<Opened> {
+  const { database, wire, source, close } = await openBreakablePostgres();
+  return {
+    wire,
+    store: new PostgresStateStore(new Database(source)),
+    lives: async () => {
+      const rows = await database.query<{ life: string }>(
+        'select extract(epoch from expires_at - clock_timestamp()) * 1000 as life from abuse_states',
+      );
+      return rows.map(({ life }) => Number(life));
+    },
+    size: async () => (await database.query('select from abuse_states')).length,
+    close,
+  };
+}
+
+async function openOnRedis(): Promise<Opened> {
+  const { wire, redis, close } = await openBreakableRedis();
+  return {
+    wire,
+    store: new RedisStateStore(redis),
+    lives: async () => {
+      const keys = await redis.keys('latchkey:abuse:*');
+      return Promise.all(keys.map((key) => redis.pttl(key)));
+    },
+    size: () => redis.dbsize(),
+    close,
+  };
+}
