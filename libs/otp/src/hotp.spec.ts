@@ -1,6 +1,6 @@
 import { hotp } from './hotp.js';
 
-/** RFC 4226, Appendix D: the truncated value is the code of ten digits, its end the code of six. */
+/** RFC 4226, Appendix D: the truncated value is the ten-digit code, and its last six digits are the six-digit code. */
 const VECTORS = [
   [0n, '1284755224', '755224'],
   [1n, '1094287082', '287082'],
@@ -15,9 +15,12 @@ const VECTORS = [
 ] as const;
 
 describe('hotp', () => {
-  it.each(VECTORS)('agrees with RFC 4226 on counter %d: %s, %s', (counter, tenDigits, sixDigits) => {
-    const key = Buffer.from('12345678901234567890');
-    expect(hotp(key, counter, 10)).toBe(tenDigits);
-    expect(hotp(key, counter, 6)).toBe(sixDigits);
-  });
+  it.each(VECTORS)(
+    'returns the codes of RFC 4226 for the counter %d: %s and %s',
+    (counter, tenDigits, sixDigits) => {
+      const key = Buffer.from('12345678901234567890');
+      expect(hotp(key, counter, 10)).toBe(tenDigits);
+      expect(hotp(key, counter, 6)).toBe(sixDigits);
+    },
+  );
 });

@@ -1,4 +1,5 @@
-export type { Delivery, DeliveryStatus, Remedy } from './delivery.js';
+export { CODE_LENGTHS, sampleCode } from './code.js';
+export type { Delivery, DeliveryChange, DeliveryStatus } from './delivery.js';
 export { OtpModule } from './otp.module.js';
 export { TestNumbers } from './test-numbers.js';
 export {
@@ -8,7 +9,8 @@ export {
   type VerificationId,
   type VerificationStatus,
 } from './verification.js';
-export { type Change, VerificationService } from './verification.service.js';
+export { type AdmittedGuess, OtpPolicy, VerificationService } from './verification.service.js';
+export { VerificationStore } from './verification-store.js';
 export { PostgresVerificationStore } from './verification-store.postgres.js';
 export { RedisVerificationStore } from './verification-store.redis.js';
 export { VerificationWatch } from './verification-watch.js';

@@ -1,17 +1,17 @@
 /**
- * Numbers that get no message and whose code does not change: for app-store reviews and CI. They end by themselves,
- * since a code that does not change is a password that many know.
+ * Phone numbers with a fixed code that get no message, for app-store reviews and CI. They end at a given time, because a
+ * fixed code is a password that many people know.
  */
 export class TestNumbers {
-  /** @param until milliseconds since 1970; null: they do not end. */
+  /** @param until milliseconds since 1970; null for no end. */
   constructor(
     private readonly codes: Readonly<Record<string, string>>,
     private readonly until: number | null,
   ) {}
 
-  /** The number's own code; null: it is like any other. */
+  /** Returns the number's fixed code; null when it is not a test number, or no longer one. */
   codeOf(phoneNumber: string): string | null {
-    const isOver = this.until !== null && Date.now() >= this.until;
-    return isOver ? null : (this.codes[phoneNumber] ?? null);
+    const hasEnded = this.until !== null && Date.now() >= this.until;
+    return hasEnded ? null : (this.codes[phoneNumber] ?? null);
   }
 }

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { Logger } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { Unavailable } from '#errors';
 import { Keys, nameSecret } from '#keys';
 import { Database } from '#postgres';
-import { connectRedis, quickOptions } from '#redis';
-import { freshDatabase, freshRedis } from '../../../test/support/databases.js';
+import { openBreakablePostgres, openBreakableRedis } from '../../../test/support/breakable-stores.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
+import { times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
 import type { DeliveryChange } from './delivery.js';
 import { TestNumbers } from './test-numbers.js';
@@ -19,11 +17,11 @@ import { RedisVerificationStore } from './verification-store.redis.js';
 
 Logger.overrideLogger(false);
 
-/** A driver on its server, and ways around the driver. */
+/** A driver with its server, and direct access to the server. */
 interface Opened {
   readonly store: VerificationStore;
   readonly wire: TcpProxy;
-  /** Everything that the server holds, as text. */
+  /** Returns everything that the server stores, as text. */
   dump(): Promise<string>;
   clear(): Promise<unknown>;
   close(): Promise<unknown>;
@@ -35,14 +33,13 @@ const drivers = [
 ];
 
 const HOUR = 3_600_000;
+const WHATSAPP = { channel: 'whatsapp', provider: 'http' } as const;
 const ADDRESS = { purpose: 'sign_up', phoneIndex: 'index of a number' } as const;
 
 const CHANGE: DeliveryChange = {
-  ...{ status: 'failed', reason: 'unreachable', sender: 'http', providerId: 'SM1', retried: true },
-  ...{ fallback: 'used', channel: 'call', isNewSend: true },
+  ...{ status: 'failed', reason: 'unreachable', providerId: 'SM1', retried: true, fallback: 'used' },
+  ...{ route: { channel: 'call', provider: 'http' }, addsMessage: true },
 };
-
-const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
 
 function verification(overrides: Partial<NewVerification> = {}): NewVerification {
   return {
@@ -51,10 +48,9 @@ function verification(overrides: Partial<NewVerification> = {}): NewVerification
     phoneSealed: 'a sealed number',
     name: 'Ada',
     locale: 'en',
-    channel: 'sms',
+    route: { channel: 'sms', provider: 'twilio' },
     device: null,
     ticket: null,
-    sender: 'twilio',
     hasFallback: false,
     codeLength: 6,
     secretId: 'a secret',
@@ -65,9 +61,14 @@ function verification(overrides: Partial<NewVerification> = {}): NewVerification
   };
 }
 
-/** One more message, the way it went before. */
+/** One more message by the same route. */
 function again(overrides: Partial<Resend> = {}): Resend {
-  return { resendAfterMs: 0, channel: 'sms', sender: 'twilio', hasFallback: false, ...overrides };
+  return {
+    resendAfterMs: 0,
+    route: { channel: 'sms', provider: 'twilio' },
+    hasFallback: false,
+    ...overrides,
+  };
 }
 
 describe.each(drivers)('VerificationStore on $name', ({ open }) => {
@@ -85,13 +86,13 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     return (await store.open(verification(overrides))).id;
   }
 
-  /** Takes down what became of the newest message, as it is read now. */
+  /** Changes the delivery of the newest message. */
   async function record(id: VerificationId, change: Partial<DeliveryChange>) {
-    const { channel, delivery } = (await store.find(id)) as StoredVerification;
-    return store.changeDelivery(id, delivery.version, { ...delivery, channel, isNewSend: false, ...change });
+    const { route, delivery } = (await store.find(id)) as StoredVerification;
+    return store.changeDelivery(id, delivery.version, { ...delivery, route, addsMessage: false, ...change });
   }
 
-  /** What a closed verification says to everybody. */
+  /** Expects that a closed verification refuses every change. */
   async function expectClosed(id: VerificationId, status: string): Promise<void> {
     expect(await store.attempt(id)).toBeNull();
     expect(await store.resend(id, again())).toBeNull();
@@ -102,9 +103,9 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   }
 
   describe('open', () => {
-    it('keeps what it is given, by its own clock', async () => {
+    it('stores a verification with times of its own clock', async () => {
       const given = verification({ ttlMs: 300_000, resendAfterMs: 30_000, maxAttempts: 7 });
-      const { maxAttempts, ttlMs, resendAfterMs, ticket, sender, hasFallback, ...kept } = given;
+      const { maxAttempts, ttlMs, resendAfterMs, ticket, hasFallback, ...kept } = given;
       const row = await store.open(given);
       expect(row).toEqual({
         ...kept,
@@ -114,13 +115,12 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
         createdAt: expect.any(Date),
         expiresAt: new Date(row.createdAt.getTime() + ttlMs),
         resendAt: new Date(row.createdAt.getTime() + resendAfterMs),
-        sends: 1,
+        messageCount: 1,
         delivery: {
           status: 'queued',
           reason: null,
-          sender,
           providerId: null,
-          first: 1,
+          firstMessage: 1,
           retried: false,
           fallback: 'none',
           requestedAt: row.createdAt,
@@ -135,13 +135,13 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       ['absent', null],
       ['empty', ''],
       ['foreign', 'Ада 🦊\n"; drop table'],
-    ])('keeps a name that is %s as it is', async (_, name) => {
+    ])('stores a name that is %s unchanged', async (_, name) => {
       const id = await opened({ name, locale: null });
       expect(await store.find(id)).toMatchObject({ name, locale: null });
     });
   });
 
-  it('keeps the ticket of each message in order', async () => {
+  it('stores the tickets of messages in order', async () => {
     const id = await opened({ ticket: 'first' });
     await store.resend(id, again({ ticket: 'second' }));
     await store.resend(id, again());
@@ -152,13 +152,13 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
   it("finds a device's verification for that device only", async () => {
     const { purpose, phoneIndex } = ADDRESS;
-    const [stranger, device] = [await opened(), await opened({ device: 'one device' })];
-    expect(await store.findOpen(purpose, phoneIndex, null)).toMatchObject({ id: stranger, device: null });
+    const [unknown, device] = [await opened(), await opened({ device: 'one device' })];
+    expect(await store.findOpen(purpose, phoneIndex, null)).toMatchObject({ id: unknown, device: null });
     expect(await store.findOpen(purpose, phoneIndex, 'one device')).toMatchObject({ id: device });
     expect(await store.findOpen(purpose, phoneIndex, 'another device')).toBeNull();
   });
 
-  it('takes no more codes once it is exhausted, and leaves a closed one as it is', async () => {
+  it('takes no codes once it is exhausted, and leaves a closed verification unchanged', async () => {
     const id = await opened();
     await store.exhaust(id);
     expect(await store.attempt(id)).toBeNull();
@@ -171,7 +171,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     await store.exhaust(newVerificationId());
   });
 
-  it('knows nothing of an id that was never opened', async () => {
+  it('finds and changes nothing for an unknown id', async () => {
     const id = newVerificationId();
     await store.approve(id);
     await store.release(id);
@@ -185,14 +185,14 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   describe('attempt', () => {
-    it('is granted as often as was promised, however parallel', async () => {
+    it('grants no more attempts than allowed, however parallel', async () => {
       const id = await opened({ maxAttempts: 5 });
       const granted = await Promise.all(times(50, () => store.attempt(id)));
       const left = granted.flatMap((row) => row?.attemptsLeft ?? []);
       expect(left.sort()).toEqual([0, 1, 2, 3, 4]);
     });
 
-    it('closes the verification when it is the last', async () => {
+    it('closes the verification with the last attempt', async () => {
       const id = await opened({ maxAttempts: 2 });
       expect(await store.attempt(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });
       expect(await store.attempt(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
@@ -203,7 +203,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
     });
 
-    it('takes nothing from other verifications', async () => {
+    it('leaves the attempts of other verifications unchanged', async () => {
       const [id, other] = [await opened(), await opened()];
       await store.attempt(id);
       expect(await store.find(other)).toMatchObject({ attemptsLeft: 5 });
@@ -211,28 +211,28 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   describe('claim', () => {
-    it('is granted to one of fifty', async () => {
+    it('succeeds for one of fifty callers', async () => {
       const id = await opened();
       await store.attempt(id);
       const granted = await Promise.all(times(50, () => store.claim(id, 60_000)));
       expect(granted.filter(Boolean)).toHaveLength(1);
     });
 
-    it('gives its attempt back, even the last one', async () => {
+    it('restores its attempt, even the last one', async () => {
       const id = await opened({ maxAttempts: 1 });
       await store.attempt(id);
       expect(await store.claim(id, 60_000)).toBe(true);
       expect(await store.find(id)).toMatchObject({ status: 'approved', attemptsLeft: 1 });
     });
 
-    it('lets nobody else do anything while it lives', async () => {
+    it('blocks all other changes until the lease ends', async () => {
       const id = await opened();
       await store.attempt(id);
       await store.claim(id, 60_000);
       await expectClosed(id, 'approved');
     });
 
-    it('leaves the code as good as before when it is released', async () => {
+    it('makes the code valid again when it is released', async () => {
       const id = await opened({ maxAttempts: 1 });
       await store.attempt(id);
       await store.claim(id, 60_000);
@@ -243,7 +243,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.claim(id, 60_000)).toBe(true);
     });
 
-    it('leaves the code as good as before when its claimant died', async () => {
+    it('makes the code valid again when its caller died', async () => {
       const id = await opened({ maxAttempts: 1 });
       await store.attempt(id);
       await store.claim(id, 200);
@@ -251,7 +251,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.claim(id, 60_000)).toBe(true);
     });
 
-    it('is final once approved, even when the lease is over', async () => {
+    it('stays approved after the lease ends', async () => {
       const id = await opened();
       await store.attempt(id);
       await store.claim(id, 1);
@@ -261,7 +261,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       await expectClosed(id, 'approved');
     });
 
-    it('outlives the expiry of the code', async () => {
+    it('stays approved after the code expires', async () => {
       const id = await opened({ ttlMs: 500 });
       await store.attempt(id);
       expect(await store.claim(id, 60_000)).toBe(true);
@@ -275,7 +275,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     });
   });
 
-  it('takes no codes after the expiry, but is still to be seen', async () => {
+  it('takes no codes after its expiry, and can still be read', async () => {
     const id = await opened({ ttlMs: 100 });
     await waitFor('the expiry', async () => (await store.find(id))?.status === 'expired');
     await expectClosed(id, 'expired');
@@ -288,23 +288,23 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.resend(id, again())).toMatchObject({ name: 'Grace' });
     });
 
-    it('counts the messages of one and the same code, and forgets how the last one fared', async () => {
+    it('counts messages, and resets the delivery state', async () => {
       const first = await store.open(verification());
       await store.attempt(first.id);
-      await record(first.id, { ...CHANGE, isNewSend: false, fallback: 'none' });
+      await record(first.id, { ...CHANGE, addsMessage: false, fallback: 'none' });
       const second = await store.resend(
         first.id,
-        again({ resendAfterMs: 120_000, channel: 'whatsapp', hasFallback: true }),
+        again({ resendAfterMs: 120_000, route: WHATSAPP, hasFallback: true }),
       );
       expect(second).toEqual({
         ...first,
-        channel: 'whatsapp',
+        route: WHATSAPP,
         attemptsLeft: 4,
-        sends: 2,
+        messageCount: 2,
         resendAt: expect.any(Date),
         delivery: {
           ...first.delivery,
-          ...{ first: 2, fallback: 'open', version: 3 },
+          ...{ firstMessage: 2, fallback: 'open', version: 3 },
           ...{ requestedAt: expect.any(Date), updatedAt: expect.any(Date) },
         },
       });
@@ -314,7 +314,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.find(first.id)).toEqual(second);
     });
 
-    it('opens no other way again once one was taken', async () => {
+    it('allows no second fallback', async () => {
       const id = await opened({ hasFallback: true });
       await record(id, { fallback: 'used' });
       expect(await store.resend(id, again({ hasFallback: true }))).toMatchObject({
@@ -322,25 +322,25 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       });
     });
 
-    it('gives each of many at once a number of its own', async () => {
+    it('numbers concurrent messages without repeats', async () => {
       const id = await opened();
       const resent = await Promise.all(times(20, () => store.resend(id, again())));
-      const sends = resent.map((row) => row?.sends);
-      expect(new Set(sends)).toEqual(new Set(times(20, (i) => i + 2)));
+      const numbers = resent.map((row) => row?.messageCount);
+      expect(new Set(numbers)).toEqual(new Set(times(20, (i) => i + 2)));
     });
   });
 
   describe('cancel', () => {
-    it('closes for good, and is told to one of many', async () => {
+    it('closes the verification, and succeeds for one caller', async () => {
       const id = await opened();
-      const told = await Promise.all(times(20, () => store.cancel(id)));
-      expect(told.filter(Boolean)).toHaveLength(1);
+      const canceled = await Promise.all(times(20, () => store.cancel(id)));
+      expect(canceled.filter(Boolean)).toHaveLength(1);
       await store.approve(id);
       await store.release(id);
       await expectClosed(id, 'canceled');
     });
 
-    it('and a claim never both succeed', async () => {
+    it('never succeeds together with a claim', async () => {
       const ids = await Promise.all(times(30, () => opened()));
       const outcomes = await Promise.all(
         ids.map((id, i) =>
@@ -357,7 +357,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     const found = async (purpose = ADDRESS.purpose, phoneIndex: string = ADDRESS.phoneIndex) =>
       (await store.findOpen(purpose, phoneIndex, null))?.id;
 
-    it('finds the newest', async () => {
+    it('finds the newest verification', async () => {
       const older = await opened();
       const newest = await opened();
       await opened({ purpose: 'sign_in' });
@@ -367,7 +367,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await found()).toBe(newest);
     });
 
-    it('finds none of another number or purpose', async () => {
+    it('finds no verification of another number or purpose', async () => {
       await opened({ purpose: 'sign_in' });
       await opened({ phoneIndex: 'index of another number' });
       expect(await found()).toBeUndefined();
@@ -378,7 +378,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       ['claimed', (id) => store.claim(id, 60_000)],
       ['approved', (id) => store.claim(id, 60_000).then(() => store.approve(id))],
       ['out of attempts', (id) => Promise.all(times(5, () => store.attempt(id)))],
-    ])('passes over one that is %s', async (_, close) => {
+    ])('skips a verification that is %s', async (_, close) => {
       const older = await opened();
       await close(await opened());
       expect(await found()).toBe(older);
@@ -386,7 +386,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await found()).toBeUndefined();
     });
 
-    it('passes over one that is expired', async () => {
+    it('skips an expired verification', async () => {
       const older = await opened();
       const newest = await opened({ ttlMs: 100 });
       await waitFor('the expiry', async () => (await store.find(newest))?.status === 'expired');
@@ -395,15 +395,15 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   describe('changeDelivery', () => {
-    it('writes all of it', async () => {
+    it('writes the whole state', async () => {
       const before = await store.open(verification());
-      await waitFor('the clock to go on', () => Date.now() > before.createdAt.getTime() + 1);
+      await waitFor('the next millisecond', () => Date.now() > before.createdAt.getTime() + 1);
       const after = await store.changeDelivery(before.id, 1, CHANGE);
-      const { channel, isNewSend: _, ...delivery } = CHANGE;
+      const { route, addsMessage: _, ...delivery } = CHANGE;
       expect(after).toEqual({
         ...before,
-        channel,
-        sends: 2,
+        route,
+        messageCount: 2,
         delivery: {
           ...{ ...before.delivery, ...delivery, version: 2 },
           ...{ requestedAt: expect.any(Date), updatedAt: expect.any(Date) },
@@ -413,19 +413,22 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(after?.delivery.requestedAt).toEqual(after?.delivery.updatedAt);
       expect(await store.find(before.id)).toEqual(after);
       const third = await store.changeDelivery(before.id, 2, { ...CHANGE, reason: null, providerId: null });
-      expect(third).toMatchObject({ sends: 3, delivery: { reason: null, providerId: null, version: 3 } });
+      expect(third).toMatchObject({
+        messageCount: 3,
+        delivery: { reason: null, providerId: null, version: 3 },
+      });
     });
 
-    it('changes what was read, for one of many at once', async () => {
+    it('succeeds for one of many concurrent writers of one version', async () => {
       const id = await opened();
       const changed = await Promise.all(times(20, () => store.changeDelivery(id, 1, CHANGE)));
       expect(changed.filter(Boolean)).toHaveLength(1);
-      expect(await store.find(id)).toMatchObject({ sends: 2, delivery: { version: 2 } });
+      expect(await store.find(id)).toMatchObject({ messageCount: 2, delivery: { version: 2 } });
       await store.resend(id, again());
       expect(await store.changeDelivery(id, 2, CHANGE)).toBeNull();
     });
 
-    it('is as true of a verification that is closed', async () => {
+    it('changes the delivery of a closed verification too', async () => {
       const id = await opened();
       await store.cancel(id);
       await record(id, { status: 'failed' });
@@ -434,7 +437,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   describe('overdue', () => {
-    it('lists those whose message is not known to be out, and that may take another way', async () => {
+    it('lists verifications with an unsent message that may fall back', async () => {
       const open = { hasFallback: true };
       const [queued, accepted] = [await opened(open), await opened(open)];
       const [sent, failed, used, never] = [
@@ -446,20 +449,20 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       await record(accepted, { status: 'accepted' });
       await record(sent, { status: 'sent' });
       await record(failed, { status: 'failed' });
-      await record(used, { fallback: 'used', isNewSend: true });
+      await record(used, { fallback: 'used', addsMessage: true });
       expect(await store.find(never)).toMatchObject({ delivery: { fallback: 'none' } });
-      // Both may be of one millisecond, and then either is the first.
+      // Messages of one millisecond have no order.
       expect(new Set(await store.overdue(0, 10))).toEqual(new Set([queued, accepted]));
       expect(await store.overdue(0, 1)).toHaveLength(1);
       expect(await store.overdue(60_000, 10)).toEqual([]);
     });
 
-    it('counts from when the newest message was asked for', async () => {
+    it('counts from the request for the newest message', async () => {
       const id = await opened({ hasFallback: true });
       expect(await waitFor('its age', async () => (await store.overdue(500, 10))[0])).toBe(id);
       await record(id, { status: 'accepted' });
       expect(await store.overdue(500, 10)).toEqual([id]);
-      await record(id, { status: 'queued', isNewSend: true });
+      await record(id, { status: 'queued', addsMessage: true });
       expect(await store.overdue(500, 10)).toEqual([]);
       expect(await waitFor('its age', async () => (await store.overdue(500, 10))[0])).toBe(id);
       await store.resend(id, again({ hasFallback: true }));
@@ -467,7 +470,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     });
   });
 
-  it('finds all of those that there are', async () => {
+  it('finds all verifications that exist', async () => {
     const ids = [await opened(), newVerificationId(), await opened()];
     const found = await store.findAll(ids);
     expect(new Set(found.map(({ id }) => id))).toEqual(new Set([ids[0], ids[2]]));
@@ -475,57 +478,58 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     expect(await store.findAll([])).toEqual([]);
   });
 
-  describe('unsent', () => {
-    it('lists queued messages from the oldest on, whether or not they are still of use', async () => {
+  describe('queuedMessages', () => {
+    it('lists queued messages, including those of a closed verification', async () => {
       const [first, second, third] = [await opened(), await opened(), await opened()];
       await store.cancel(second);
-      const all = [first, second, third].map((id) => ({ id, send: 1 }));
+      const all = [first, second, third].map((id) => ({ id, messageNumber: 1 }));
       // Messages of one millisecond have no order.
-      expect(new Set(await store.unsent(0, 10))).toEqual(new Set(all));
-      expect(await store.unsent(0, 2)).toHaveLength(2);
-      expect(await store.unsent(60_000, 10)).toEqual([]);
+      expect(new Set(await store.queuedMessages(0, 10))).toEqual(new Set(all));
+      expect(await store.queuedMessages(0, 2)).toHaveLength(2);
+      expect(await store.queuedMessages(60_000, 10)).toEqual([]);
     });
 
     it('lists the oldest first', async () => {
       const first = await store.open(verification());
-      await waitFor('the clock to go on', () => Date.now() > first.createdAt.getTime() + 1);
+      await waitFor('the next millisecond', () => Date.now() > first.createdAt.getTime() + 1);
       const second = await opened();
-      expect((await store.unsent(0, 10)).map(({ id }) => id)).toEqual([first.id, second]);
-      expect((await store.unsent(0, 1)).map(({ id }) => id)).toEqual([first.id]);
+      expect((await store.queuedMessages(0, 10)).map(({ id }) => id)).toEqual([first.id, second]);
+      expect((await store.queuedMessages(0, 1)).map(({ id }) => id)).toEqual([first.id]);
     });
 
-    it('lists a message only when it is old enough', async () => {
+    it('lists a message once it is old enough', async () => {
       const id = await opened();
-      expect(await store.unsent(1_000, 10)).toEqual([]);
-      expect(await waitFor('its age', async () => (await store.unsent(1_000, 10))[0])).toEqual({
+      expect(await store.queuedMessages(1_000, 10)).toEqual([]);
+      expect(await waitFor('its age', async () => (await store.queuedMessages(1_000, 10))[0])).toEqual({
         id,
-        send: 1,
+        messageNumber: 1,
       });
     });
 
-    it('forgets a message that is settled or replaced', async () => {
+    it('drops a message that is sent, failed or replaced', async () => {
       const [settled, replaced] = [await opened(), await opened()];
       await record(settled, { status: 'failed' });
       await store.resend(replaced, again());
-      expect(await store.unsent(0, 10)).toEqual([{ id: replaced, send: 2 }]);
-      await record(replaced, { isNewSend: true });
-      expect(await store.unsent(0, 10)).toEqual([{ id: replaced, send: 3 }]);
+      expect(await store.queuedMessages(0, 10)).toEqual([{ id: replaced, messageNumber: 2 }]);
+      await record(replaced, { addsMessage: true });
+      expect(await store.queuedMessages(0, 10)).toEqual([{ id: replaced, messageNumber: 3 }]);
       await record(replaced, { status: 'sent' });
-      expect(await store.unsent(0, 10)).toEqual([]);
+      expect(await store.queuedMessages(0, 10)).toEqual([]);
     });
   });
 
-  it('holds neither a phone number nor a code', async () => {
+  it('stores neither a phone number nor a code', async () => {
     const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
     const policy = { ttlMs: 60_000, maxAttempts: 5 };
     const service = new VerificationService(store, keys, policy, new TestNumbers({}, null));
     const phoneNumber = '+14155550123' as Parameters<typeof service.open>[0]['phoneNumber'];
-    const asked = { codeLength: 10, device: null, ticket: null, sender: 'twilio', hasFallback: false };
-    const opened = await service.open({ purpose: 'sign_up', phoneNumber, channel: 'sms', ...asked }, 0);
+    const request = { codeLength: 10, device: null, ticket: null, ...again() };
+    const opened = await service.open({ purpose: 'sign_up', phoneNumber, ...request }, 0);
     await service.resend(opened.id, again());
-    await service.check(opened.id, '0000000000', async () => {}).catch(() => {});
-    await service.check(opened.id, service.codeOf(opened), async () => {});
-    await service.report(opened.id, { send: 2, status: 'sent', providerId: 'SM1' }, async () => null);
+    const guess = { verificationId: opened.id };
+    await service.attempt(guess, '0000000000').catch(() => {});
+    await service.complete(await service.attempt(guess, service.codeOf(opened)), async () => {});
+    await record(opened.id, { status: 'sent', providerId: 'SM1' });
 
     const everything = await server.dump();
     expect(everything).toContain(opened.id);
@@ -534,7 +538,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     expect(everything).not.toContain(service.codeOf(opened));
   });
 
-  it('keeps everything that expired less than an hour ago', async () => {
+  it('keeps verifications that expired less than an hour ago', async () => {
     const id = await opened({ ttlMs: 100 });
     await waitFor('the expiry', async () => (await store.find(id))?.status === 'expired');
     await store.purge();
@@ -542,13 +546,13 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   describe('without its server', () => {
-    let away: Opened;
+    let down: Opened;
 
     beforeAll(async () => {
-      away = await open();
-      away.wire.cut();
+      down = await open();
+      down.wire.cut();
     });
-    afterAll(() => away.close());
+    afterAll(() => down.close());
 
     const id = newVerificationId();
     it.each<[string, (store: VerificationStore) => Promise<unknown>]>([
@@ -564,15 +568,15 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       ['changeDelivery', (store) => store.changeDelivery(id, 1, CHANGE)],
       ['overdue', (store) => store.overdue(0, 10)],
       ['findAll', (store) => store.findAll([id])],
-      ['unsent', (store) => store.unsent(0, 10)],
-    ])('says to %s that it is unavailable, not that there is nothing', async (_, ask) => {
-      await expect(ask(away.store)).rejects.toThrow(Unavailable);
+      ['queuedMessages', (store) => store.queuedMessages(0, 10)],
+    ])('throws Unavailable from %s rather than reporting nothing', async (_, ask) => {
+      await expect(ask(down.store)).rejects.toThrow(Unavailable);
     });
   });
 });
 
 describe('PostgresVerificationStore', () => {
-  it('forgets only what expired more than an hour ago', async () => {
+  it('purges only verifications that expired more than an hour ago', async () => {
     const { database, store, close } = await openOnPostgres();
     const ages = {
       '61 minutes': null,
@@ -600,13 +604,13 @@ describe('PostgresVerificationStore', () => {
 
 if (process.env.TEST_REDIS_URL)
   describe('RedisVerificationStore', () => {
-    it('gives every key of a verification an end', async () => {
+    it('gives every key of a verification an expiry', async () => {
       const { redis, store, close } = await openOnRedis();
       const { id } = await store.open(verification({ ttlMs: 60_000 }));
       await store.resend(id, again());
       await store.attempt(id);
       const { delivery } = (await store.find(id)) as StoredVerification;
-      await store.changeDelivery(id, delivery.version, { ...CHANGE, isNewSend: false });
+      await store.changeDelivery(id, delivery.version, { ...CHANGE, addsMessage: false });
       const keys = await redis.keys('*');
       expect(keys).toHaveLength(2); // the verification, and the newest of its number
       for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(0);
@@ -614,11 +618,11 @@ if (process.env.TEST_REDIS_URL)
       await close();
     });
 
-    it('cares no more about messages of a verification that is gone', async () => {
+    it('drops the messages of a verification that is gone', async () => {
       const { redis, store, close } = await openOnRedis();
       const { id } = await store.open(verification({ hasFallback: true }));
       await redis.del(`latchkey:verification:${id}`);
-      expect(await store.unsent(0, 10)).toEqual([]);
+      expect(await store.queuedMessages(0, 10)).toEqual([]);
       expect(await store.overdue(0, 10)).toEqual([]);
       expect(await redis.keys('latchkey:un*')).toEqual([]);
       await close();
@@ -626,27 +630,19 @@ if (process.env.TEST_REDIS_URL)
   });
 
 async function openOnPostgres() {
-  const database = await freshDatabase();
-  const wire = await TcpProxy.before(database.url);
-  const source = await new DataSource({ type: 'postgres', url: wire.url, poolSize: 10 }).initialize();
+  const { database, wire, source, close } = await openBreakablePostgres();
   return {
     database,
     wire,
     store: new PostgresVerificationStore(new Database(source)),
     dump: async () => JSON.stringify(await database.query('select v::text from verifications v')),
     clear: () => database.query('delete from verifications'),
-    close: async () => {
-      await source.destroy();
-      await wire.close();
-      await database.drop();
-    },
+    close,
   };
 }
 
 async function openOnRedis() {
-  const wire = await TcpProxy.before(await freshRedis());
-  const redis = connectRedis(wire.url, { ...quickOptions, disconnectTimeout: 1 });
-  await once(redis, 'ready');
+  const { wire, redis, close } = await openBreakableRedis();
   return {
     redis,
     wire,
@@ -661,9 +657,6 @@ async function openOnRedis() {
       return JSON.stringify([keys, await Promise.all(values)]);
     },
     clear: () => redis.flushdb(),
-    close: async () => {
-      redis.disconnect();
-      await wire.close();
-    },
+    close,
   };
 }

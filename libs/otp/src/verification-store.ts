@@ -1,16 +1,17 @@
+import type { Route } from '#config';
 import type { DeliveryChange } from './delivery.js';
 import type { Purpose, Verification, VerificationId } from './verification.js';
 
-/** How long a verification can still be looked at after it expired. */
+/** The time for which a verification can be read after it expired. */
 export const KEPT_AFTER_EXPIRY_MS = 3_600_000;
 
-/** A verification as a store keeps it: its number sealed, and a key to find it by that tells nothing. */
+/** A verification as stored: the phone number is sealed, and found by its keyed index. */
 export type StoredVerification = Omit<Verification, 'phoneNumber'> & {
   readonly phoneSealed: string;
   readonly phoneIndex: string;
 };
 
-/** What a store is given; times are the store's own, so that the clocks of several processes do not matter. */
+/** A verification to store. Durations are relative to the store's clock, so that clocks of processes may differ. */
 export type NewVerification = Pick<
   StoredVerification,
   | 'id'
@@ -19,97 +20,98 @@ export type NewVerification = Pick<
   | 'phoneIndex'
   | 'name'
   | 'locale'
-  | 'channel'
+  | 'route'
   | 'device'
   | 'codeLength'
   | 'secretId'
 > & {
-  /** Of the first message. */
+  /** The abuse policy's ticket of the first message. */
   readonly ticket: string | null;
   readonly maxAttempts: number;
   readonly ttlMs: number;
   readonly resendAfterMs: number;
-  /** Who carries the message. */
-  readonly sender: string;
-  /** Whether another way may be taken when it does not arrive. */
+  /** True if the code may fall back to another route. */
   readonly hasFallback: boolean;
 };
 
-/** One more message that the person asks for. */
+/** One more message that the client requests. */
 export interface Resend {
   readonly resendAfterMs: number;
-  readonly channel: string;
-  readonly sender: string;
-  /** Counts only while no other way was taken yet. */
+  readonly route: Route;
+  /** Ignored once the verification has used its fallback. */
   readonly hasFallback: boolean;
-  /** Replaces the name given before, if it is not null. */
+  /** Replaces the name given before, unless it is null. */
   readonly name?: string | null;
   readonly ticket?: string | null;
 }
 
-/** A message that was asked for and of which nobody knows yet that it went out. */
-export interface Unsent {
+/** A message that is still queued. */
+export interface QueuedMessage {
   readonly id: VerificationId;
-  readonly send: number;
+  readonly messageNumber: number;
 }
 
 /**
- * Where verifications wait for their code. Each verb is atomic: a driver that reads, decides in JavaScript and
- * writes back would let parallel guesses share an attempt. A store that cannot answer throws Unavailable and
- * never says "absent".
+ * Stores verifications. Every change is atomic: a driver that reads, decides in JavaScript and writes back would let
+ * parallel guesses share one attempt. A store that cannot answer throws Unavailable and never reports "absent".
  */
 export abstract class VerificationStore {
   abstract open(verification: NewVerification): Promise<StoredVerification>;
 
   abstract find(id: VerificationId): Promise<StoredVerification | null>;
 
-  /** The newest one of the number and purpose that still takes codes, and was opened by this device or by strangers. */
+  /**
+   * Returns the newest verification of the number and purpose that still takes codes.
+   *
+   * @param device the known device that opened it; null for one that an unknown device opened.
+   */
   abstract findOpen(
     purpose: Purpose,
     phoneIndex: string,
     device: string | null,
   ): Promise<StoredVerification | null>;
 
-  /** Asks for one more message; null when it takes no more codes. */
+  /** Queues one more message. Returns null when the verification takes no more codes. */
   abstract resend(id: VerificationId, resend: Resend): Promise<StoredVerification | null>;
 
-  /** Counts one attempt, before anything is compared; null when there is nothing left to attempt. */
+  /** Counts one attempt before anything is compared. Returns null when no attempts are left. */
   abstract attempt(id: VerificationId): Promise<StoredVerification | null>;
 
   /**
-   * The right code was given: true for exactly one caller, however many ask at once. Its attempt is given back,
-   * and nobody else gets one, until `approve` or `release`, or until the lease is over because the caller died.
+   * Claims the verification for the caller who gave the right code. Returns true for exactly one caller under any
+   * concurrency. Restores the attempt. No other caller can claim it until `approve`, `release` or the end of the lease;
+   * the lease is for callers that died.
    */
   abstract claim(id: VerificationId, leaseMs: number): Promise<boolean>;
 
-  /** The claim bore fruit. */
+  /** Confirms the claim. */
   abstract approve(id: VerificationId): Promise<void>;
 
-  /** The claim came to nothing: the code is as good as before. */
+  /** Ends the claim without success: the code can be used again. */
   abstract release(id: VerificationId): Promise<void>;
 
-  /** Takes no more codes, as if all attempts were used up. */
+  /** Closes the verification as if all attempts were used. */
   abstract exhaust(id: VerificationId): Promise<void>;
 
-  /** False when the verification was not open any more. */
+  /** Returns false when the verification was not open. */
   abstract cancel(id: VerificationId): Promise<boolean>;
 
-  /** Writes a delivery's new state; null, and nothing is written, when it is not the one that was read any more. */
+  /** Writes a delivery's next state. Returns null, and writes nothing, when its version is no longer the given one. */
   abstract changeDelivery(
     id: VerificationId,
     version: number,
     change: DeliveryChange,
   ): Promise<StoredVerification | null>;
 
-  /** Messages that have been queued for longer than this, oldest first, whether their code still lives or not. */
-  abstract unsent(olderThanMs: number, limit: number): Promise<Unsent[]>;
+  /** Returns messages queued for longer than this, oldest first, including those whose code has expired. */
+  abstract queuedMessages(olderThanMs: number, limit: number): Promise<QueuedMessage[]>;
 
-  /** Those whose message was asked for longer ago than this, is not known to be out, and may take another way. */
+  /** Returns verifications that may fall back because their message was requested longer ago than this and is not sent. */
   abstract overdue(olderThanMs: number, limit: number): Promise<VerificationId[]>;
 
-  /** Those of these that there are, in no order. */
+  /** Returns those of the verifications that exist, in any order. */
   abstract findAll(ids: readonly VerificationId[]): Promise<StoredVerification[]>;
 
-  /** Forgets what expired long ago. */
+  /** Deletes verifications that expired longer ago than `KEPT_AFTER_EXPIRY_MS`. */
   abstract purge(): Promise<void>;
 }

@@ -1,62 +1,56 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Route } from '#config';
 import { CodeRejected, NotFound, VerificationClosed } from '#errors';
 import { Keys } from '#keys';
 import type { PhoneNumber } from '#phone';
 import { deriveCode, isSameCode, readCode } from './code.js';
-import {
-  afterRemedy,
-  afterReport,
-  type DeliveryChange,
-  type DeliveryReport,
-  isFailure,
-  isNews,
-  isOverdue,
-  type Remedy,
-  withoutFallback,
-} from './delivery.js';
+import type { DeliveryChange } from './delivery.js';
 import { TestNumbers } from './test-numbers.js';
 import { newVerificationId, type Purpose, type Verification, type VerificationId } from './verification.js';
 import {
+  type QueuedMessage,
   type Resend,
   type StoredVerification,
-  type Unsent,
   VerificationStore,
 } from './verification-store.js';
 
-/** Longer than it takes to write a user and a token, shorter than a person's patience. */
+/** Longer than writing a user and a token takes, and shorter than a client waits. */
 const CLAIM_MS = 10_000;
 
 export abstract class OtpPolicy {
-  /** How long a code can be typed in, in milliseconds. */
+  /** The life of a code, in milliseconds. */
   abstract readonly ttlMs: number;
   abstract readonly maxAttempts: number;
 }
 
-/** What a verification is opened for. */
+/** A request to open a verification. */
 export interface VerificationRequest {
   readonly purpose: Purpose;
   readonly phoneNumber: PhoneNumber;
-  readonly channel: string;
-  /** Who carries the message. */
-  readonly sender: string;
-  /** Whether another way may be taken when it does not arrive. */
+  readonly route: Route;
+  /** True if the code may fall back to another route. */
   readonly hasFallback: boolean;
   readonly codeLength: number;
-  /** The known device that asks; null for a stranger. */
+  /** The known device that requests it; null for an unknown device. */
   readonly device: string | null;
-  /** The message's, to be found on the verification again. */
+  /** The abuse policy's ticket of the message. */
   readonly ticket: string | null;
   readonly name?: string | null;
   readonly locale?: string | null;
 }
 
-/** A verification before its delivery changed, and since. */
-export interface Change {
-  readonly before: Verification;
-  readonly after: Verification;
+/**
+ * Permission to compare one code, given by the guess policy after it counted the guess. `attempt` requires it, so that no
+ * caller forgets to ask the policy.
+ */
+export interface AdmittedGuess {
+  readonly verificationId: VerificationId;
 }
 
-/** Proofs that somebody holds a phone number. Codes are derived whenever one is needed and kept nowhere. */
+/** A verification whose right code was given, claimed for one caller. */
+export type ClaimedVerification = Verification & { readonly __claimed: true };
+
+/** Proofs that a person holds a phone number. Derives each code when it is needed, and stores it nowhere. */
 @Injectable()
 export class VerificationService {
   private readonly logger = new Logger('Verification');
@@ -68,21 +62,16 @@ export class VerificationService {
     private readonly testNumbers: TestNumbers,
   ) {}
 
-  /** @param resendAfterMs how long until the next message may be asked for. */
+  /** @param resendAfterMs the wait before the client may request the next message. */
   async open(request: VerificationRequest, resendAfterMs: number): Promise<Verification> {
+    const { purpose, phoneNumber, route, hasFallback, codeLength, device, ticket } = request;
+    const { name = null, locale = null } = request;
     const opened = await this.store.open({
+      ...{ purpose, route, hasFallback, device, ticket, name, locale },
       id: newVerificationId(),
-      purpose: request.purpose,
-      phoneIndex: this.keys.indexOf(request.phoneNumber),
-      phoneSealed: this.keys.seal(request.phoneNumber),
-      name: request.name ?? null,
-      locale: request.locale ?? null,
-      channel: request.channel,
-      sender: request.sender,
-      hasFallback: request.hasFallback,
-      device: request.device,
-      ticket: request.ticket,
-      codeLength: this.testNumbers.codeOf(request.phoneNumber)?.length ?? request.codeLength,
+      phoneIndex: this.keys.phoneIndexOf(phoneNumber),
+      phoneSealed: this.keys.seal(phoneNumber),
+      codeLength: this.testNumbers.codeOf(phoneNumber)?.length ?? codeLength,
       secretId: this.keys.secretId,
       maxAttempts: this.policy.maxAttempts,
       ttlMs: this.policy.ttlMs,
@@ -98,18 +87,35 @@ export class VerificationService {
     return this.unsealed(found);
   }
 
+  /**
+   * Returns the verification if it still takes codes.
+   *
+   * @throws NotFound, VerificationClosed
+   */
+  async getPending(id: VerificationId): Promise<Verification> {
+    const found = await this.get(id);
+    if (found.status !== 'pending') throw new VerificationClosed(found.status);
+    return found;
+  }
+
+  /** Returns those of the verifications that exist, in any order. */
+  async getAll(ids: readonly VerificationId[]): Promise<Verification[]> {
+    return (await this.store.findAll(ids)).map((found) => this.unsealed(found));
+  }
+
   async findOpen(
     purpose: Purpose,
     phoneNumber: PhoneNumber,
     device: string | null,
   ): Promise<Verification | null> {
-    const found = await this.store.findOpen(purpose, this.keys.indexOf(phoneNumber), device);
+    const found = await this.store.findOpen(purpose, this.keys.phoneIndexOf(phoneNumber), device);
     return found && this.unsealed(found);
   }
 
   /**
-   * Asks for one more message with the same code.
+   * Queues one more message with the same code.
    *
+   * @throws CodeRejected when a check released its claim at this moment
    * @throws NotFound, VerificationClosed
    */
   async resend(id: VerificationId, resend: Resend): Promise<Verification> {
@@ -118,32 +124,48 @@ export class VerificationService {
   }
 
   /**
-   * Trades the right code for what `settle` makes of it, once. When `settle` fails the code is as good as before.
+   * Counts one attempt, compares the code, and claims the verification when the code is right.
    *
-   * @param admitGuess is asked before anything is compared; on false the verification takes no more codes.
+   * @returns the verification, claimed for this caller alone until `complete` ends the claim.
    * @throws CodeRejected, NotFound, VerificationClosed
    */
-  async check<T>(
-    id: VerificationId,
-    code: string,
-    settle: (verification: Verification) => Promise<T>,
-    admitGuess: (verification: Verification) => Promise<boolean> = async () => true,
-  ): Promise<T> {
-    // Read first: what is asked of a store that hangs is done when it wakes up, long after the caller was told to
-    // come back. A read that hangs ends here, and no attempt is left behind for that moment.
-    const found = await this.get(id);
-    if (found.status !== 'pending') throw new VerificationClosed(found.status);
-    if (!(await admitGuess(found))) {
-      await this.store.exhaust(id);
-      return this.refuse(id);
-    }
+  async attempt({ verificationId: id }: AdmittedGuess, code: string): Promise<ClaimedVerification> {
     const attempted = await this.store.attempt(id);
     if (!attempted) return this.refuse(id);
     const verification = this.unsealed(attempted);
     if (!isSameCode(this.codeOf(verification), readCode(code, verification.codeLength)))
       throw new CodeRejected(verification.attemptsLeft);
     if (!(await this.store.claim(id, CLAIM_MS))) return this.refuse(id);
-    return this.settled(verification, settle);
+    return verification as ClaimedVerification;
+  }
+
+  /** Runs the work that the code was given for, then approves the verification. When the work fails, the code stays valid. */
+  async complete<T>({ id }: ClaimedVerification, work: () => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      // VerificationClosed means that a previous claim produced the session and could not record it.
+      const ended = error instanceof VerificationClosed ? this.store.approve(id) : this.store.release(id);
+      // If even this fails, the lease expires by itself.
+      await ended.catch((failure: Error) => this.logger.warn(`a claim was not ended: ${failure.message}`));
+      throw error;
+    }
+    // The session exists and belongs to the caller, whether or not the store can still record it.
+    await this.store
+      .approve(id)
+      .catch((failure: Error) => this.logger.warn(`not approved: ${failure.message}`));
+    return result;
+  }
+
+  /**
+   * Closes the verification as if all attempts were used, and refuses the guess.
+   *
+   * @throws CodeRejected, NotFound, VerificationClosed
+   */
+  async exhaust(id: VerificationId): Promise<never> {
+    await this.store.exhaust(id);
+    return this.refuse(id);
   }
 
   /** @throws NotFound, VerificationClosed */
@@ -152,7 +174,7 @@ export class VerificationService {
     return this.get(id);
   }
 
-  /** The code to send or to compare with; not to be kept. */
+  /** Returns the code to send or to compare with. Do not store it. */
   codeOf(verification: Verification): string {
     const fixed = this.testNumbers.codeOf(verification.phoneNumber);
     if (fixed !== null) return fixed;
@@ -160,97 +182,34 @@ export class VerificationService {
     return deriveCode(key, verification.codeLength);
   }
 
-  /**
-   * Takes down what is heard of a message.
-   *
-   * @param remedyOf is asked what to do about a message that did not arrive.
-   * @returns null when the report says nothing new.
-   */
-  async report(
-    id: VerificationId,
-    report: DeliveryReport,
-    remedyOf: (verification: Verification) => Promise<Remedy | null>,
-  ): Promise<Change | null> {
-    return this.changeDelivery(id, async (verification) => {
-      const needsRemedy =
-        isNews(verification, report) && isFailure(report) && report.send === verification.sends;
-      return afterReport(verification, report, needsRemedy ? await remedyOf(verification) : null);
-    });
+  /** Returns whether this is a test number: it gets no message, and its code never changes. */
+  isTestNumber(phoneNumber: PhoneNumber): boolean {
+    return this.testNumbers.codeOf(phoneNumber) !== null;
   }
 
-  /**
-   * Takes another way when it was not heard in time that the message is out.
-   *
-   * @returns null when none is taken.
-   */
-  async fallBack(
-    id: VerificationId,
-    waitMs: number,
-    remedyOf: (verification: Verification) => Promise<Remedy | null>,
-  ): Promise<Change | null> {
-    const changed = await this.changeDelivery(id, async (verification) => {
-      if (!isOverdue(verification.delivery, waitMs, Date.now())) return null;
-      const remedy = await remedyOf(verification);
-      return remedy ? afterRemedy(verification, remedy) : withoutFallback(verification);
-    });
-    return changed && changed.after.sends > changed.before.sends ? changed : null;
+  /** Writes the delivery's next state. Returns null when the delivery changed after it was read. */
+  async changeDelivery({ id, delivery }: Verification, change: DeliveryChange): Promise<Verification | null> {
+    const changed = await this.store.changeDelivery(id, delivery.version, change);
+    return changed && this.unsealed(changed);
   }
 
-  /** Those whose message was asked for longer ago than this, is not known to be out, and may take another way. */
+  /** Returns verifications that may fall back because their message was requested longer ago than this and is not sent. */
   overdue(waitMs: number, limit: number): Promise<VerificationId[]> {
     return this.store.overdue(waitMs, limit);
   }
 
-  /** Those of these that there are, in no order. */
-  async getAll(ids: readonly VerificationId[]): Promise<Verification[]> {
-    return (await this.store.findAll(ids)).map((found) => this.unsealed(found));
-  }
-
-  /** Messages that have been queued for longer than this. */
-  unsent(olderThanMs: number, limit: number): Promise<Unsent[]> {
-    return this.store.unsent(olderThanMs, limit);
+  /** Returns messages that have been queued for longer than this. */
+  queuedMessages(olderThanMs: number, limit: number): Promise<QueuedMessage[]> {
+    return this.store.queuedMessages(olderThanMs, limit);
   }
 
   purge(): Promise<void> {
     return this.store.purge();
   }
 
-  /** Decides upon what is there, and anew when it was another by the time it is written. */
-  private async changeDelivery(
-    id: VerificationId,
-    decide: (verification: Verification) => Promise<DeliveryChange | null>,
-  ): Promise<Change | null> {
-    for (;;) {
-      const before = await this.get(id);
-      const change = await decide(before);
-      if (!change) return null;
-      const after = await this.store.changeDelivery(id, before.delivery.version, change);
-      if (after) return { before, after: this.unsealed(after) };
-    }
-  }
-
-  private async settled<T>(verification: Verification, settle: (v: Verification) => Promise<T>): Promise<T> {
-    const { id } = verification;
-    let result: T;
-    try {
-      result = await settle(verification);
-    } catch (error) {
-      // Closed means that an earlier claim bore fruit and could not say so.
-      const ended = error instanceof VerificationClosed ? this.store.approve(id) : this.store.release(id);
-      // If even this fails the lease runs out by itself.
-      await ended.catch((failure: Error) => this.logger.warn(`a claim was not ended: ${failure.message}`));
-      throw error;
-    }
-    // The session exists and is the caller's, whether or not the store can still write it down.
-    await this.store
-      .approve(id)
-      .catch((failure: Error) => this.logger.warn(`not approved: ${failure.message}`));
-    return result;
-  }
-
   private async refuse(id: VerificationId): Promise<never> {
     const { status } = await this.get(id);
-    // Pending means that a claim in between was released: another try may well succeed.
+    // Pending means that a claim in between was released: another try may succeed.
     throw status === 'pending' ? new CodeRejected() : new VerificationClosed(status);
   }
 

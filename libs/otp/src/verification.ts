@@ -1,42 +1,43 @@
 import { randomBytes } from 'node:crypto';
+import type { Route } from '#config';
 import type { PhoneNumber } from '#phone';
 import type { Delivery } from './delivery.js';
 
-/** Unguessable (128 random bits), because it works as the handle of whoever asked. */
+/** Unguessable (128 random bits), because knowing it gives access to the verification. */
 export type VerificationId = string & { readonly __brand: 'VerificationId' };
 
-/** `sign_up`: the one that `POST /signup` finds by the number. `sign_in`: found by its id only. */
+/** `sign_up`: found by its phone number, as `POST /signup` does. `sign_in`: found by its id only. */
 export type Purpose = 'sign_up' | 'sign_in';
 
 export type VerificationStatus = 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
 
-/** One proof of one phone number: a code goes out, a person types it in. The code itself is nowhere. */
+/** One proof of one phone number: the server sends a code, and the recipient enters it. The code is stored nowhere. */
 export interface Verification {
   readonly id: VerificationId;
   readonly purpose: Purpose;
   readonly phoneNumber: PhoneNumber;
-  /** What the person asked to be called, used when this sign-in makes the account. */
+  /** The name given by the client. Used when the sign-in creates the account. */
   readonly name: string | null;
-  /** The language that the code is told in. */
+  /** The language of the message. */
   readonly locale: string | null;
-  /** How the newest message travels. */
-  readonly channel: string;
-  /** The known device that opened it; null for a stranger. */
+  /** The route of the newest message. */
+  readonly route: Route;
+  /** The known device that opened the verification; null for an unknown device. */
   readonly device: string | null;
-  /** What the abuse policy wants to see again, one for each message. */
+  /** The abuse policy's ticket of each message. */
   readonly tickets: readonly string[];
-  /** Digits; from ten on, characters of Crockford's base32. */
+  /** Digits, or characters of Crockford's base32 (`CODE_LENGTHS`). */
   readonly codeLength: number;
-  /** Which secret the code is derived from. */
+  /** The id of the secret that the code is derived from. */
   readonly secretId: string;
   readonly status: VerificationStatus;
   readonly attemptsLeft: number;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** When the next message may be asked for. */
+  /** When the client may request the next message. */
   readonly resendAt: Date;
-  /** How many messages there were; names the newest one. */
-  readonly sends: number;
+  /** The number of messages so far, which is also the number of the newest one. */
+  readonly messageCount: number;
   readonly delivery: Delivery;
 }
 
@@ -44,7 +45,7 @@ export function newVerificationId(): VerificationId {
   return randomBytes(16).toString('base64url') as VerificationId;
 }
 
-/** Whether the text has an id's form; anything else cannot name a verification. */
+/** Returns whether the text has the form of an id. */
 export function isVerificationId(text: string): text is VerificationId {
   return /^[\w-]{22}$/.test(text);
 }

@@ -1,0 +1,2 @@
+-- Confirms the claim. Returns nothing.
+if get('status') == 'pending' then set('status', 'approved') end

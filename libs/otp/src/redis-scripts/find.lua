@@ -1,0 +1,2 @@
+-- Returns the row, or nil.
+return row()

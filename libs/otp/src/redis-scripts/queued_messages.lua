@@ -1,0 +1,2 @@
+-- Returns messages that have been queued for longer than ARGV[1] ms, at most ARGV[2], as 'id.number'.
+return oldest(KEYS[2])

@@ -1,0 +1,76 @@
+import type { StoredVerification } from './verification-store.js';
+
+/** SQL by property of a stored verification; properties of `route` and `delivery` are nested. */
+type PerProperty<T> = Readonly<{
+  [Property in keyof T]: Property extends 'route' | 'delivery'
+    ? Readonly<Record<keyof T[Property], string>>
+    : string;
+}>;
+
+/** The columns of `verifications`. This one list generates the insert, the select list and the row mapping. */
+const COLUMNS: PerProperty<StoredVerification> = {
+  id: 'id',
+  purpose: 'purpose',
+  phoneIndex: 'phone_index',
+  phoneSealed: 'phone_sealed',
+  name: 'name',
+  locale: 'locale',
+  device: 'device',
+  tickets: 'tickets',
+  codeLength: 'code_length',
+  secretId: 'secret_id',
+  status: 'status',
+  attemptsLeft: 'attempts_left',
+  createdAt: 'created_at',
+  expiresAt: 'expires_at',
+  resendAt: 'resend_at',
+  messageCount: 'sends',
+  route: { channel: 'channel', provider: 'delivery_sender' },
+  delivery: {
+    status: 'delivery_status',
+    reason: 'delivery_reason',
+    providerId: 'delivery_provider_id',
+    firstMessage: 'delivery_first',
+    retried: 'delivery_retried',
+    fallback: 'delivery_fallback',
+    requestedAt: 'delivery_requested_at',
+    updatedAt: 'delivery_updated_at',
+    version: 'delivery_version',
+  },
+};
+
+/** A row of `selectList`: values by the path of their property, such as `delivery.status`. */
+export type VerificationRow = Readonly<Record<string, unknown>>;
+
+/** Returns `insert into verifications (…) select …` with an SQL expression for every column. */
+export function insertOf(expressions: PerProperty<StoredVerification>): string {
+  const values = new Map(flat(expressions));
+  const columns = flat(COLUMNS);
+  return `insert into verifications (${columns.map(([, column]) => column).join(', ')})
+     select ${columns.map(([property]) => values.get(property)).join(', ')}`;
+}
+
+/** Returns the select list. The status is an expression, because the stored one does not follow the clock. */
+export function selectList(status: string): string {
+  return flat({ ...COLUMNS, status })
+    .map(([property, sql]) => `${sql} as "${property}"`)
+    .join(', ');
+}
+
+export function verificationOf(row: VerificationRow): StoredVerification {
+  const verification: Record<string, unknown> = {};
+  for (const [path, value] of Object.entries(row)) {
+    const [property, member] = path.split('.') as [string, string?];
+    if (member === undefined) verification[property] = value;
+    else verification[property] = { ...(verification[property] as object), [member]: value };
+  }
+  return verification as unknown as StoredVerification;
+}
+
+/** Returns SQL by the path of its property. */
+function flat(perProperty: PerProperty<StoredVerification>): [path: string, sql: string][] {
+  return Object.entries(perProperty).flatMap(([property, sql]) => {
+    if (typeof sql === 'string') return [[property, sql] as [string, string]];
+    return Object.entries(sql).map(([member, inner]): [string, string] => [`${property}.${member}`, inner]);
+  });
+}
