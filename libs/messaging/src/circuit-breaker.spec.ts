@@ -1,13 +1,14 @@
 import type { PhoneNumber } from '#phone';
-import { GuardedSender } from './circuit-breaker.js';
+import { failureOf } from '../../../test/support/failure.js';
+import { GuardedProvider } from './circuit-breaker.js';
 import {
   type Message,
-  MessageSender,
+  MessageProvider,
   type Receipt,
   SendDeferred,
   SendOutcomeUnknown,
   SendRefused,
-} from './message-sender.js';
+} from './message-provider.js';
 
 const MESSAGE: Message = {
   to: '+14155550123' as PhoneNumber,
@@ -23,14 +24,14 @@ const RECEIPT: Receipt = { providerId: 'a-reference', status: 'sent' };
 
 const PAUSE_MS = 10_000;
 
-const away = () => new SendDeferred('ECONNREFUSED');
+const unreachable = () => new SendDeferred('ECONNREFUSED');
 const throttled = () => new SendDeferred('http_429', 1_000, 'throttled');
-const unknown = () => new SendOutcomeUnknown('timeout');
+const outcomeUnknown = () => new SendOutcomeUnknown('timeout');
 const badNumber = () => refusal('21211', 'bad_number');
-const noCredit = () => refusal('account', 'account');
-const suspended = () => refusal('20003', 'outage');
+const accountFault = () => refusal('account', 'account');
+const reportedOutage = () => refusal('20003', 'outage');
 
-class FakeSender extends MessageSender {
+class FakeProvider extends MessageProvider {
   readonly name = 'http';
   readonly channels = ['sms', 'call'] as const;
   readonly confirmed: string[] = [];
@@ -49,45 +50,48 @@ class FakeSender extends MessageSender {
   }
 }
 
-describe('GuardedSender', () => {
-  let driver: FakeSender;
-  let guarded: GuardedSender;
+describe('GuardedProvider', () => {
+  let provider: FakeProvider;
+  let guarded: GuardedProvider;
   let changes: boolean[];
 
   beforeEach(() => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
-    driver = new FakeSender();
+    provider = new FakeProvider();
     changes = [];
-    guarded = new GuardedSender(driver, (isOpen) => changes.push(isOpen));
+    guarded = new GuardedProvider(provider, (isOpen) => changes.push(isOpen));
   });
 
   afterEach(() => {
     jest.useRealTimers();
   });
 
-  it('is the sender that it guards', async () => {
+  it('has the name, the channels and the receipts of the provider, and passes on a confirmation', async () => {
     expect([guarded.name, guarded.channels]).toEqual(['http', ['sms', 'call']]);
     await expect(guarded.send(MESSAGE)).resolves.toBe(RECEIPT);
 
     await guarded.confirm('an-id');
 
-    expect(driver.confirmed).toEqual(['an-id']);
+    expect(provider.confirmed).toEqual(['an-id']);
   });
 
-  it.each([away, throttled, unknown, badNumber, suspended])(
-    'passes on what the sender said (case %#)',
-    async (failure) => {
-      const error = failure();
-      driver.answer = () => error;
+  it.each([
+    ['an unreachable provider', unreachable],
+    ['a throttled request', throttled],
+    ['an unknown outcome', outcomeUnknown],
+    ['a bad number', badNumber],
+    ['a reported outage', reportedOutage],
+  ])('throws the same error as the provider for %s', async (_, failure) => {
+    const error = failure();
+    provider.answer = () => error;
 
-      await expect(guarded.send(MESSAGE)).rejects.toBe(error);
-    },
-  );
+    await expect(guarded.send(MESSAGE)).rejects.toBe(error);
+  });
 
   it.each([
-    ['nobody is there', away],
-    ['nobody knows what became of them', unknown],
-  ])('opens when of twenty messages half fail because %s', async (_, failure) => {
+    ['with an unreachable provider', unreachable],
+    ['with an unknown outcome', outcomeUnknown],
+  ])('opens when half of twenty messages fail %s', async (_, failure) => {
     await sendAll(() => RECEIPT, 10);
     await sendAll(failure, 9);
     expect(changes).toEqual([]);
@@ -98,145 +102,139 @@ describe('GuardedSender', () => {
   });
 
   it.each([
-    ['nobody sends enough to tell', away, 19, 0],
-    ['most arrive', away, 19, 21],
-    ['the provider asks for fewer', throttled, 100, 0],
+    ['there are fewer than twenty messages', unreachable, 19, 0],
+    ['more than half of the messages are accepted', unreachable, 19, 21],
+    ['the provider throttles the requests', throttled, 100, 0],
     ['the numbers are bad', badNumber, 100, 0],
-    ['somebody has to mend the account for some countries', noCredit, 100, 0],
+    ['the account may not send to some countries', accountFault, 100, 0],
   ])('stays closed when %s', async (_, failure, failures, successes) => {
     await sendAll(() => RECEIPT, successes);
     await sendAll(failure, failures);
 
     expect(changes).toEqual([]);
-    expect(driver.calls).toBe(failures + successes);
+    expect(provider.calls).toBe(failures + successes);
   });
 
-  it('counts whoever refuses as there', async () => {
+  it('counts a refusal as an answer, not as a failure', async () => {
     await sendAll(badNumber, 30);
-    await sendAll(away, 20);
+    await sendAll(unreachable, 20);
 
     expect(changes).toEqual([]);
   });
 
-  it('forgets failures of long ago', async () => {
+  it('forgets a failure after ten seconds', async () => {
     for (let second = 0; second < 15; second += 1) {
-      await sendAll(away, 1);
+      await sendAll(unreachable, 1);
       jest.advanceTimersByTime(1_000);
     }
-    await sendAll(away, 5);
+    await sendAll(unreachable, 5);
 
     expect(changes).toEqual([]);
   });
 
-  it('opens at once when the provider itself says that nothing goes through', async () => {
+  it('opens at once when the provider reports an outage', async () => {
     await sendAll(() => RECEIPT, 100);
-    await sendAll(suspended, 1);
+    await sendAll(reportedOutage, 1);
 
     expect(changes).toEqual([true]);
   });
 
-  describe('once open', () => {
+  describe('while the circuit is open', () => {
     beforeEach(async () => {
-      await sendAll(suspended, 1);
-      driver.calls = 0;
-      driver.answer = () => RECEIPT;
+      await sendAll(reportedOutage, 1);
+      provider.calls = 0;
+      provider.answer = () => RECEIPT;
     });
 
-    it('says at once when to come again, and asks nobody', async () => {
+    it('defers a message until the probe without calling the provider', async () => {
       jest.advanceTimersByTime(4_000);
 
       const error = await failureOf(guarded.send(MESSAGE));
 
       expect({ ...error }).toEqual({ ...new SendDeferred('circuit_open', PAUSE_MS - 4_000) });
       expect(error).toBeInstanceOf(SendDeferred);
-      expect(driver.calls).toBe(0);
+      expect(provider.calls).toBe(0);
     });
 
-    it('still confirms', async () => {
+    it('still passes on a confirmation', async () => {
       await guarded.confirm('an-id');
 
-      expect(driver.confirmed).toEqual(['an-id']);
+      expect(provider.confirmed).toEqual(['an-id']);
     });
 
-    it('closes when a message goes through after the pause', async () => {
+    it('closes when a message is accepted after the pause', async () => {
       jest.advanceTimersByTime(PAUSE_MS);
 
       await expect(guarded.send(MESSAGE)).resolves.toBe(RECEIPT);
 
       expect(changes).toEqual([true, false]);
       await sendAll(() => RECEIPT, 5);
-      expect(driver.calls).toBe(6);
+      expect(provider.calls).toBe(6);
     });
 
-    it.each([badNumber, throttled])(
-      'closes too when the answer shows that somebody is there (case %#)',
-      async (answer) => {
-        jest.advanceTimersByTime(PAUSE_MS);
+    it.each([
+      ['a bad number', badNumber],
+      ['a throttled request', throttled],
+    ])('closes when the provider answers the probe with %s', async (_, answer) => {
+      jest.advanceTimersByTime(PAUSE_MS);
 
-        await sendAll(answer, 1);
+      await sendAll(answer, 1);
 
-        expect(changes).toEqual([true, false]);
-      },
-    );
+      expect(changes).toEqual([true, false]);
+    });
 
-    it.each([away, unknown, suspended])(
-      'stays open when the trial fails, which is no news (case %#)',
-      async (failure) => {
-        jest.advanceTimersByTime(PAUSE_MS);
-        await sendAll(failure, 1);
-        jest.advanceTimersByTime(PAUSE_MS - 1);
+    it.each([
+      ['an unreachable provider', unreachable],
+      ['an unknown outcome', outcomeUnknown],
+      ['a reported outage', reportedOutage],
+    ])('stays open without a new notice when the probe fails with %s', async (_, failure) => {
+      jest.advanceTimersByTime(PAUSE_MS);
+      await sendAll(failure, 1);
+      jest.advanceTimersByTime(PAUSE_MS - 1);
 
-        const error = await failureOf(guarded.send(MESSAGE));
+      const error = await failureOf(guarded.send(MESSAGE));
 
-        expect({ ...error }).toEqual({ ...new SendDeferred('circuit_open', 1) });
-        expect(driver.calls).toBe(1);
-        expect(changes).toEqual([true]);
-      },
-    );
+      expect({ ...error }).toEqual({ ...new SendDeferred('circuit_open', 1) });
+      expect(provider.calls).toBe(1);
+      expect(changes).toEqual([true]);
+    });
 
-    it('tries with one message only, and lets nobody wait for it', async () => {
-      let arrive: (receipt: Receipt) => void = () => {};
-      driver.answer = () =>
+    it('probes with one message and defers the others meanwhile', async () => {
+      let accept: (receipt: Receipt) => void = () => {};
+      provider.answer = () =>
         new Promise((resolve) => {
-          arrive = resolve;
+          accept = resolve;
         });
       jest.advanceTimersByTime(PAUSE_MS);
 
-      const trial = guarded.send(MESSAGE);
+      const probe = guarded.send(MESSAGE);
       const errors = await Promise.all(Array.from({ length: 20 }, () => failureOf(guarded.send(MESSAGE))));
 
       expect(new Set(errors.map((error) => (error as SendDeferred).reason))).toEqual(
         new Set(['circuit_open']),
       );
-      expect(driver.calls).toBe(1);
-      arrive(RECEIPT);
-      await trial;
+      expect(provider.calls).toBe(1);
+      accept(RECEIPT);
+      await probe;
       expect(changes).toEqual([true, false]);
     });
 
-    it('starts to count anew once it is closed', async () => {
+    it('forgets earlier failures when it closes', async () => {
       jest.advanceTimersByTime(PAUSE_MS);
       await sendAll(() => RECEIPT, 1);
 
-      await sendAll(away, 10);
+      await sendAll(unreachable, 10);
 
       expect(changes).toEqual([true, false]);
     });
   });
 
   async function sendAll(answer: () => Receipt | Error, count: number): Promise<void> {
-    driver.answer = answer;
+    provider.answer = answer;
     for (let sent = 0; sent < count; sent += 1) await guarded.send(MESSAGE).catch(() => {});
   }
 });
 
 function refusal(code: string, means: 'bad_number' | 'account' | 'outage'): SendRefused {
-  return new SendRefused({ code, reason: 'provider', cure: 'another_sender', means });
-}
-
-async function failureOf(send: Promise<unknown>): Promise<Error> {
-  return send.then(
-    () => Promise.reject(new Error('the message was taken')),
-    (error: Error) => error,
-  );
+  return new SendRefused({ code, reason: 'provider', recovery: 'another_provider', means });
 }

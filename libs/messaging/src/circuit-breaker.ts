@@ -9,47 +9,47 @@ import {
 import {
   type DeliveryReport,
   type Message,
-  MessageSender,
+  MessageProvider,
   type Receipt,
   SendDeferred,
   SendOutcomeUnknown,
   SendRefused,
-} from './message-sender.js';
+} from './message-provider.js';
 
-/** Open when half of at least twenty messages in ten seconds found nobody there. */
+/** The circuit opens when half of at least twenty messages in ten seconds fail with an outage. */
 const SAMPLE = { windowMs: 10_000, leastCalls: 20, threshold: 0.499 };
 
 const PAUSE_MS = 10_000;
 
-/** The reason that messages are deferred for while a sender is spared. */
+/** The reason for deferring messages while the circuit is open. */
 export const CIRCUIT_OPEN = 'circuit_open';
 
 /**
- * Stands before a sender and spares it for a while once it is away, so that its messages are known not to go out at
- * once, rather than eight seconds later each, and can take another route.
+ * A circuit breaker in front of a provider. While the circuit is open, messages are deferred at once instead of after
+ * eight seconds each, so that they can fall back to another route.
  */
-export class GuardedSender extends MessageSender {
-  readonly name: MessageSender['name'];
-  readonly channels: MessageSender['channels'];
+export class GuardedProvider extends MessageProvider {
+  readonly name: MessageProvider['name'];
+  readonly channels: MessageProvider['channels'];
   private readonly circuit: CircuitBreakerPolicy;
   private probeAt = 0;
 
   /**
-   * @param onChange hears when nothing goes through the sender any more, and when it does again.
-   * @param pauseMs how long the sender is spared before one message tries it out; shorter only in tests.
+   * @param onChange is called when the circuit opens, and when it closes again.
+   * @param pauseMs how long the circuit stays open before one message probes the provider; shorter only in tests.
    */
   constructor(
-    private readonly sender: MessageSender,
+    private readonly provider: MessageProvider,
     private readonly onChange: (isOpen: boolean) => void = () => {},
     pauseMs = PAUSE_MS,
   ) {
     super();
-    this.name = sender.name;
-    this.channels = sender.channels;
+    this.name = provider.name;
+    this.channels = provider.channels;
     const breaker = new ProviderBreaker(() => this.circuit.lastFailure);
     this.circuit = circuitBreaker(handleWhenResult(isOutage), { breaker, halfOpenAfter: pauseMs });
     let isOpen = false;
-    // Every probe that fails opens it again, which is no news.
+    // Every failed probe opens the circuit again; only the first opening is a change.
     this.circuit.onBreak(() => {
       this.probeAt = Date.now() + pauseMs;
       if (!isOpen) this.onChange(true);
@@ -62,29 +62,29 @@ export class GuardedSender extends MessageSender {
   }
 
   async send(message: Message): Promise<Receipt> {
-    // One message tries the sender out; the library would have the others wait for what becomes of it.
+    // One message probes the provider; the library would make the others wait for its outcome.
     if (this.circuit.state === CircuitState.HalfOpen) throw new SendDeferred(CIRCUIT_OPEN);
     const outcome = await this.outcomeOf(message);
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
   }
 
-  override onReport(tell: (report: DeliveryReport) => void): void {
-    this.sender.onReport(tell);
+  override onReport(listener: (reference: string, report: DeliveryReport) => void): void {
+    this.provider.onReport(listener);
   }
 
   override get wantsConfirmation(): boolean {
-    return this.sender.wantsConfirmation;
+    return this.provider.wantsConfirmation;
   }
 
   override confirm(providerId: string): Promise<void> {
-    return this.sender.confirm(providerId);
+    return this.provider.confirm(providerId);
   }
 
-  /** A refusal is an outcome too: whoever refuses is there. The library counts no call that throws what it does not handle. */
+  /** Turns a refusal into an outcome, because the library does not count a call that throws an error it does not handle. */
   private async outcomeOf(message: Message): Promise<Outcome> {
     try {
-      return await this.circuit.execute(() => settled(this.sender.send(message)));
+      return await this.circuit.execute(() => settled(this.provider.send(message)));
     } catch (error) {
       if (!isBrokenCircuitError(error)) throw error;
       throw new SendDeferred(CIRCUIT_OPEN, Math.max(0, this.probeAt - Date.now()));
@@ -102,19 +102,19 @@ async function settled(sent: Promise<Receipt>): Promise<Outcome> {
 function isOutage(outcome: unknown): boolean {
   const { reason } = outcome as Partial<PromiseRejectedResult>;
   if (reason instanceof SendDeferred) return reason.means === 'outage';
-  return reason instanceof SendOutcomeUnknown || isCertain(reason);
+  return reason instanceof SendOutcomeUnknown || isReportedOutage(reason);
 }
 
-/** The provider itself said that nothing goes through: no need for a second opinion. */
-function isCertain(reason: unknown): boolean {
+/** Returns whether the provider itself reported an outage. One such message opens the circuit. */
+function isReportedOutage(reason: unknown): boolean {
   return reason instanceof SendRefused && reason.failure.means === 'outage';
 }
 
 type LastFailure = CircuitBreakerPolicy['lastFailure'];
 
-/** Opens by the share of failures, and at once when one of them leaves no doubt. */
+/** Opens when the share of failures is too high, and at once when the provider itself reports an outage. */
 class ProviderBreaker extends SamplingBreaker {
-  /** @param latest the library remembers a failure before it asks what to make of it. */
+  /** @param latest returns the newest failure, which the library records before it calls `failure`. */
   constructor(private readonly latest: () => LastFailure) {
     const { windowMs, leastCalls, threshold } = SAMPLE;
     super({ threshold, duration: windowMs, minimumRps: leastCalls / (windowMs / 1_000) });
@@ -122,7 +122,7 @@ class ProviderBreaker extends SamplingBreaker {
 
   override failure(state: CircuitState): boolean {
     const isTooMany = super.failure(state);
-    return isTooMany || isCertain(reasonOf(this.latest()));
+    return isTooMany || isReportedOutage(reasonOf(this.latest()));
   }
 }
 

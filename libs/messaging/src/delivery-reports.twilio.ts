@@ -1,20 +1,20 @@
 import ipaddr from 'ipaddr.js';
 import twilio from 'twilio';
 import type { TwilioConfig } from '#config';
-import type { DeliveryReport, Failure } from './message-sender.js';
+import type { DeliveryReport, Failure } from './message-provider.js';
 import { failureOfReport } from './twilio-errors.js';
 
-/** What Twilio posts to a message's callback address. */
+/** A status callback of Twilio. */
 export interface StatusCallback {
   /** `X-Twilio-Signature` */
   readonly signature: unknown;
-  /** From the question mark on. */
+  /** The query string with its question mark. */
   readonly query: string;
-  /** The form; a name that came twice has a list. */
+  /** The form fields. A repeated name has an array. */
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** Twilio did not write this, or not for us. */
+/** The callback is not signed by Twilio, or for another account. */
 export class ReportForged extends Error {
   constructor() {
     super('the report is not signed by the provider');
@@ -52,33 +52,33 @@ const CALL_STATUSES: ReadonlyMap<string, Status> = new Map([
 const PATH = '/v1/webhooks/twilio';
 
 /**
- * Twilio's connection overrides, which it neither sends nor signs: five times more while we are away (`ct`, `rt`) or
- * in trouble (`5xx`). https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+ * Twilio's connection overrides, which it neither sends nor signs: five retries after a failed connection (`ct`), a
+ * read timeout (`rt`) or a server error (`5xx`). https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
  */
 const OVERRIDES = '#rc=5&rp=5xx,ct,rt';
 
-/** Where Twilio may report to; null where its reports would not arrive or could not be believed. */
+/** Returns the address for Twilio's reports; null where they could not arrive or could not be verified. */
 export function callbackUrlFor(
   publicUrl: string | null,
   { signingTokens, apiUrl }: Pick<TwilioConfig, 'signingTokens' | 'apiUrl'>,
 ): string | null {
   if (publicUrl === null || signingTokens.length === 0) return null;
-  // Behind another API address stands a test double, which may be our neighbour.
+  // Another API address is a test double, which may run on this machine.
   return apiUrl !== null || isReachable(new URL(publicUrl).hostname) ? publicUrl + PATH : null;
 }
 
-/** The address for the reports on one message. */
+/** Returns the address for the reports on one message. */
 export function callbackUrlOf(callbackUrl: string, reference: string): string {
   return `${callbackUrl}?message=${encodeURIComponent(reference)}${OVERRIDES}`;
 }
 
-/** Reads what Twilio says of messages that it took. */
+/** Verifies and reads Twilio's delivery reports. */
 export class TwilioReports {
-  // Hard-private: `inspect` shows other fields.
+  // Private by `#`, because `inspect` shows other fields.
   readonly #accountSid: string;
   readonly #signingTokens: readonly string[];
 
-  /** @param callbackUrl as Twilio knows it: a proxy may have changed scheme, host and port of what arrives. */
+  /** @param callbackUrl the address that Twilio signed: a proxy may have changed scheme, host and port of the request. */
   constructor(
     { accountSid, signingTokens }: Pick<TwilioConfig, 'accountSid' | 'signingTokens'>,
     private readonly callbackUrl: string,
@@ -88,23 +88,24 @@ export class TwilioReports {
   }
 
   /**
-   * Null for what is signed and says nothing that we know.
+   * Returns null for a signed callback without a known state.
+   *
    * @throws ReportForged
    */
-  read(callback: StatusCallback): DeliveryReport | null {
+  read(callback: StatusCallback): { reference: string; report: DeliveryReport } | null {
     const { query, params } = callback;
     if (!this.isSigned(callback) || params.AccountSid !== this.#accountSid) throw new ReportForged();
     const reference = new URLSearchParams(query).get('message');
-    const said = saidOf(params as Params);
-    return reference && said ? { reference, ...said } : null;
+    const report = reportOf(params as Params);
+    return reference && report ? { reference, report } : null;
   }
 
   private isSigned({ signature, query, params }: StatusCallback): boolean {
     if (typeof signature !== 'string') return false;
-    // The signature is over the names and values without a gap between them, and over each value once: a name that
-    // comes twice could be signed by another form.
+    // The signature covers names and values without separators, and each value once: the same signature would fit
+    // another form with a repeated name.
     if (!Object.values(params).every((value) => typeof value === 'string')) return false;
-    // All of them, whichever fits: how long it takes does not tell which one does.
+    // Checks every token, so that the response time does not reveal which one fits.
     const url = this.callbackUrl + query;
     const fits = this.#signingTokens.map((token) => twilio.validateRequest(token, signature, url, params));
     return fits.includes(true);
@@ -113,23 +114,23 @@ export class TwilioReports {
 
 type Params = Readonly<Partial<Record<string, string>>>;
 
-function saidOf(params: Params): Omit<DeliveryReport, 'reference'> | null {
+function reportOf(params: Params): DeliveryReport | null {
   const { MessageSid, CallSid, ErrorCode } = params;
   const providerId = MessageSid || CallSid;
   const word = (MessageSid ? params.MessageStatus : params.CallStatus) ?? '';
   const status = (MessageSid ? MESSAGE_STATUSES : CALL_STATUSES).get(word);
   if (!providerId || !status) return null;
   if (status !== 'undelivered' && status !== 'failed') return { providerId, status };
-  // Of a call it says no more than that nobody took it.
-  const failure = MessageSid || ErrorCode ? failureOfReport(status, ErrorCode) : notTaken(word);
+  // A call without an error code was not answered.
+  const failure = MessageSid || ErrorCode ? failureOfReport(status, ErrorCode) : unanswered(word);
   return { providerId, status, failure };
 }
 
-function notTaken(code: string): Failure {
-  return { code, reason: 'unreachable', cure: 'another_channel' };
+function unanswered(code: string): Failure {
+  return { code, reason: 'unreachable', recovery: 'another_channel' };
 }
 
-/** Whether Twilio could know the host; it takes no name with an underscore. */
+/** Returns whether Twilio could reach the host. It accepts no name with an underscore. */
 function isReachable(hostname: string): boolean {
   const host = hostname.replace(/^\[|[\].]$/g, '');
   if (ipaddr.isValid(host)) return ipaddr.process(host).range() === 'unicast';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { localeFor } from './locale.js';
 import { LOCALES } from './locales.js';
 
-const NOTHING = { locale: null, acceptLanguage: null, country: '+883' };
+const NO_HINTS = { locale: null, acceptLanguage: null, country: '+883' };
 
 describe('localeFor', () => {
   it.each([
@@ -22,8 +22,8 @@ describe('localeFor', () => {
     ['fr_CA', 'en'],
     ['__proto__', 'en'],
     ['fr, de', 'en'],
-  ])('writes to a request for %j in %s', (locale, expected) => {
-    expect(localeFor({ ...NOTHING, locale })).toBe(expected);
+  ])('answers a request for the locale %j with %s', (locale, expected) => {
+    expect(localeFor({ ...NO_HINTS, locale })).toBe(expected);
   });
 
   it.each([
@@ -40,11 +40,16 @@ describe('localeFor', () => {
     ['x-invalid', 'ru'],
     ['"', 'ru'],
     ['nl', 'ru'],
-    [`${'nl,'.repeat(3_000)}fr`, 'ru'],
-    [`de,${'x'.repeat(10_000)}`, 'de'],
-    [`fr;${'a="'.repeat(3_000)}`, 'fr'],
-  ])('reads an Accept-Language of %.40j as %s', (acceptLanguage, expected) => {
-    expect(localeFor({ ...NOTHING, acceptLanguage, country: 'RU' })).toBe(expected);
+  ])('answers the Accept-Language %j with %s', (acceptLanguage, expected) => {
+    expect(localeFor({ ...NO_HINTS, acceptLanguage, country: 'RU' })).toBe(expected);
+  });
+
+  it.each([
+    ['3,000 unavailable languages', `${'nl,'.repeat(3_000)}fr`, 'ru'],
+    ['a language of 10,000 letters', `de,${'x'.repeat(10_000)}`, 'de'],
+    ['3,000 unclosed quotes', `fr;${'a="'.repeat(3_000)}`, 'fr'],
+  ])('reads only the start of an Accept-Language with %s', (_, acceptLanguage, expected) => {
+    expect(localeFor({ ...NO_HINTS, acceptLanguage, country: 'RU' })).toBe(expected);
   });
 
   it.each([
@@ -60,17 +65,17 @@ describe('localeFor', () => {
     ['ZZ', 'en'],
     ['+883', 'en'],
     ['', 'en'],
-  ])('takes what is spoken in %s for %s', (country, expected) => {
-    expect(localeFor({ ...NOTHING, country })).toBe(expected);
+  ])('answers a request with only the country %j with %s', (country, expected) => {
+    expect(localeFor({ ...NO_HINTS, country })).toBe(expected);
   });
 
-  it('believes the request before the browser, and the browser before the number', () => {
+  it('prefers the locale of the request to Accept-Language, and Accept-Language to the country', () => {
     expect(localeFor({ locale: 'ja', acceptLanguage: 'fr', country: 'DE' })).toBe('ja');
     expect(localeFor({ locale: 'nl', acceptLanguage: 'fr', country: 'DE' })).toBe('fr');
     expect(localeFor({ locale: 'nl', acceptLanguage: 'sv', country: 'DE' })).toBe('de');
   });
 
-  it('finds a locale that there is in whatever is sent', () => {
+  it('returns an available locale for any input', () => {
     const tag = fc.stringMatching(/^[a-zA-Z]{0,4}([-_][a-zA-Z0-9]{0,9}){0,4}$/);
     const hint = fc.oneof(
       fc.string({ maxLength: 1_000, unit: 'binary' }),

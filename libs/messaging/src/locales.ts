@@ -11,19 +11,19 @@ import ru from '../locales/ru.json' with { type: 'json' };
 import zh from '../locales/zh.json' with { type: 'json' };
 
 /**
- * What messages say in one language, by channel: ICU MessageFormat with the arguments `brand`, `code` and `minutes`.
- * Of several wordings the first is used that fits one SMS, so the longest comes first.
+ * The message texts of one language, by channel: ICU MessageFormat with the arguments `brand`, `code` and `minutes`.
+ * Of several wordings, the first that fits one SMS is used, so the longest comes first.
  */
 export type Wordings = Readonly<Partial<Record<Channel, string | readonly string[]>>>;
 
-export const USUAL_LOCALE = 'en';
+export const DEFAULT_LOCALE = 'en';
 
 export const LOCALES = { ar, de, en, es, fr, hi, ja, pt, ru, zh } satisfies Record<
   string,
   Required<Wordings> & { speech: string }
 >;
 
-/** The language that Twilio's `<Say>` speaks for a locale of ours (https://www.twilio.com/docs/voice/twiml/say). */
+/** Returns the language that Twilio's `<Say>` speaks for a locale (https://www.twilio.com/docs/voice/twiml/say). */
 export function speechOf(locale: string): string {
   return (Object.hasOwn(LOCALES, locale) ? LOCALES[locale as keyof typeof LOCALES] : LOCALES.en).speech;
 }

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '#config';
 import { checkMessages } from './message-check.js';
 
-const OTP = { ttlMs: 300_000, length: 6, maxAttempts: 5 };
+const sampleCodes = { usual: '739145', longest: '7QK2M9X4TB' };
 
 describe('checkMessages', () => {
   it.each([
@@ -12,30 +12,38 @@ describe('checkMessages', () => {
     ['支付宝', { origin: 'login.example.com' }],
     ['Ж'.repeat(32), { appHash: 'FA+9qCX9VSu' }],
     ['Latchkey', { origin: `accounts.${'x'.repeat(60)}.example` }],
-  ])('has nothing to say about %s with %j', (brand, autofill) => {
-    expect(checkMessages({ brand, autofill, otp: OTP })).toEqual([]);
+  ])('accepts the brand %s with the autofill setting %j', (brand, autofill) => {
+    expect(checkMessages({ brand, autofill, sampleCodes })).toEqual([]);
   });
 
-  it('warns when only the longest codes do not fit', () => {
+  it('warns when the longest codes alone do not fit one SMS, and refuses when the usual ones do not', () => {
     const config = { brand: 'Ж'.repeat(32), autofill: { origin: 'login.example.com' } };
 
-    expect(checkMessages({ ...config, otp: OTP })).toEqual([
-      'BRAND should be shorter, or in the letters of GSM-7: a code of 10 characters does not fit one SMS in ar, de, en, es, fr, hi, ja, pt, ru, zh',
+    expect(checkMessages({ ...config, sampleCodes })).toEqual([
+      'BRAND should be shorter, or use only GSM-7 characters: a code of 10 characters does not fit one SMS in ar, de, en, es, fr, hi, ja, pt, ru, zh',
     ]);
-    expect(() => checkMessages({ ...config, otp: { ...OTP, length: 10 } })).toThrow(ConfigurationError);
+    const { longest } = sampleCodes;
+    const check = () => checkMessages({ ...config, sampleCodes: { usual: longest, longest } });
+    expect(check).toThrow(ConfigurationError);
   });
 
   it.each([
-    [`${'x'.repeat(135)}.com`, 'Latchkey', 'SMS_ORIGIN', 'shorter'],
-    [`${'x'.repeat(40)}.com`, 'Ж'.repeat(20), 'BRAND', 'shorter, or in the letters of GSM-7'],
-    [`${'x'.repeat(120)}.com`, 'x'.repeat(32), 'BRAND', 'shorter'],
+    ['a long origin', 'SMS_ORIGIN', `${'x'.repeat(135)}.com`, 'Latchkey', 'shorter'],
+    [
+      'a long Cyrillic brand',
+      'BRAND',
+      `${'x'.repeat(40)}.com`,
+      'Ж'.repeat(20),
+      'shorter, or use only GSM-7 characters',
+    ],
+    ['a long Latin brand', 'BRAND', `${'x'.repeat(120)}.com`, 'x'.repeat(32), 'shorter'],
   ])(
-    'refuses what does not fit at all, and blames who is long: @%.20s, %.20s',
-    (origin, brand, name, cure) => {
-      const faults = faultsOf(() => checkMessages({ brand, autofill: { origin }, otp: OTP }));
+    'refuses %s when no SMS fits one segment, and names the variable %s',
+    (_, name, origin, brand, advice) => {
+      const faults = faultsOf(() => checkMessages({ brand, autofill: { origin }, sampleCodes }));
 
       const rule = expect.stringContaining(
-        `must be ${cure}: a code of 6 characters does not fit one SMS in ar, de,`,
+        `must be ${advice}: a code of 6 characters does not fit one SMS in ar, de,`,
       );
       expect(faults).toEqual([{ name, rule }]);
     },
@@ -47,6 +55,6 @@ describe('checkMessages', () => {
     } catch (error) {
       if (error instanceof ConfigurationError) return error.faults;
     }
-    throw new Error('nothing was refused');
+    throw new Error('the configuration was accepted');
   }
 });

@@ -1,64 +1,81 @@
-import { type DynamicModule, Logger, Module, type OnModuleInit } from '@nestjs/common';
-import type { AppConfig } from '#config';
-import { BadNumbers } from './bad-numbers.repository.js';
-import { GuardedSender } from './circuit-breaker.js';
+import { Injectable, Logger, Module, type OnModuleInit } from '@nestjs/common';
+import { GuardedProvider } from './circuit-breaker.js';
 import { callbackUrlFor, TwilioReports } from './delivery-reports.twilio.js';
 import { checkMessages } from './message-check.js';
-import { MessageEvents } from './message-events.js';
-import { HttpSender } from './message-sender.http.js';
-import { InboxSender } from './message-sender.inbox.js';
-import type { MessageSender } from './message-sender.js';
-import { TwilioSender } from './message-sender.twilio.js';
-import { Senders } from './senders.js';
+import { HttpProvider } from './message-provider.http.js';
+import { InboxProvider } from './message-provider.inbox.js';
+import type { MessageProvider } from './message-provider.js';
+import { TwilioProvider } from './message-provider.twilio.js';
+import { MessageProviders } from './message-providers.js';
+import { MessagingOptions } from './messaging-options.js';
+import { ProviderEvents } from './provider-events.js';
 import { Templates } from './templates.js';
 
-/** Whoever carries messages here; the inbox also under its own name, for whoever shows it. */
-@Module({})
-export class MessagingModule {
-  /** @throws ConfigurationError when codes of the usual length do not fit one SMS. */
-  static forRoot(config: AppConfig): DynamicModule {
-    const warnings = checkMessages(config);
-    const events = new MessageEvents();
-    const inbox = config.sender === 'inbox' ? inboxThatHears(events) : null;
-    const guarded = carriersOf(config).map(
-      (sender) => new GuardedSender(sender, events.watchCircuit(sender.name)),
-    );
-    const callbackUrl = config.twilio && callbackUrlFor(config.publicUrl, config.twilio);
-    const providers = [
-      BadNumbers,
-      { provide: TextWarnings, useValue: new TextWarnings(warnings) },
-      { provide: MessageEvents, useValue: events },
-      { provide: Senders, useValue: new Senders(inbox ? [inbox] : guarded) },
-      { provide: Templates, useValue: new Templates(config) },
-      ...(inbox ? [{ provide: InboxSender, useValue: inbox }] : []),
-      ...(config.twilio && callbackUrl
-        ? [{ provide: TwilioReports, useValue: new TwilioReports(config.twilio, callbackUrl) }]
-        : []),
-    ];
-    return { module: MessagingModule, providers, exports: providers };
-  }
-}
+/** Checks the length of every message at start, and logs a warning where only the longest codes do not fit. */
+@Injectable()
+class MessageLengthCheck implements OnModuleInit {
+  private readonly warnings: readonly string[];
 
-/** Said when there is a log to say it in. */
-class TextWarnings implements OnModuleInit {
-  constructor(private readonly warnings: readonly string[]) {}
+  /** @throws ConfigurationError when codes of the usual length do not fit one SMS. */
+  constructor(options: MessagingOptions) {
+    this.warnings = checkMessages(options);
+  }
 
   onModuleInit(): void {
     for (const warning of this.warnings) new Logger('Messaging').warn(warning);
   }
 }
 
-/** The usual one first. */
-function carriersOf({ sender, publicUrl, twilio, httpSender }: AppConfig): MessageSender[] {
-  const carriers = [
-    ...(twilio ? [new TwilioSender(twilio, callbackUrlFor(publicUrl, twilio))] : []),
-    ...(httpSender ? [new HttpSender(httpSender)] : []),
-  ];
-  return sender === 'http' ? carriers.reverse() : carriers;
+/** Providers and texts of messages. The application provides `MessagingOptions`. */
+@Module({
+  providers: [
+    MessageLengthCheck,
+    ProviderEvents,
+    InboxProvider,
+    {
+      provide: MessageProviders,
+      inject: [MessagingOptions, ProviderEvents, InboxProvider],
+      useFactory: createProviders,
+    },
+    { provide: TwilioReports, inject: [MessagingOptions], useFactory: createTwilioReports },
+    {
+      provide: Templates,
+      inject: [MessagingOptions],
+      useFactory: (options: MessagingOptions) => new Templates(options),
+    },
+  ],
+  exports: [MessageProviders, InboxProvider, TwilioReports, Templates],
+})
+export class MessagingModule {}
+
+function createProviders(
+  options: MessagingOptions,
+  events: ProviderEvents,
+  inbox: InboxProvider,
+): MessageProviders {
+  if (options.provider === 'inbox') return new MessageProviders([inbox]);
+  const guarded = configuredProviders(options).map(
+    (provider) => new GuardedProvider(provider, events.watchCircuit(provider.name)),
+  );
+  return new MessageProviders(guarded);
 }
 
-function inboxThatHears(events: MessageEvents): InboxSender {
-  const inbox = new InboxSender();
-  events.listen((providerId, step) => inbox.noticed(providerId, step));
-  return inbox;
+/** Returns the configured providers, the default one first. */
+function configuredProviders({
+  provider,
+  publicUrl,
+  twilio,
+  httpProvider,
+}: MessagingOptions): MessageProvider[] {
+  const providers = [
+    ...(twilio ? [new TwilioProvider(twilio, callbackUrlFor(publicUrl, twilio))] : []),
+    ...(httpProvider ? [new HttpProvider(httpProvider)] : []),
+  ];
+  return provider === 'http' ? providers.reverse() : providers;
+}
+
+/** Returns null where Twilio cannot report; the API then has no endpoint for its reports. */
+function createTwilioReports({ twilio, publicUrl }: MessagingOptions): TwilioReports | null {
+  const callbackUrl = twilio && callbackUrlFor(publicUrl, twilio);
+  return twilio && callbackUrl ? new TwilioReports(twilio, callbackUrl) : null;
 }

@@ -1,4 +1,4 @@
-/** What a `Retry-After` asks for: seconds or a date (RFC 9110, section 10.2.3); undefined for anything else. */
+/** Reads a `Retry-After`: seconds or a date (RFC 9110, section 10.2.3). Returns undefined for anything else. */
 export function retryAfterMs(value: unknown): number | undefined {
   if (typeof value !== 'string') return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1_000;

@@ -1,20 +1,20 @@
 import { SegmentedMessage } from 'sms-segments-calculator';
 
-/** How a text travels as SMS (3GPP TS 23.038). */
+/** The size of a text as SMS (3GPP TS 23.038). */
 export interface Segments {
   readonly encoding: 'GSM-7' | 'UCS-2';
   /** In units of the encoding: `€` counts twice in GSM-7, an emoji twice or more in UCS-2. */
   readonly characters: number;
-  /** How many characters fit one segment. */
+  /** Characters that fit one segment. */
   readonly limit: number;
-  /** How many messages are paid for. */
+  /** Segments, each of which costs one message. */
   readonly segments: number;
 }
 
 const LIMITS = { 'GSM-7': 160, 'UCS-2': 70 };
 
 export function segmentsOf(text: string): Segments {
-  // Not as Twilio's "smart encoding" would have it: accounts can switch it off, and other providers have none.
+  // Without Twilio's "smart encoding": an account can switch it off, and other providers have none.
   const {
     encodingName: encoding,
     numberOfCharacters,
@@ -22,7 +22,7 @@ export function segmentsOf(text: string): Segments {
   } = new SegmentedMessage(text, 'auto', false);
   return {
     encoding,
-    // The library counts graphemes there, of which Hindi makes one from up to four characters.
+    // The library counts graphemes in UCS-2, and a Hindi grapheme has up to four characters.
     characters: encoding === 'UCS-2' ? text.length : numberOfCharacters,
     limit: LIMITS[encoding],
     segments: segmentsCount,

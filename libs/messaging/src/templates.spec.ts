@@ -13,7 +13,7 @@ describe('Templates', () => {
     [89, '1 minute'],
     [54, '1 minute'],
     [1, '1 minute'],
-  ])('with %d seconds left says %s', (validForSeconds, time) => {
+  ])('writes a validity of %d s as %s', (validForSeconds, time) => {
     expect(new Templates(PLAIN).compose({ ...SMS, validForSeconds })).toContain(`good for ${time}.`);
   });
 
@@ -26,11 +26,11 @@ describe('Templates', () => {
     ['ar', 300, '5 دقائق'],
     ['pt', 60, '1 minuto.'],
     ['ja', 600, '10分'],
-  ])('counts the minutes as %s does: %d s', (locale, validForSeconds, time) => {
+  ])('uses the plural forms of %s for %d seconds: %s', (locale, validForSeconds, time) => {
     expect(new Templates(PLAIN).compose({ ...SMS, locale, validForSeconds })).toContain(time);
   });
 
-  it('ends an SMS, and nothing else, in the line that browsers fill the code in by', () => {
+  it('ends an SMS, and no other message, with the autofill line of the website', () => {
     const templates = new Templates({ ...PLAIN, autofill: { origin: 'login.example.com' } });
 
     expect(templates.compose(SMS)).toBe(
@@ -40,19 +40,19 @@ describe('Templates', () => {
     expect(templates.compose({ ...SMS, channel: 'call' })).not.toContain('@');
   });
 
-  it('ends an SMS in the hash that an app is known by', () => {
+  it('ends an SMS with the hash of the app', () => {
     const templates = new Templates({ ...PLAIN, autofill: { appHash: 'FA+9qCX9VSu' } });
 
     expect(templates.compose(SMS)).toMatch(/anyone\.\nFA\+9qCX9VSu$/);
   });
 
-  it('says the characters of a code one by one', () => {
+  it('separates the characters of a code in a call', () => {
     expect(new Templates(PLAIN).compose({ ...SMS, channel: 'call', code: '7QK2M9X4TB' })).toContain(
       ': 7, Q, K, 2, M, 9, X, 4, T, B.',
     );
   });
 
-  it('takes a shorter wording where the longer ones do not fit one segment', () => {
+  it('chooses a shorter wording when the longer ones do not fit one segment', () => {
     const compose = (locale: string, origin: string, code: string) =>
       new Templates({ ...PLAIN, autofill: { origin } }).compose({ ...SMS, locale, code });
 
@@ -63,7 +63,7 @@ describe('Templates', () => {
     expect(compose('ru', 'accounts.some-company.example', '739145')).toMatch(/^Latchkey: 739145\n/);
   });
 
-  it('takes a brand as it is', () => {
+  it('writes a brand unchanged, even with template syntax in it', () => {
     const brand = fc
       .string({ minLength: 1, maxLength: 32, unit: 'grapheme' })
       .filter((text) => !text.includes('\n'));
@@ -77,12 +77,14 @@ describe('Templates', () => {
     );
   });
 
-  it('writes English to a locale that there is no more', () => {
+  it('writes English for an unknown locale', () => {
     expect(new Templates(PLAIN).compose({ ...SMS, locale: 'tlh' })).toBe(new Templates(PLAIN).compose(SMS));
   });
+});
 
-  it('names a language that Twilio speaks for every locale', () => {
-    // The type of <Say language> in twilio's VoiceResponse, as far as it concerns us.
+describe('speechOf', () => {
+  it('returns a language that Twilio speaks for every locale, and English for an unknown one', () => {
+    // The values of <Say language> in twilio's VoiceResponse for our locales.
     const spoken = [
       'ar-XA',
       'cmn-CN',

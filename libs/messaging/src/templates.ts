@@ -1,20 +1,20 @@
 import { IntlMessageFormat } from 'intl-messageformat';
 import { type AppConfig, CHANNELS, type Channel } from '#config';
-import { LOCALES, USUAL_LOCALE, type Wordings } from './locales.js';
+import { DEFAULT_LOCALE, LOCALES, type Wordings } from './locales.js';
 import { segmentsOf } from './segments.js';
 
 export type TemplateConfig = Pick<AppConfig, 'brand' | 'autofill'>;
 
 interface Occasion {
   readonly channel: Channel;
-  /** One of ours, as `localeFor` finds it; any other is written to in English. */
+  /** An available locale, as `localeFor` returns it. Any other gets English. */
   readonly locale: string;
   readonly code: string;
   readonly validForSeconds: number;
 }
 
-/** What passes between the request and the message does not make five minutes four. */
-const ON_THE_WAY_SECONDS = 5;
+/** Added before rounding down, so that a short queueing delay does not turn five minutes into four. */
+const QUEUEING_SECONDS = 5;
 
 /** The most that Android's SMS Retriever reads (https://developers.google.com/identity/sms-retriever/verify). */
 export const RETRIEVER_BYTES = 140;
@@ -22,7 +22,7 @@ export const RETRIEVER_BYTES = 140;
 /** Writes the messages that carry codes. */
 export class Templates {
   private readonly wordings = new Map<string, readonly IntlMessageFormat[]>();
-  /** Which one fits depends on how long the code is and not on what it is, and to count costs a millisecond. */
+  /** The chosen wording depends on the code's length only. Counting segments takes a millisecond, so it is cached. */
   private readonly chosen = new Map<string, IntlMessageFormat>();
 
   /** @throws SyntaxError when a template is not ICU MessageFormat. */
@@ -36,9 +36,9 @@ export class Templates {
   }
 
   /**
-   * The message, in one SMS wherever some wording fits one.
+   * Writes the message, in one SMS where any wording fits one.
    *
-   * @throws Error when a template asks for an argument that there is not, or the channel has none.
+   * @throws Error when a template uses an unknown argument, or the channel has no text.
    */
   compose({ channel, locale, code, validForSeconds }: Occasion): string {
     const values = {
@@ -56,35 +56,35 @@ export class Templates {
 
   private wordingsFor(locale: string, channel: Channel): readonly IntlMessageFormat[] {
     const own = this.wordings.get(keyOf(locale, channel));
-    return own ?? this.wordings.get(keyOf(USUAL_LOCALE, channel)) ?? [];
+    return own ?? this.wordings.get(keyOf(DEFAULT_LOCALE, channel)) ?? [];
   }
 
   private choose(wordings: readonly IntlMessageFormat[], write: (wording: IntlMessageFormat) => string) {
     const wording = wordings.find((each) => fitsOneSms(write(each), this.config.autofill)) ?? wordings.at(-1);
-    if (wording === undefined) throw new Error('there is no text');
+    if (wording === undefined) throw new Error('there is no text for this channel');
     return wording;
   }
 }
 
-/** With pauses between the characters. */
+/** Returns the code with pauses between its characters. */
 export function spoken(code: string): string {
   return [...code].join(', ');
 }
 
-/** Whether nobody pays for a second segment and, where an app waits for the text, the app can read it. */
+/** Returns whether the text fits one segment and, where an app reads it, the limit of SMS Retriever. */
 export function fitsOneSms(text: string, autofill: TemplateConfig['autofill']): boolean {
   const isReadByApp = autofill === null || 'origin' in autofill || Buffer.byteLength(text) <= RETRIEVER_BYTES;
   return isReadByApp && segmentsOf(text).segments === 1;
 }
 
-/** `@host #code` (https://wicg.github.io/sms-one-time-codes/, section 3.1), or the hash that the app is known by. */
+/** Returns `@host #code` (https://wicg.github.io/sms-one-time-codes/, section 3.1), or the app's hash. */
 function lastLine(autofill: TemplateConfig['autofill'], code: string): string {
   if (autofill === null) return '';
   return 'origin' in autofill ? `\n@${autofill.origin} #${code}` : `\n${autofill.appHash}`;
 }
 
 function minutesOf(seconds: number): number {
-  return Math.max(1, Math.floor((seconds + ON_THE_WAY_SECONDS) / 60));
+  return Math.max(1, Math.floor((seconds + QUEUEING_SECONDS) / 60));
 }
 
 function compiled(locale: string, texts: string | readonly string[] = []): IntlMessageFormat[] {

@@ -1,7 +1,7 @@
-import type { Cure, Failure, FailureReason } from './message-sender.js';
+import type { Failure, FailureReason, Recovery } from './message-provider.js';
 import { failureOfAnswer, failureOfReport } from './twilio-errors.js';
 
-type Row = [code: number, reason: FailureReason, cure: Cure, means: Failure['means']];
+type Row = [code: number, reason: FailureReason, recovery: Recovery, means: Failure['means']];
 
 const FINAL: Row[] = [
   [21211, 'invalid_number', 'none', 'bad_number'],
@@ -23,16 +23,16 @@ const FINAL: Row[] = [
   [21216, 'blocked', 'another_channel', undefined],
   [30003, 'unreachable', 'another_channel', undefined],
   [63018, 'provider', 'another_channel', undefined],
-  [20003, 'provider', 'another_sender', 'outage'],
-  [20005, 'provider', 'another_sender', 'outage'],
-  [30002, 'provider', 'another_sender', 'outage'],
+  [20003, 'provider', 'another_provider', 'outage'],
+  [20005, 'provider', 'another_provider', 'outage'],
+  [30002, 'provider', 'another_provider', 'outage'],
   [13227, 'provider', 'another_route', 'account'],
   [21210, 'provider', 'another_route', 'account'],
   [21215, 'provider', 'another_route', 'account'],
   [21408, 'provider', 'another_route', 'account'],
   [21606, 'provider', 'another_route', 'account'],
-  [21608, 'provider', 'another_sender', 'account'],
-  [21609, 'provider', 'another_sender', 'account'],
+  [21608, 'provider', 'another_provider', 'account'],
+  [21609, 'provider', 'another_provider', 'account'],
   [30034, 'provider', 'another_route', 'account'],
   [63007, 'provider', 'another_route', 'account'],
   [63016, 'provider', 'another_channel', 'account'],
@@ -41,12 +41,15 @@ const FINAL: Row[] = [
   [30453, 'blocked', 'none', 'fraud'],
 ];
 
-describe('an answer of Twilio', () => {
-  it.each(FINAL)('with %d is final: %s, cured by %s, means %s', (code, reason, cure, means) => {
-    expect(failureOfAnswer(400, code)).toEqual({ code: String(code), reason, cure, means });
-  });
+describe('failureOfAnswer', () => {
+  it.each(FINAL)(
+    'reads the error code %d as %s, with the recovery %s and the meaning %s',
+    (code, reason, recovery, means) => {
+      expect(failureOfAnswer(400, code)).toEqual({ code: String(code), reason, recovery, means });
+    },
+  );
 
-  it.each([20429, 30001, 30008])('with %d may be another one the next time', (code) => {
+  it.each([20429, 30001, 30008])('reads the error code %d as temporary', (code) => {
     expect(failureOfAnswer(400, code)).toEqual({ retry: String(code) });
   });
 
@@ -57,7 +60,7 @@ describe('an answer of Twilio', () => {
     [502, undefined, 'http_502'],
     [503, '<html>', 'http_503'],
     [503, 20003, '20003'],
-  ])('of %d with %s may be another one the next time', (status, code, retry) => {
+  ])('reads HTTP %d with the error code %s as temporary', (status, code, retry) => {
     expect(failureOfAnswer(status, code)).toEqual({ retry });
   });
 
@@ -67,26 +70,48 @@ describe('an answer of Twilio', () => {
     [401, '+14155550123', 'http_401'],
     [400, 21211.5, 'http_400'],
     [302, undefined, 'http_302'],
-  ])('of %d with %s, which nobody knows, is final and quotes nothing', (status, code, name) => {
-    expect(failureOfAnswer(status, code)).toEqual({ code: name, reason: 'provider', cure: 'another_route' });
-  });
+  ])(
+    'reads HTTP %d with the unknown error code %s as final and does not quote the answer',
+    (status, code, name) => {
+      expect(failureOfAnswer(status, code)).toEqual({
+        code: name,
+        reason: 'provider',
+        recovery: 'another_route',
+      });
+    },
+  );
 });
 
-describe('a report of Twilio', () => {
-  it.each(FINAL)('with %d: %s, cured by %s, means %s', (code, reason, cure, means) => {
-    expect(failureOfReport('failed', String(code))).toEqual({ code: String(code), reason, cure, means });
-  });
+describe('failureOfReport', () => {
+  it.each(FINAL)(
+    'reads the error code %d as %s, with the recovery %s and the meaning %s',
+    (code, reason, recovery, means) => {
+      expect(failureOfReport('failed', String(code))).toEqual({
+        code: String(code),
+        reason,
+        recovery,
+        means,
+      });
+    },
+  );
 
-  it.each(['20429', '30001', '30008'])('with %s asks for the same again', (code) => {
-    expect(failureOfReport('undelivered', code)).toEqual({ code, reason: 'provider', cure: 'same_again' });
-  });
+  it.each(['20429', '30001', '30008'])(
+    'recommends a retry of the same route for the error code %s',
+    (code) => {
+      expect(failureOfReport('undelivered', code)).toEqual({
+        code,
+        reason: 'provider',
+        recovery: 'same_route',
+      });
+    },
+  );
 
   it.each<[status: 'undelivered' | 'failed', code: string | undefined, failure: Failure]>([
-    ['undelivered', '99999', { code: '99999', reason: 'unreachable', cure: 'another_route' }],
-    ['undelivered', undefined, { code: 'undelivered', reason: 'unreachable', cure: 'another_route' }],
-    ['failed', '99999', { code: '99999', reason: 'provider', cure: 'another_route' }],
-    ['failed', '', { code: 'failed', reason: 'provider', cure: 'another_route' }],
-  ])('of %s with %s, which nobody knows, asks for another route', (status, code, failure) => {
+    ['undelivered', '99999', { code: '99999', reason: 'unreachable', recovery: 'another_route' }],
+    ['undelivered', undefined, { code: 'undelivered', reason: 'unreachable', recovery: 'another_route' }],
+    ['failed', '99999', { code: '99999', reason: 'provider', recovery: 'another_route' }],
+    ['failed', '', { code: 'failed', reason: 'provider', recovery: 'another_route' }],
+  ])('recommends another route for the status %s with the unknown error code %p', (status, code, failure) => {
     expect(failureOfReport(status, code)).toEqual(failure);
   });
 });

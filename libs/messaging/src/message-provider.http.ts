@@ -4,46 +4,43 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import Mustache from 'mustache';
 import { useAgent } from 'request-filtering-agent';
-import type { HttpSenderConfig } from '#config';
+import type { HttpProviderConfig } from '#config';
 import {
   type Message,
-  MessageSender,
+  MessageProvider,
   type Receipt,
   SendDeferred,
   SendOutcomeUnknown,
   SendRefused,
-} from './message-sender.js';
+} from './message-provider.js';
 import { retryAfterMs } from './retry-after.js';
 
-/** From the wait for a connection to the last byte of the answer. */
+/** The time limit of a request, from the wait for a connection to the last byte of the answer. */
 const LIMIT_MS = 8_000;
 
 const MAX_CONNECTIONS = 50;
 
-/** What is read of an answer: enough for any that says yes or no. */
+/** The part of a response that is read: enough to match it against `HTTP_SENDER_SUCCESS`. */
 const MAX_ANSWER_BYTES = 65_536;
 
-/** Azure's metadata server: a public address that only a machine in Azure's network reaches. */
+/** Azure's metadata server: a public address that is reachable only inside Azure. */
 const METADATA_ADDRESSES = ['168.63.129.16'];
 
-/**
- * Any provider or gateway that takes a message by one HTTP request, asked once for each message: trying again is
- * the caller's.
- */
-export class HttpSender extends MessageSender {
+/** Any gateway that accepts a message by one HTTP request. It sends one request per call; the caller retries. */
+export class HttpProvider extends MessageProvider {
   readonly name = 'http';
-  readonly channels: HttpSenderConfig['channels'];
-  // Hard-private: address, headers and body may hold credentials, and `inspect` shows other fields.
-  readonly #config: HttpSenderConfig;
+  readonly channels: HttpProviderConfig['channels'];
+  // Private by `#`: address, headers and body may contain credentials, and `inspect` shows other fields.
+  readonly #config: HttpProviderConfig;
   readonly #headers: Headers;
   readonly #success: RegExp;
   readonly #agent: http.Agent;
   readonly #limitMs: number;
-  /** Those that the provider can be heard on. */
+  /** Sockets whose connection has been established. */
   readonly #connected = new WeakSet<Socket>();
 
   /** @param limitMs shorter only in tests. */
-  constructor(config: HttpSenderConfig, limitMs = LIMIT_MS) {
+  constructor(config: HttpProviderConfig, limitMs = LIMIT_MS) {
     super();
     this.channels = config.channels;
     this.#config = config;
@@ -57,10 +54,10 @@ export class HttpSender extends MessageSender {
       keepAlive: true,
       maxSockets: MAX_CONNECTIONS,
       maxFreeSockets: MAX_CONNECTIONS,
-      // Also how long an idle connection is kept: far shorter than servers do, since one that the server is just
-      // closing would leave the next message's fate unknown.
+      // Also the lifetime of an idle connection. It is far shorter than servers use: a connection that the server closes
+      // while a message is sent leaves the outcome of the message unknown.
       timeout: limitMs,
-      // Looks at the address that is connected to, so that no name can change its mind in between.
+      // The agent checks the address that it connects to, which prevents DNS rebinding.
       allowPrivateIPAddress: config.allowPrivate,
       allowMetaIPAddress: config.allowPrivate,
       denyIPAddressList: config.allowPrivate ? [] : METADATA_ADDRESSES,
@@ -73,7 +70,7 @@ export class HttpSender extends MessageSender {
     return { providerId: message.reference, status: 'sent' };
   }
 
-  /** Errors of the network hold addresses, and those of node the request: they end here, with nothing kept of them. */
+  /** Replaces network errors by our own, because they contain addresses, and Node's contain the request. */
   async #ask(message: Message): Promise<Answer> {
     const signal = AbortSignal.timeout(this.#limitMs);
     const progress = { reached: false };
@@ -107,12 +104,12 @@ export class HttpSender extends MessageSender {
       if (this.#connected.has(socket)) reach();
       else socket.once(isSecure ? 'secureConnect' : 'connect', reach);
     });
-    // `once` stops listening when the answer begins, and an error that nobody hears ends the process.
+    // `once` stops listening when the response begins, and an error event without a listener ends the process.
     request.on('error', () => {});
     request.end(
       method === 'GET' ? undefined : render(body, message, encodingFor(this.#headers.get('Content-Type'))),
     );
-    // With the signal: a request that waits for a connection says nothing when it is given up.
+    // With the signal, because an aborted request that waits for a connection emits nothing.
     const [response] = await once(request, 'response', { signal });
     return response;
   }
@@ -125,11 +122,11 @@ function render(template: string, message: Message, encode: Encode): string {
   const validForSeconds = String(Math.max(1, Math.floor(message.validForSeconds)));
   const msisdn = to.slice(1);
   const view = { to, msisdn, body, code, channel, locale, reference, validForSeconds };
-  // Half a surrogate pair has no encoding in an address.
+  // Half a surrogate pair cannot be encoded in a URL.
   return Mustache.render(template, view, {}, { escape: (value: string) => encode(value.toWellFormed()) });
 }
 
-/** How a text becomes part of a body; as it is where no notation is known. */
+/** Returns the escaping for values in a body of this type; none for an unknown type. */
 function encodingFor(contentType: string | null): Encode {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (/[/+]json$/.test(type)) return (text) => JSON.stringify(text).slice(1, -1);
@@ -150,7 +147,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
   for await (const chunk of response) {
     chunks.push(chunk);
     bytes += chunk.length;
-    // Leaving the loop also closes the connection, so nobody reads what is left.
+    // Leaving the loop also closes the connection.
     if (bytes >= MAX_ANSWER_BYTES) break;
   }
   return Buffer.concat(chunks).toString('utf8', 0, MAX_ANSWER_BYTES);
@@ -161,22 +158,22 @@ function failureOf({ status, retryAfter, text }: Answer, success: RegExp): Error
   if (status >= 200 && status < 300) {
     return success.test(text)
       ? null
-      : new SendRefused({ code: 'no_success', reason: 'provider', cure: 'another_route' });
+      : new SendRefused({ code: 'no_success', reason: 'provider', recovery: 'another_route' });
   }
   if (status === 429) return new SendDeferred(code, retryAfterMs(retryAfter), 'throttled');
   if (status === 408 || status >= 500) return new SendDeferred(code, retryAfterMs(retryAfter));
   if (status === 401) {
-    return new SendRefused({ code, reason: 'provider', cure: 'another_sender', means: 'outage' });
+    return new SendRefused({ code, reason: 'provider', recovery: 'another_provider', means: 'outage' });
   }
-  // Many gateways say so of a country or a number: whoever asks for such a one must not stop everybody's messages.
+  // Many gateways answer 403 for one country or number. A request for such a number must not stop all messages.
   if (status === 403) {
-    return new SendRefused({ code, reason: 'provider', cure: 'another_route', means: 'account' });
+    return new SendRefused({ code, reason: 'provider', recovery: 'another_route', means: 'account' });
   }
-  return new SendRefused({ code, reason: 'provider', cure: 'another_route' });
+  return new SendRefused({ code, reason: 'provider', recovery: 'another_route' });
 }
 
 interface Progress {
-  /** Whether there was a connection, so that the provider may have read the message. */
+  /** True when a connection was established: the provider may have read the message. */
   readonly reached: boolean;
   readonly timedOut: boolean;
 }
@@ -186,7 +183,7 @@ function networkFailureOf(error: NodeJS.ErrnoException, { reached, timedOut }: P
     return new SendRefused({
       code: 'private_address',
       reason: 'provider',
-      cure: 'another_sender',
+      recovery: 'another_provider',
       means: 'account',
     });
   }
@@ -194,7 +191,7 @@ function networkFailureOf(error: NodeJS.ErrnoException, { reached, timedOut }: P
   return reached ? new SendOutcomeUnknown(reason) : new SendDeferred(reason);
 }
 
-/** The agent's refusal has no code of its own. */
+/** Recognizes the agent's refusal by its text, because it has no code. */
 function isForbiddenAddress({ message }: Error): boolean {
   return /^DNS lookup .* is not allowed/.test(message);
 }

@@ -5,28 +5,28 @@ import { callbackUrlOf } from './delivery-reports.twilio.js';
 import { speechOf } from './locales.js';
 import {
   type Message,
-  MessageSender,
+  MessageProvider,
   type Receipt,
   SendDeferred,
   SendOutcomeUnknown,
   SendRefused,
-} from './message-sender.js';
+} from './message-provider.js';
 import { retryAfterMs } from './retry-after.js';
 import { failureOfAnswer } from './twilio-errors.js';
 
-/** From the wait for a connection to the last byte of the answer. */
+/** The time limit of a request, from the wait for a connection to the last byte of the answer. */
 const LIMIT_MS = 8_000;
 
-/** The SDK's own pool has 20, of which it keeps 5: a burst would queue for its connections and its handshakes. */
+/** The SDK's own pool has 20 connections and keeps 5: a burst would wait for connections and TLS handshakes. */
 const MAX_CONNECTIONS = 50;
 
-/** Seconds: Twilio takes no other `ValidityPeriod`. */
+/** The range of Twilio's `ValidityPeriod`, in seconds. */
 const VALIDITY = { min: 1, max: 36_000 };
 
-/** Seconds that a phone rings. Twilio may add five, and mailboxes answer after about as many. */
+/** Seconds that a phone rings. Twilio may add five, and voicemail usually answers after about 30. */
 const RINGING = { min: 5, max: 30 };
 
-/** No connection came about, so nobody has seen the message. */
+/** Errors before a connection was established: the provider has not seen the message. */
 const NEVER_REACHED: readonly unknown[] = [
   'EAI_AGAIN',
   'ECONNREFUSED',
@@ -35,19 +35,19 @@ const NEVER_REACHED: readonly unknown[] = [
   'ENOTFOUND',
 ];
 
-/** Twilio's Programmable Messaging and Voice, asked once for each message: trying again is the caller's. */
-export class TwilioSender extends MessageSender {
+/** Twilio's Programmable Messaging and Voice. It sends one request per call; the caller retries. */
+export class TwilioProvider extends MessageProvider {
   readonly name = 'twilio';
   readonly channels: readonly Channel[];
-  // Hard-private: the SDK's client holds the password and its latest request, and `inspect` shows other fields.
+  // Private by `#`: the SDK's client contains the password and its latest request, and `inspect` shows other fields.
   readonly #client: ReturnType<typeof twilio>;
-  private readonly sender: { readonly from?: string; readonly messagingServiceSid?: string };
+  private readonly from: { readonly from?: string; readonly messagingServiceSid?: string };
   private readonly whatsapp: TwilioConfig['whatsapp'];
   private readonly callFrom: string | null;
   private readonly feedback: boolean;
 
   /**
-   * @param callbackUrl where Twilio may report to (`callbackUrlFor`); null: nowhere.
+   * @param callbackUrl the address for Twilio's reports (`callbackUrlFor`); null for none.
    * @param limitMs shorter only in tests.
    */
   constructor(
@@ -57,7 +57,7 @@ export class TwilioSender extends MessageSender {
   ) {
     super();
     const { accountSid, username, password, apiUrl } = config;
-    this.sender = {
+    this.from = {
       from: config.from ?? undefined,
       messagingServiceSid: config.messagingServiceSid ?? undefined,
     };
@@ -66,7 +66,7 @@ export class TwilioSender extends MessageSender {
     this.feedback = config.feedback;
     this.channels = channelsOf(config);
     this.#client = twilio(username, password, { accountSid, httpClient: httpClient(limitMs) });
-    // The SDK writes TWILIO_EDGE and TWILIO_REGION into any host, and drops labels of a host that has many.
+    // The SDK inserts TWILIO_EDGE and TWILIO_REGION into any host, and drops labels of a long host name.
     this.#client.getHostname = (hostname) => hostname;
     if (apiUrl) this.#client.api.baseUrl = apiUrl;
   }
@@ -95,7 +95,7 @@ export class TwilioSender extends MessageSender {
   }
 
   private bySms({ to, body }: Message) {
-    return { ...this.sender, to, body, provideFeedback: this.feedback };
+    return { ...this.from, to, body, provideFeedback: this.feedback };
   }
 
   private byWhatsApp({ to, body, code }: Message) {
@@ -128,7 +128,7 @@ function channelsOf({ whatsapp, callFrom }: TwilioConfig): readonly Channel[] {
   return ['sms', ...(whatsapp ? (['whatsapp'] as const) : []), ...(callFrom ? (['call'] as const) : [])];
 }
 
-/** TwiML that says the message twice: whoever picks up rarely has a pen in hand. */
+/** Returns TwiML that speaks the message twice, so that the recipient can write the code down. */
 function spoken({ body, locale }: Message): string {
   const twiml = new twilio.twiml.VoiceResponse();
   const voice = { language: speechOf(locale) as 'en-US' };
@@ -139,24 +139,24 @@ function spoken({ body, locale }: Message): string {
 }
 
 /**
- * The SDK's HTTP client with errors of ours. The SDK's network errors hold the Authorization header and the
- * message, its others quote the answer, and none of them says what `Retry-After` was: so they end here,
- * before the SDK makes them, and nothing of them is kept as a cause.
+ * Returns the SDK's HTTP client with our errors. The SDK's network errors contain the Authorization header and the
+ * message, its other errors quote the response, and none has `Retry-After`. So they are replaced before the SDK sees
+ * them, without a cause.
  */
 function httpClient(limitMs: number) {
   const pool = {
     keepAlive: true,
     maxSockets: MAX_CONNECTIONS,
     maxFreeSockets: MAX_CONNECTIONS,
-    // Also how long an idle connection is kept: far shorter than servers do, since one that the server is just
-    // closing would leave the next message's fate unknown.
+    // Also the lifetime of an idle connection. It is far shorter than servers use: a connection that the server closes
+    // while a message is sent leaves the outcome of the message unknown.
     timeout: limitMs,
   };
   const client = new twilio.RequestClient({ ...pool, autoRetry: false });
-  // The SDK makes a pool for https only.
+  // The SDK creates a pool for https only.
   client.axios.defaults.httpAgent = new Agent(pool);
   client.axios.interceptors.request.use((request) => {
-    // The SDK's own timeout starts anew with every byte that arrives, and not while a connection is waited for.
+    // The SDK's own timeout restarts with every byte, and does not run during the wait for a connection.
     request.signal = AbortSignal.timeout(limitMs);
     return request;
   });
@@ -176,14 +176,14 @@ function httpClient(limitMs: number) {
 interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
-  /** Parsed if it was JSON, else the text. */
+  /** The parsed JSON, or the text of another body. */
   readonly data: unknown;
 }
 
 function failureOf({ status, headers, data }: Answer): Error | null {
   const answer = (data ?? {}) as { sid?: unknown; message_sid?: unknown; code?: unknown };
   if (status >= 200 && status < 300) {
-    // Feedback has no name of its own.
+    // A feedback resource has no id of its own.
     const sid = answer.sid ?? answer.message_sid;
     return typeof sid === 'string' ? null : new SendOutcomeUnknown('unreadable answer');
   }

@@ -9,13 +9,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
-import type { HttpSenderConfig } from '#config';
+import type { HttpProviderConfig } from '#config';
 import type { PhoneNumber } from '#phone';
+import { failureOf } from '../../../test/support/failure.js';
 import { waitFor } from '../../../test/support/wait.js';
-import { HttpSender } from './message-sender.http.js';
-import { type Message, SendDeferred, SendOutcomeUnknown, SendRefused } from './message-sender.js';
+import { HttpProvider } from './message-provider.http.js';
+import { type Message, SendDeferred, SendOutcomeUnknown, SendRefused } from './message-provider.js';
 
-// The agent keeps the `lookup` that it finds when it is loaded.
+// The agent reads `dns.lookup` once, when it is loaded.
 jest.mock('node:dns', () => {
   const actual = jest.requireActual('node:dns');
   return { ...actual, lookup: jest.fn(actual.lookup) };
@@ -33,10 +34,10 @@ const MESSAGE: Message = {
 
 const HOSTILE = `"739145"\\ <b>&amp; it's\r\n\t50% off? #1 + {{to}} 🔑 ${'\u2028'}`;
 
-/** Long enough for a loopback answer, short enough to wait for. */
+/** Longer than a loopback answer takes, and short enough for a test. */
 const SHORT_LIMIT_MS = 300;
 
-interface Seen {
+interface SeenRequest {
   readonly method?: string;
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
@@ -45,10 +46,10 @@ interface Seen {
 
 type Answer = (response: ServerResponse) => void;
 
-describe('HttpSender', () => {
+describe('HttpProvider', () => {
   let server: Server;
   let answer: Answer;
-  let requests: Seen[];
+  let requests: SeenRequest[];
   let connections: number;
 
   const port = () => (server.address() as AddressInfo).port;
@@ -70,8 +71,8 @@ describe('HttpSender', () => {
     await stop(server);
   });
 
-  it('hands the message over as JSON, and nothing more will be heard of it', async () => {
-    const receipt = await sender().send(MESSAGE);
+  it('sends the message as JSON and returns a receipt that announces no reports', async () => {
+    const receipt = await httpProvider().send(MESSAGE);
 
     expect(receipt).toEqual({ providerId: MESSAGE.reference, status: 'sent' });
     expect(requests).toEqual([
@@ -88,39 +89,41 @@ describe('HttpSender', () => {
     });
   });
 
-  it('carries what it is told to', () => {
-    const { name, channels } = sender({ channels: ['sms', 'call'] });
+  it('carries the configured channels', () => {
+    const { name, channels } = httpProvider({ channels: ['sms', 'call'] });
 
     expect({ name, channels }).toEqual({ name: 'http', channels: ['sms', 'call'] });
   });
 
-  it('knows the whole message', async () => {
+  it('fills every member of the message into the body template', async () => {
     const body = '{{to}}|{{body}}|{{code}}|{{channel}}|{{locale}}|{{reference}}|{{validForSeconds}}';
 
-    await sender({ body, headers: { 'content-type': 'text/plain' } }).send(MESSAGE);
+    await httpProvider({ body, headers: { 'content-type': 'text/plain' } }).send(MESSAGE);
 
     expect(requests[0]?.body).toBe('+14155550123|739145 is your code|739145|sms|pt-BR|a-reference_1|299');
   });
 
-  describe('with a hostile text', () => {
+  describe('with special characters in the message', () => {
     const message = { ...MESSAGE, body: HOSTILE };
 
     it.each(['application/json', 'application/json; charset=utf-8', 'application/vnd.api+json', undefined])(
-      'writes JSON as %s',
+      'escapes the values in a JSON body (Content-Type %s)',
       async (type) => {
         const headers: Record<string, string> = type ? { 'Content-Type': type } : {};
 
-        await sender({ headers, body: '{"text": "{{body}}", "ttl": {{validForSeconds}}}' }).send(message);
+        await httpProvider({ headers, body: '{"text": "{{body}}", "ttl": {{validForSeconds}}}' }).send(
+          message,
+        );
 
         expect(JSON.parse(requests[0]?.body ?? '')).toEqual({ text: HOSTILE, ttl: 299 });
         expect(requests[0]?.headers['content-type']).toBe(type ?? 'application/json');
       },
     );
 
-    it('writes a form', async () => {
+    it('escapes the values in a form body', async () => {
       const headers = { 'content-type': 'Application/X-WWW-Form-Urlencoded; charset=UTF-8' };
 
-      await sender({ headers, body: 'to={{to}}&text={{body}}' }).send(message);
+      await httpProvider({ headers, body: 'to={{to}}&text={{body}}' }).send(message);
 
       expect([...new URLSearchParams(requests[0]?.body)]).toEqual([
         ['to', MESSAGE.to],
@@ -129,9 +132,9 @@ describe('HttpSender', () => {
     });
 
     it.each(['text/xml', 'application/xml', 'application/soap+xml; charset=utf-8'])(
-      'writes XML as %s',
+      'escapes the values in an XML body (Content-Type %s)',
       async (type) => {
-        await sender({
+        await httpProvider({
           headers: { 'content-type': type },
           body: '<m to="{{to}}" text="{{body}}"/>',
         }).send(message);
@@ -143,93 +146,99 @@ describe('HttpSender', () => {
       },
     );
 
-    it.each(['text/plain', 'text/plain; charset=utf-8'])('leaves it as it is in %s', async (type) => {
-      await sender({ headers: { 'content-type': type }, body: 'say: {{body}}' }).send(message);
+    it.each(['text/plain', 'text/plain; charset=utf-8'])(
+      'leaves the values unescaped in a %s body',
+      async (type) => {
+        await httpProvider({ headers: { 'content-type': type }, body: 'say: {{body}}' }).send(message);
 
-      expect(requests[0]?.body).toBe(`say: ${HOSTILE}`);
-    });
+        expect(requests[0]?.body).toBe(`say: ${HOSTILE}`);
+      },
+    );
 
-    it('encodes it in the path and the query', async () => {
+    it('encodes the values in the path and the query of the URL', async () => {
       const url = `http://127.0.0.1:${port()}/to/{{to}}/{{body}}?text={{body}}&code={{code}}`;
 
-      await sender({ url, method: 'GET' }).send(message);
+      await httpProvider({ url, method: 'GET' }).send(message);
 
-      const seen = new URL(requests[0]?.url ?? '', 'http://gateway');
-      expect(seen.pathname).toBe(`/to/%2B14155550123/${encodeURIComponent(HOSTILE)}`);
-      expect([...seen.searchParams]).toEqual([
+      const requested = new URL(requests[0]?.url ?? '', 'http://gateway');
+      expect(requested.pathname).toBe(`/to/%2B14155550123/${encodeURIComponent(HOSTILE)}`);
+      expect([...requested.searchParams]).toEqual([
         ['text', HOSTILE],
         ['code', MESSAGE.code],
       ]);
     });
 
-    it('survives half a character', async () => {
+    it('replaces half a surrogate pair in the URL', async () => {
       const url = `http://127.0.0.1:${port()}/?text={{body}}`;
 
-      await sender({ url }).send({ ...MESSAGE, body: 'half \ud83d' });
+      await httpProvider({ url }).send({ ...MESSAGE, body: 'half \ud83d' });
 
       expect(requests[0]?.url).toBe(`/?text=${encodeURIComponent('half \ufffd')}`);
     });
   });
 
-  it('sends no body with GET, and no type of one', async () => {
-    await sender({ method: 'GET', headers: {} }).send(MESSAGE);
+  it('sends neither a body nor a Content-Type with GET', async () => {
+    await httpProvider({ method: 'GET', headers: {} }).send(MESSAGE);
 
     expect(requests).toEqual([expect.objectContaining({ method: 'GET', body: '' })]);
     expect(requests[0]?.headers).not.toHaveProperty('content-type');
   });
 
-  it('signs in with the credentials of the address', async () => {
-    await sender({ url: `http://us%40er:kept-secret@127.0.0.1:${port()}/`, headers: {} }).send(MESSAGE);
+  it('authenticates with the credentials in the URL', async () => {
+    await httpProvider({ url: `http://us%40er:kept-secret@127.0.0.1:${port()}/`, headers: {} }).send(MESSAGE);
 
     expect(requests[0]?.headers.authorization).toBe(
       `Basic ${Buffer.from('us@er:kept-secret').toString('base64')}`,
     );
   });
 
-  it('keeps its connection from one message to the next', async () => {
-    const http = sender();
+  it('reuses its connection for the next message', async () => {
+    const http = httpProvider();
 
     for (let sent = 0; sent < 3; sent += 1) await http.send(MESSAGE);
 
     expect(connections).toBe(1);
   });
 
-  it('has fifty messages on their way at once, and no more', async () => {
-    const held: ServerResponse[] = [];
-    answer = (response) => held.push(response);
-    const http = sender();
+  it('sends at most fifty messages at once', async () => {
+    const pending: ServerResponse[] = [];
+    answer = (response) => pending.push(response);
+    const http = httpProvider();
 
     const sends = Promise.allSettled(Array.from({ length: 60 }, () => http.send(MESSAGE)));
-    await waitFor('fifty requests', () => held.length === 50);
+    await waitFor('fifty requests', () => pending.length === 50);
 
     expect(connections).toBe(50);
     answer = (response) => response.end();
-    for (const response of held) response.end();
+    for (const response of pending) response.end();
     expect((await sends).filter(({ status }) => status === 'fulfilled')).toHaveLength(60);
     expect(connections).toBe(50);
   });
 
-  describe.each<[what: string, answer: Answer]>([
-    ['never', () => {}],
-    ['one blank at a time', drip],
-    ['too late', (response) => setTimeout(() => response.end(), SHORT_LIMIT_MS * 10).unref()],
-  ])('when the answer comes %s', (_, late) => {
-    it('stops waiting at its limit and calls the outcome unknown', async () => {
+  describe.each<[when: string, answer: Answer]>([
+    ['never comes', () => {}],
+    ['comes one byte at a time', writeBytewise],
+    [
+      'comes after the time limit',
+      (response) => setTimeout(() => response.end(), SHORT_LIMIT_MS * 10).unref(),
+    ],
+  ])('when the answer %s', (_, late) => {
+    it('stops waiting at the time limit and reports the outcome as unknown', async () => {
       answer = late;
       const startedAt = performance.now();
 
-      const error = await failureOf(sender({}, SHORT_LIMIT_MS).send(MESSAGE));
+      const error = await failureOf(httpProvider({}, SHORT_LIMIT_MS).send(MESSAGE));
 
       expect(error).toEqual(new SendOutcomeUnknown('timeout'));
       expect(performance.now() - startedAt).toBeLessThan(SHORT_LIMIT_MS * 5);
       expect(requests).toHaveLength(1);
-      expectToTellNothing(error);
+      expectNoSecretsIn(error);
     });
   });
 
-  it('counts the wait for a free connection into the limit; whoever only waited can be asked again', async () => {
+  it('counts a wait for a free connection against the time limit, and defers a message that was not sent', async () => {
     answer = () => {};
-    const http = sender({}, SHORT_LIMIT_MS);
+    const http = httpProvider({}, SHORT_LIMIT_MS);
     const startedAt = performance.now();
 
     const errors = await Promise.all(Array.from({ length: 300 }, () => failureOf(http.send(MESSAGE))));
@@ -242,39 +251,39 @@ describe('HttpSender', () => {
     expect(unknown.length).toBeGreaterThanOrEqual(requests.length);
   });
 
-  it('gives up those that wait, too, when no connection comes about', async () => {
+  it('defers messages that wait for a connection when none is established in time', async () => {
     resolveNames(() => {});
-    const http = sender({ url: 'http://sms.example.com/' }, SHORT_LIMIT_MS);
+    const http = httpProvider({ url: 'http://sms.example.com/' }, SHORT_LIMIT_MS);
     const startedAt = performance.now();
 
     const errors = await Promise.all(Array.from({ length: 60 }, () => failureOf(http.send(MESSAGE))));
 
     expect(performance.now() - startedAt).toBeLessThan(SHORT_LIMIT_MS * 5);
-    const waited = new SendDeferred('timeout').message;
-    expect(new Set(errors.map(({ message }) => message))).toEqual(new Set([waited]));
+    const deferred = new SendDeferred('timeout').message;
+    expect(new Set(errors.map(({ message }) => message))).toEqual(new Set([deferred]));
   });
 
-  it.each<[what: string, reason: string, answer: Answer]>([
-    ['cut', 'ECONNRESET', cut],
-    ['reset', 'ECONNRESET', (response) => response.socket?.resetAndDestroy()],
-    ['closed', 'ECONNRESET', (response) => response.socket?.destroy()],
+  it.each<[when: string, reason: string, answer: Answer]>([
+    ['the answer is cut off', 'ECONNRESET', cutOff],
+    ['the connection is reset', 'ECONNRESET', (response) => response.socket?.resetAndDestroy()],
+    ['the connection is closed', 'ECONNRESET', (response) => response.socket?.destroy()],
     [
-      'not HTTP',
+      'the answer is not HTTP',
       'HPE_INVALID_CONSTANT',
-      (response) => response.socket?.end('739145? Never heard of it\r\n\r\n'),
+      (response) => response.socket?.end('739145 is not HTTP\r\n\r\n'),
     ],
-  ])('asks once when the answer is %s, and calls the outcome unknown', async (_, reason, broken) => {
+  ])('reports the outcome as unknown, without a retry, when %s', async (_, reason, broken) => {
     answer = broken;
 
-    const error = await failureOf(sender().send(MESSAGE));
+    const error = await failureOf(httpProvider().send(MESSAGE));
 
     expect(error).toEqual(new SendOutcomeUnknown(reason));
     expect(requests).toHaveLength(1);
-    expectToTellNothing(error);
+    expectNoSecretsIn(error);
   });
 
-  it('calls the outcome unknown on a connection that it had before, too', async () => {
-    const http = sender();
+  it('reports the outcome as unknown when a reused connection is reset', async () => {
+    const http = httpProvider();
     await http.send(MESSAGE);
     answer = (response) => response.socket?.resetAndDestroy();
 
@@ -284,7 +293,7 @@ describe('HttpSender', () => {
     expect(connections).toBe(1);
   });
 
-  it('reads no more of an answer than it needs', async () => {
+  it('reads at most 64 KiB of an answer and closes the connection', async () => {
     let isClosed = false;
     answer = (response) => {
       response.on('close', () => {
@@ -293,8 +302,8 @@ describe('HttpSender', () => {
       response.write(`"ok"${'-'.repeat(65_536 - 4)}"late"`);
     };
 
-    await sender({ success: '^"ok"' }).send(MESSAGE);
-    const error = await failureOf(sender({ success: 'late' }).send(MESSAGE));
+    await httpProvider({ success: '^"ok"' }).send(MESSAGE);
+    const error = await failureOf(httpProvider({ success: 'late' }).send(MESSAGE));
 
     expect(error).toBeInstanceOf(SendRefused);
     await waitFor('the end of the connection', () => isClosed);
@@ -318,32 +327,32 @@ describe('HttpSender', () => {
     [502, undefined, new SendDeferred('http_502')],
     [503, '2', new SendDeferred('http_503', 2_000)],
   ])(
-    'asks once when the answer is %d with Retry-After %p, and says %p',
+    'does not retry an answer of HTTP %d with Retry-After %p, and throws %p',
     async (status, retryAfter, expected) => {
       const headers = { Location: '/elsewhere', ...(retryAfter && { 'Retry-After': retryAfter }) };
       answer = (response) => response.writeHead(status, headers).end(`no ${MESSAGE.code} to ${MESSAGE.to}`);
 
-      const error = await failureOf(sender({ success: '^no' }).send(MESSAGE));
+      const error = await failureOf(httpProvider({ success: '^no' }).send(MESSAGE));
 
       expect(error).toEqual(expected);
       expect({ ...error }).toEqual({ ...expected });
       expect(error.constructor).toBe(expected.constructor);
       expect(requests).toHaveLength(1);
-      expectToTellNothing(error);
+      expectNoSecretsIn(error);
     },
   );
 
-  it('reads a Retry-After that is a date', async () => {
+  it('reads a Retry-After date', async () => {
     const date = new Date(Date.now() + 30_000).toUTCString();
     answer = (response) => response.writeHead(503, { 'Retry-After': date }).end();
 
-    const error = (await failureOf(sender().send(MESSAGE))) as SendDeferred;
+    const error = (await failureOf(httpProvider().send(MESSAGE))) as SendDeferred;
 
     expect(error.retryAfterMs).toBeGreaterThan(25_000);
     expect(error.retryAfterMs).toBeLessThanOrEqual(30_000);
   });
 
-  it.each<[success: string | null, status: number, text: string, isSent: boolean]>([
+  it.each<[success: string | null, status: number, text: string, isAccepted: boolean]>([
     [null, 200, 'ERROR', true],
     [null, 202, '', true],
     [null, 204, '', true],
@@ -353,55 +362,61 @@ describe('HttpSender', () => {
     ['"status":\\s*"sent"', 201, '{"status": "failed"}', false],
     ['.', 204, '', false],
     ['gesendet: ✓', 200, 'gesendet: ✓', true],
-  ])('with the rule %p takes %d %p for a success: %p', async (success, status, answered, isSent) => {
-    answer = (response) => response.writeHead(status).end(answered);
+  ])(
+    'applies the success pattern %p to HTTP %d with the body %p; accepted: %p',
+    async (success, status, body, isAccepted) => {
+      answer = (response) => response.writeHead(status).end(body);
 
-    const send = sender({ success }).send(MESSAGE);
+      const send = httpProvider({ success }).send(MESSAGE);
 
-    if (isSent) await expect(send).resolves.toMatchObject({ status: 'sent' });
-    else expect({ ...(await failureOf(send)) }).toEqual({ ...refused('no_success') });
-  });
+      if (isAccepted) await expect(send).resolves.toMatchObject({ status: 'sent' });
+      else expect({ ...(await failureOf(send)) }).toEqual({ ...refused('no_success') });
+    },
+  );
 
-  it('can be asked again when nobody listens, and then delivers', async () => {
-    const http = sender();
+  it('defers a message when the connection is refused, and sends it on the next call', async () => {
+    const http = httpProvider();
     const address = port();
     await stop(server);
 
     const error = await failureOf(http.send(MESSAGE));
 
     expect({ ...error }).toEqual({ ...new SendDeferred('ECONNREFUSED') });
-    expectToTellNothing(error);
+    expectNoSecretsIn(error);
     server.listen(address, '127.0.0.1');
     await once(server, 'listening');
     await http.send(MESSAGE);
     expect(requests).toHaveLength(1);
   });
 
-  it.each(['ENOTFOUND', 'EAI_AGAIN'])('can be asked again when no name is resolved (%s)', async (code) => {
-    resolveNames((answered) =>
-      answered(Object.assign(new Error(`getaddrinfo ${code} sms.invalid`), { code })),
-    );
+  it.each(['ENOTFOUND', 'EAI_AGAIN'])(
+    'defers a message when the host name is not resolved (%s)',
+    async (code) => {
+      resolveNames((callback) =>
+        callback(Object.assign(new Error(`getaddrinfo ${code} sms.invalid`), { code })),
+      );
 
-    const error = await failureOf(sender({ url: 'http://sms.invalid/kept-secret' }).send(MESSAGE));
+      const error = await failureOf(httpProvider({ url: 'http://sms.invalid/kept-secret' }).send(MESSAGE));
 
-    expect({ ...error }).toEqual({ ...new SendDeferred(code) });
-    expectToTellNothing(error);
-  });
+      expect({ ...error }).toEqual({ ...new SendDeferred(code) });
+      expectNoSecretsIn(error);
+    },
+  );
 
-  it('tells nothing to a server that cannot prove its name', async () => {
+  it('sends nothing to a server with an untrusted certificate', async () => {
     const secure = createSecureServer(selfSigned(), serve).listen(0, '127.0.0.1');
     await once(secure, 'listening');
 
     const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}/`;
-    const error = await failureOf(sender({ url }).send(MESSAGE));
+    const error = await failureOf(httpProvider({ url }).send(MESSAGE));
     await stop(secure);
 
     expect({ ...error }).toEqual({ ...new SendDeferred('DEPTH_ZERO_SELF_SIGNED_CERT') });
     expect(requests).toHaveLength(0);
-    expectToTellNothing(error);
+    expectNoSecretsIn(error);
   });
 
-  describe('when private addresses are not allowed', () => {
+  describe('without permission for private addresses', () => {
     it.each([
       '127.0.0.1',
       '127.1',
@@ -419,10 +434,10 @@ describe('HttpSender', () => {
       '[::ffff:7f00:1]',
       '[64:ff9b::127.0.0.1]',
       '[2002:7f00:1::]',
-    ])('does not connect to http://%s', async (host) => {
+    ])('refuses to connect to http://%s', async (host) => {
       const url = `http://${host}:${port()}/`;
 
-      const error = await failureOf(sender({ url, allowPrivate: false }).send(MESSAGE));
+      const error = await failureOf(httpProvider({ url, allowPrivate: false }).send(MESSAGE));
 
       expectForbidden(error);
     });
@@ -445,47 +460,54 @@ describe('HttpSender', () => {
       'fec0::1',
       'ff02::1',
       '::ffff:169.254.169.254',
-    ])('connects to %s neither by itself nor by a name', async (address) => {
+    ])('refuses to connect to %s, by address or by name', async (address) => {
       const family = address.includes(':') ? 6 : 4;
       const host = family === 6 ? `[${address}]` : address;
-      expectForbidden(await failureOf(sender({ url: `http://${host}/`, allowPrivate: false }).send(MESSAGE)));
+      expectForbidden(
+        await failureOf(httpProvider({ url: `http://${host}/`, allowPrivate: false }).send(MESSAGE)),
+      );
 
-      resolveNames((answered) =>
-        answered(null, [
+      resolveNames((callback) =>
+        callback(null, [
           { address: '203.0.114.1', family: 4 },
           { address, family },
         ]),
       );
       for (const protocol of ['http', 'https']) {
         const url = `${protocol}://sms.example.com/`;
-        expectForbidden(await failureOf(sender({ url, allowPrivate: false }).send(MESSAGE)));
+        expectForbidden(await failureOf(httpProvider({ url, allowPrivate: false }).send(MESSAGE)));
       }
     });
 
-    it('looks anew for every connection', async () => {
-      const http = sender({ url: `http://sms.example.com:${port()}/`, allowPrivate: false });
-      resolveNames((answered) => answered(Object.assign(new Error(), { code: 'ENOTFOUND' })));
+    it('checks the resolved address for every connection', async () => {
+      const http = httpProvider({ url: `http://sms.example.com:${port()}/`, allowPrivate: false });
+      resolveNames((callback) => callback(Object.assign(new Error(), { code: 'ENOTFOUND' })));
       expect({ ...(await failureOf(http.send(MESSAGE))) }).toEqual({ ...new SendDeferred('ENOTFOUND') });
 
-      resolveNames((answered) => answered(null, [{ address: '127.0.0.1', family: 4 }]));
+      resolveNames((callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]));
 
       expectForbidden(await failureOf(http.send(MESSAGE)));
     });
 
     function expectForbidden(error: Error): void {
       expect({ ...error }).toEqual({
-        failure: { code: 'private_address', reason: 'provider', cure: 'another_sender', means: 'account' },
+        failure: {
+          code: 'private_address',
+          reason: 'provider',
+          recovery: 'another_provider',
+          means: 'account',
+        },
       });
       expect(connections).toBe(0);
-      expectToTellNothing(error);
+      expectNoSecretsIn(error);
     }
   });
 
-  it('shows its credentials to nobody who inspects it', async () => {
-    const http = sender({ url: `http://user:kept-secret@127.0.0.1:${port()}/?key=kept-secret` });
+  it('does not expose its credentials to inspect()', async () => {
+    const http = httpProvider({ url: `http://user:kept-secret@127.0.0.1:${port()}/?key=kept-secret` });
     await http.send(MESSAGE);
 
-    expectToTellNothing(http);
+    expectNoSecretsIn(http);
   });
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
@@ -498,8 +520,8 @@ describe('HttpSender', () => {
       .catch(() => response.destroy());
   }
 
-  function sender(overrides: Partial<HttpSenderConfig> = {}, limitMs?: number): HttpSender {
-    const config: HttpSenderConfig = {
+  function httpProvider(overrides: Partial<HttpProviderConfig> = {}, limitMs?: number): HttpProvider {
+    const config: HttpProviderConfig = {
       url: `http://127.0.0.1:${port()}/send`,
       method: 'POST',
       headers: { Authorization: 'Bearer kept-secret' },
@@ -509,28 +531,28 @@ describe('HttpSender', () => {
       allowPrivate: true,
       ...overrides,
     };
-    return new HttpSender(config, limitMs);
+    return new HttpProvider(config, limitMs);
   }
 });
 
 function refused(code: string): SendRefused {
-  return new SendRefused({ code, reason: 'provider', cure: 'another_route' });
+  return new SendRefused({ code, reason: 'provider', recovery: 'another_route' });
 }
 
 function account(code: string): SendRefused {
-  return new SendRefused({ code, reason: 'provider', cure: 'another_route', means: 'account' });
+  return new SendRefused({ code, reason: 'provider', recovery: 'another_route', means: 'account' });
 }
 
 function outage(code: string): SendRefused {
-  return new SendRefused({ code, reason: 'provider', cure: 'another_sender', means: 'outage' });
+  return new SendRefused({ code, reason: 'provider', recovery: 'another_provider', means: 'outage' });
 }
 
-function drip(response: ServerResponse): void {
-  const drops = setInterval(() => response.write(' '), 10);
-  response.on('close', () => clearInterval(drops));
+function writeBytewise(response: ServerResponse): void {
+  const timer = setInterval(() => response.write(' '), 10);
+  response.on('close', () => clearInterval(timer));
 }
 
-function cut(response: ServerResponse): void {
+function cutOff(response: ServerResponse): void {
   response.writeHead(200, { 'Content-Length': 100 });
   response.write('half', () => response.destroy());
 }
@@ -546,34 +568,29 @@ async function stop(server: Server): Promise<void> {
 function selfSigned(): { key: Buffer; cert: Buffer } {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-tls-'));
   const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  const named = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  execFileSync('openssl', [...made, ...named, '-keyout', keyFile, '-out', certFile], { stdio: 'ignore' });
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', [...request, ...subject, '-keyout', keyFile, '-out', certFile], {
+    stdio: 'ignore',
+  });
   const pair = { key: readFileSync(keyFile), cert: readFileSync(certFile) };
   rmSync(folder, { recursive: true });
   return pair;
 }
 
-type Answered = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
+type LookupCallback = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
 
-function resolveNames(resolve: (answered: Answered) => void): void {
-  const lookup = (_name: string, _options: unknown, answered: Answered) => resolve(answered);
+function resolveNames(resolve: (callback: LookupCallback) => void): void {
+  const lookup = (_name: string, _options: unknown, callback: LookupCallback) => resolve(callback);
   jest.mocked(dns.lookup).mockImplementation(lookup as never);
 }
 
-async function failureOf(send: Promise<unknown>): Promise<Error> {
-  return send.then(
-    () => Promise.reject(new Error('the message was taken')),
-    (error: Error) => error,
-  );
-}
-
-function expectToTellNothing(value: unknown): void {
-  const told = [
+function expectNoSecretsIn(value: unknown): void {
+  const exposed = [
     inspect(value, { depth: null, showHidden: true, maxStringLength: null, maxArrayLength: null }),
     JSON.stringify(value),
     String((value as Error).stack),
   ].join('\n');
   const secrets = ['kept-secret', 'Bearer', 'Basic ', MESSAGE.code, MESSAGE.body, MESSAGE.to.slice(1)];
-  expect(secrets.filter((secret) => told.includes(secret))).toEqual([]);
+  expect(secrets.filter((secret) => exposed.includes(secret))).toEqual([]);
 }

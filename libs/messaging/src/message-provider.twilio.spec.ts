@@ -2,15 +2,17 @@ import dns from 'node:dns';
 import { inspect } from 'node:util';
 import type { TwilioConfig } from '#config';
 import type { PhoneNumber } from '#phone';
+import { failureOf } from '../../../test/support/failure.js';
 import { type Answer, FakeTwilio } from '../../../test/support/fake-twilio.js';
+import { twilioConfigFor } from '../../../test/support/twilio-config.js';
 import {
   type Failure,
   type Message,
   SendDeferred,
   SendOutcomeUnknown,
   SendRefused,
-} from './message-sender.js';
-import { TwilioSender } from './message-sender.twilio.js';
+} from './message-provider.js';
+import { TwilioProvider } from './message-provider.twilio.js';
 
 const MESSAGE: Message = {
   to: '+14155550123' as PhoneNumber,
@@ -27,10 +29,10 @@ const WHATSAPP = { from: '+15005550007', contentSid: null };
 const CONTENT_SID = `HX${'0'.repeat(32)}`;
 const CALL_FROM = '+15005550008';
 
-/** Long enough for a loopback answer, short enough to wait for. */
+/** Longer than a loopback answer takes, and short enough for a test. */
 const SHORT_LIMIT_MS = 300;
 
-describe('TwilioSender', () => {
+describe('TwilioProvider', () => {
   let fake: FakeTwilio;
 
   beforeEach(async () => {
@@ -42,8 +44,8 @@ describe('TwilioSender', () => {
     await fake.stop();
   });
 
-  it('hands the message over and names it as Twilio does', async () => {
-    const receipt = await sender().send(MESSAGE);
+  it("sends a message and returns Twilio's SID", async () => {
+    const receipt = await twilioProvider().send(MESSAGE);
 
     const { to, body } = MESSAGE;
     expect(fake.messages).toEqual([
@@ -59,16 +61,16 @@ describe('TwilioSender', () => {
   });
 
   it.each<[what: string, config: Partial<TwilioConfig>, channels: string[]]>([
-    ['a number for messages', { whatsapp: null, callFrom: null }, ['sms']],
-    ['one for WhatsApp too', { callFrom: null }, ['sms', 'whatsapp']],
-    ['one for calls too', { whatsapp: null }, ['sms', 'call']],
-    ['one for each', {}, ['sms', 'whatsapp', 'call']],
-  ])('with %s carries what they can', (_, config, channels) => {
-    expect(sender(config)).toMatchObject({ name: 'twilio', channels });
+    ['SMS alone', { whatsapp: null, callFrom: null }, ['sms']],
+    ['SMS and WhatsApp', { callFrom: null }, ['sms', 'whatsapp']],
+    ['SMS and calls', { whatsapp: null }, ['sms', 'call']],
+    ['all channels', {}, ['sms', 'whatsapp', 'call']],
+  ])('carries the configured channels: %s', (_, config, channels) => {
+    expect(twilioProvider(config)).toMatchObject({ name: 'twilio', channels });
   });
 
-  it('writes by WhatsApp to whoever wrote to us lately', async () => {
-    await sender().send({ ...MESSAGE, channel: 'whatsapp' });
+  it('sends a WhatsApp message as text when no template is configured', async () => {
+    await twilioProvider().send({ ...MESSAGE, channel: 'whatsapp' });
 
     expect(formOf(fake)).toEqual({
       To: `whatsapp:${MESSAGE.to}`,
@@ -78,8 +80,8 @@ describe('TwilioSender', () => {
     });
   });
 
-  it('fills the code into a template of WhatsApp, and sends no text beside it', async () => {
-    await sender({ whatsapp: { ...WHATSAPP, contentSid: CONTENT_SID } }).send({
+  it('sends a WhatsApp message as a template with the code, without the text', async () => {
+    await twilioProvider({ whatsapp: { ...WHATSAPP, contentSid: CONTENT_SID } }).send({
       ...MESSAGE,
       channel: 'whatsapp',
     });
@@ -93,8 +95,8 @@ describe('TwilioSender', () => {
     });
   });
 
-  it('says the code twice in a call', async () => {
-    const { providerId } = await sender().send({
+  it('speaks the message twice in a call', async () => {
+    const { providerId } = await twilioProvider().send({
       ...MESSAGE,
       channel: 'call',
       body: 'Ihr Code: 7, 3 & 9 <b>',
@@ -102,12 +104,12 @@ describe('TwilioSender', () => {
     });
 
     expect(providerId).toMatch(/^CA/);
-    const said = '<Say language="de-DE">Ihr Code: 7, 3 &amp; 9 &lt;b&gt;</Say>';
+    const speech = '<Say language="de-DE">Ihr Code: 7, 3 &amp; 9 &lt;b&gt;</Say>';
     expect(formOf(fake)).toEqual({
       To: MESSAGE.to,
       From: CALL_FROM,
       Timeout: '30',
-      Twiml: expect.stringContaining(`<Response>${said}<Pause length="1"/>${said}</Response>`),
+      Twiml: expect.stringContaining(`<Response>${speech}<Pause length="1"/>${speech}</Response>`),
     });
   });
 
@@ -115,56 +117,59 @@ describe('TwilioSender', () => {
     [12.7, '12'],
     [300, '30'],
     [-1, '5'],
-  ])('lets a phone ring no longer than the code lives: %d s become %s', async (validForSeconds, Timeout) => {
-    await sender().send({ ...MESSAGE, channel: 'call', validForSeconds });
+  ])(
+    'rings no longer than the code is valid: for %d s, the timeout is %s',
+    async (validForSeconds, Timeout) => {
+      await twilioProvider().send({ ...MESSAGE, channel: 'call', validForSeconds });
 
-    expect(formOf(fake)).toMatchObject({ Timeout });
-  });
+      expect(formOf(fake)).toMatchObject({ Timeout });
+    },
+  );
 
-  describe.each(['sms', 'whatsapp', 'call'] as const)('by %s', (channel) => {
-    it('asks for reports on the message, and says that they will follow', async () => {
-      const receipt = await sender({}, undefined, CALLBACK).send({ ...MESSAGE, channel });
+  describe.each(['sms', 'whatsapp', 'call'] as const)('on the channel %s', (channel) => {
+    it('requests reports and returns a receipt that announces them', async () => {
+      const receipt = await twilioProvider({}, undefined, CALLBACK).send({ ...MESSAGE, channel });
 
       expect(receipt.status).toBe('accepted');
       const [message] = fake.messages;
       expect(message?.statusCallback).toBe(`${CALLBACK}?message=ver%2F1.2#rc=5&rp=5xx,ct,rt`);
     });
 
-    it('asks for none where none can be had, and says that nothing more will be heard', async () => {
-      const receipt = await sender().send({ ...MESSAGE, channel });
+    it('requests no reports without a callback URL, and returns a receipt that announces none', async () => {
+      const receipt = await twilioProvider().send({ ...MESSAGE, channel });
 
       expect(receipt.status).toBe('sent');
       expect(formOf(fake)).not.toHaveProperty('StatusCallback');
     });
 
-    it('tells nothing of what it is refused', async () => {
+    it('does not expose credentials or the message in the error of a refusal', async () => {
       fake.answer({ refuse: 21211 });
 
-      const error = await failureOf(sender().send({ ...MESSAGE, channel }));
+      const error = await failureOf(twilioProvider().send({ ...MESSAGE, channel }));
 
       expect(error).toEqual(new SendRefused(badNumber('21211', 'invalid_number')));
-      expectToTellNothing(error);
+      expectNoSecretsIn(error);
     });
   });
 
-  it('wants to hear of a call when it is taken, and how it ended', async () => {
-    await sender({}, undefined, CALLBACK).send({ ...MESSAGE, channel: 'call' });
+  it('requests reports when a call is answered and completed', async () => {
+    await twilioProvider({}, undefined, CALLBACK).send({ ...MESSAGE, channel: 'call' });
 
     const [request] = fake.requests;
     expect(request?.form.getAll('StatusCallbackEvent')).toEqual(['answered', 'completed']);
     expect(request?.form.get('StatusCallbackMethod')).toBe('POST');
   });
 
-  it('says of an SMS that feedback will come, and of nothing else', async () => {
-    const twilio = sender({ feedback: true });
+  it('announces feedback for SMS only', async () => {
+    const twilio = twilioProvider({ feedback: true });
 
     for (const channel of ['sms', 'whatsapp', 'call'] as const) await twilio.send({ ...MESSAGE, channel });
 
     expect(fake.messages.map(({ provideFeedback }) => provideFeedback)).toEqual([true, false, false]);
   });
 
-  it('tells Twilio that a code was typed in', async () => {
-    const twilio = sender({ feedback: true });
+  it('confirms to Twilio that the code of a message was entered', async () => {
+    const twilio = twilioProvider({ feedback: true });
     const { providerId } = await twilio.send(MESSAGE);
 
     await twilio.confirm(providerId);
@@ -172,13 +177,13 @@ describe('TwilioSender', () => {
     expect(fake.feedback).toEqual([{ messageSid: providerId, outcome: 'confirmed' }]);
   });
 
-  it('tells Twilio nothing of a call, nor when nobody wants it to', async () => {
-    const twilio = sender({ feedback: true });
+  it('confirms neither calls nor, without feedback, messages', async () => {
+    const twilio = twilioProvider({ feedback: true });
     const call = await twilio.send({ ...MESSAGE, channel: 'call' });
     const message = await twilio.send(MESSAGE);
 
     await twilio.confirm(call.providerId);
-    await sender().confirm(message.providerId);
+    await twilioProvider().confirm(message.providerId);
 
     expect(fake.requests).toHaveLength(2);
   });
@@ -189,8 +194,8 @@ describe('TwilioSender', () => {
     ['garble', new SendOutcomeUnknown('unreadable answer')],
     ['reset', new SendOutcomeUnknown('ECONNRESET')],
     ['hang', new SendOutcomeUnknown('timeout')],
-  ])('fails to tell Twilio as it fails to send: %j', async (answer, expected) => {
-    const twilio = sender({ feedback: true }, SHORT_LIMIT_MS);
+  ])('throws for a failed confirmation as for a failed message: %j', async (answer, expected) => {
+    const twilio = twilioProvider({ feedback: true }, SHORT_LIMIT_MS);
     const { providerId } = await twilio.send(MESSAGE);
     fake.answer(answer);
 
@@ -198,19 +203,19 @@ describe('TwilioSender', () => {
 
     expect(error).toEqual(expected);
     expect(error.constructor).toBe(expected.constructor);
-    expectToTellNothing(error);
+    expectNoSecretsIn(error);
   });
 
-  it('leaves the choice of a number to a messaging service', async () => {
+  it('sends through a messaging service instead of from a number', async () => {
     const messagingServiceSid = `MG${'0'.repeat(32)}`;
 
-    await sender({ from: null, messagingServiceSid }).send(MESSAGE);
+    await twilioProvider({ from: null, messagingServiceSid }).send(MESSAGE);
 
     expect(fake.messages).toEqual([expect.objectContaining({ from: null, messagingServiceSid })]);
   });
 
-  it('signs in with an API key for an account that the key does not name', async () => {
-    await sender({ username: fake.apiKey.sid, password: fake.apiKey.secret }).send(MESSAGE);
+  it('authenticates with an API key for the configured account', async () => {
+    await twilioProvider({ username: fake.apiKey.sid, password: fake.apiKey.secret }).send(MESSAGE);
 
     expect(fake.messages).toHaveLength(1);
   });
@@ -220,14 +225,17 @@ describe('TwilioSender', () => {
     [-5, 1],
     [299.9, 299],
     [36_001, 36_000],
-  ])('asks for a validity that Twilio takes: %d s become %d', async (validForSeconds, validityPeriod) => {
-    await sender().send({ ...MESSAGE, validForSeconds });
+  ])(
+    'limits the validity period to the range of Twilio: %d s become %d',
+    async (validForSeconds, validityPeriod) => {
+      await twilioProvider().send({ ...MESSAGE, validForSeconds });
 
-    expect(fake.messages).toEqual([expect.objectContaining({ validityPeriod })]);
-  });
+      expect(fake.messages).toEqual([expect.objectContaining({ validityPeriod })]);
+    },
+  );
 
-  it.each(['', '/'])('finds the API below a path too (ending in "%s")', async (end) => {
-    await expect(sender({ apiUrl: `${fake.url}/sms/twilio${end}` }).send(MESSAGE)).rejects.toThrow(
+  it.each(['', '/'])('calls an API below a path that ends in "twilio%s"', async (end) => {
+    await expect(twilioProvider({ apiUrl: `${fake.url}/sms/twilio${end}` }).send(MESSAGE)).rejects.toThrow(
       SendRefused,
     );
 
@@ -235,27 +243,27 @@ describe('TwilioSender', () => {
     expect(request?.path).toBe(`/sms/twilio/2010-04-01/Accounts/${fake.accountSid}/Messages.json`);
   });
 
-  it('goes to the very host it was given, whatever region the environment names', async () => {
+  it('calls the configured host, whatever TWILIO_EDGE and TWILIO_REGION are', async () => {
     jest.replaceProperty(process, 'env', { ...process.env, TWILIO_EDGE: 'dublin', TWILIO_REGION: 'ie1' });
-    resolveNames((answered) => answered(null, [{ address: '127.0.0.1', family: 4 }]));
+    resolveNames((callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]));
     const host = `sms.twilio.eu.internal.example.test:${new URL(fake.url).port}`;
 
-    await sender({ apiUrl: `http://${host}` }).send(MESSAGE);
+    await twilioProvider({ apiUrl: `http://${host}` }).send(MESSAGE);
 
     expect(fake.requests.map(({ headers }) => headers.host)).toEqual([host]);
   });
 
-  it('keeps its connection from one message to the next', async () => {
-    const twilio = sender();
+  it('reuses its connection for the next message', async () => {
+    const twilio = twilioProvider();
 
     for (let sent = 0; sent < 3; sent += 1) await twilio.send(MESSAGE);
 
     expect(fake.connections).toBe(1);
   });
 
-  it('has fifty messages on their way at once, and no more', async () => {
+  it('sends at most fifty messages at once', async () => {
     fake.answerAll('hang');
-    const twilio = sender();
+    const twilio = twilioProvider();
 
     const sends = Promise.allSettled(Array.from({ length: 60 }, () => twilio.send(MESSAGE)));
     await fake.requested(50);
@@ -265,27 +273,27 @@ describe('TwilioSender', () => {
     await sends;
   });
 
-  describe.each<[what: string, answer: Answer]>([
-    ['never', 'hang'],
-    ['one blank at a time', 'drip'],
-    ['too late', { slow: 60_000 }],
-  ])('when the answer comes %s', (_, answer) => {
-    it('stops waiting at its limit and calls the outcome unknown', async () => {
+  describe.each<[when: string, answer: Answer]>([
+    ['never comes', 'hang'],
+    ['comes one byte at a time', 'drip'],
+    ['comes after the time limit', { slow: 60_000 }],
+  ])('when the answer %s', (_, answer) => {
+    it('stops waiting at the time limit and reports the outcome as unknown', async () => {
       fake.answerAll(answer);
       const startedAt = performance.now();
 
-      const error = await failureOf(sender({}, SHORT_LIMIT_MS).send(MESSAGE));
+      const error = await failureOf(twilioProvider({}, SHORT_LIMIT_MS).send(MESSAGE));
 
       expect(error).toEqual(new SendOutcomeUnknown('timeout'));
       expect(performance.now() - startedAt).toBeLessThan(SHORT_LIMIT_MS * 5);
       expect(fake.requests).toHaveLength(1);
-      expectToTellNothing(error);
+      expectNoSecretsIn(error);
     });
   });
 
-  it('counts the wait for a free connection into the limit', async () => {
+  it('counts a wait for a free connection against the time limit', async () => {
     fake.answerAll('hang');
-    const twilio = sender({}, SHORT_LIMIT_MS);
+    const twilio = twilioProvider({}, SHORT_LIMIT_MS);
     const startedAt = performance.now();
 
     await Promise.allSettled(Array.from({ length: 120 }, () => twilio.send(MESSAGE)));
@@ -306,87 +314,81 @@ describe('TwilioSender', () => {
     [{ refuse: 30008 }, new SendDeferred('30008', undefined, 'throttled')],
     [{ refuse: 21211 }, new SendRefused(badNumber('21211', 'invalid_number'))],
     [{ refuse: 21610, status: 403 }, new SendRefused(badNumber('21610', 'blocked'))],
-  ])('asks once when the answer is %j, and says %p', async (answer, expected) => {
+  ])('does not retry after the answer %j, and throws %p', async (answer, expected) => {
     fake.answerAll(answer);
 
-    const error = await failureOf(sender().send(MESSAGE));
+    const error = await failureOf(twilioProvider().send(MESSAGE));
 
     expect(error).toEqual(expected);
     expect(error).toMatchObject({ ...expected });
     expect(error.constructor).toBe(expected.constructor);
     expect(fake.requests).toHaveLength(1);
-    expectToTellNothing(error);
+    expectNoSecretsIn(error);
   });
 
-  it('reads a Retry-After that is a date', async () => {
+  it('reads a Retry-After date', async () => {
     fake.answer({ throttle: new Date(Date.now() + 30_000).toUTCString() });
 
-    const error = (await failureOf(sender().send(MESSAGE))) as SendDeferred;
+    const error = (await failureOf(twilioProvider().send(MESSAGE))) as SendDeferred;
 
     expect(error.retryAfterMs).toBeGreaterThan(25_000);
     expect(error.retryAfterMs).toBeLessThanOrEqual(30_000);
   });
 
-  it('refuses for good when the credentials are not known', async () => {
-    const error = await failureOf(sender({ password: 'another' }).send(MESSAGE));
+  it('reports an outage of the provider when Twilio rejects the credentials', async () => {
+    const error = await failureOf(twilioProvider({ password: 'another' }).send(MESSAGE));
 
-    expect(error).toMatchObject({ failure: { code: '20003', means: 'outage', cure: 'another_sender' } });
+    expect(error).toMatchObject({
+      failure: { code: '20003', means: 'outage', recovery: 'another_provider' },
+    });
     expect(error).toBeInstanceOf(SendRefused);
-    expectToTellNothing(error);
+    expectNoSecretsIn(error);
   });
 
-  it('can be asked again when nobody listens, and then delivers', async () => {
-    const twilio = sender();
+  it('defers a message when the connection is refused, and sends it on the next call', async () => {
+    const twilio = twilioProvider();
     await fake.stop();
 
     const error = await failureOf(twilio.send(MESSAGE));
 
     expect(error).toEqual(new SendDeferred('ECONNREFUSED'));
-    expectToTellNothing(error);
+    expectNoSecretsIn(error);
     await fake.listen();
     await twilio.send(MESSAGE);
     expect(fake.messages).toHaveLength(1);
   });
 
-  it.each(['ENOTFOUND', 'EAI_AGAIN'])('can be asked again when no name is resolved (%s)', async (code) => {
-    resolveNames((answered) => answered(Object.assign(new Error(`getaddrinfo ${code}`), { code })));
+  it.each(['ENOTFOUND', 'EAI_AGAIN'])(
+    'defers a message when the host name is not resolved (%s)',
+    async (code) => {
+      resolveNames((callback) => callback(Object.assign(new Error(`getaddrinfo ${code}`), { code })));
 
-    const error = await failureOf(sender({ apiUrl: 'http://twilio.invalid' }).send(MESSAGE));
+      const error = await failureOf(twilioProvider({ apiUrl: 'http://twilio.invalid' }).send(MESSAGE));
 
-    expect(error).toEqual(new SendDeferred(code));
-    expectToTellNothing(error);
-  });
+      expect(error).toEqual(new SendDeferred(code));
+      expectNoSecretsIn(error);
+    },
+  );
 
-  it('shows its credentials to nobody who inspects it', async () => {
-    const twilio = sender();
+  it('does not expose its credentials to inspect()', async () => {
+    const twilio = twilioProvider();
     for (const channel of ['sms', 'whatsapp', 'call'] as const) await twilio.send({ ...MESSAGE, channel });
 
-    expectToTellNothing(twilio);
+    expectNoSecretsIn(twilio);
   });
 
-  function sender(
+  function twilioProvider(
     overrides: Partial<TwilioConfig> = {},
     limitMs?: number,
     callbackUrl: string | null = null,
-  ): TwilioSender {
-    const config: TwilioConfig = {
-      accountSid: fake.accountSid,
-      username: fake.accountSid,
-      password: fake.authToken,
-      from: '+15005550006',
-      messagingServiceSid: null,
-      whatsapp: WHATSAPP,
-      callFrom: CALL_FROM,
-      feedback: false,
-      signingTokens: [fake.authToken],
-      apiUrl: fake.url,
-      ...overrides,
-    };
-    return new TwilioSender(config, callbackUrl, limitMs);
+  ): TwilioProvider {
+    const channels = { whatsapp: WHATSAPP, callFrom: CALL_FROM };
+    const config = twilioConfigFor(fake, { ...channels, ...overrides });
+    return new TwilioProvider(config, callbackUrl, limitMs);
   }
 
-  function expectToTellNothing(value: unknown): void {
-    const told = [
+  function expectNoSecretsIn(value: unknown): void {
+    const exposed = [
       inspect(value, { depth: null, showHidden: true, maxStringLength: null, maxArrayLength: null }),
       JSON.stringify(value),
       String((value as Error).stack),
@@ -399,30 +401,23 @@ describe('TwilioSender', () => {
       MESSAGE.code,
       MESSAGE.to.slice(1),
     ];
-    expect(secrets.filter((secret) => told.includes(secret))).toEqual([]);
+    expect(secrets.filter((secret) => exposed.includes(secret))).toEqual([]);
   }
 });
 
-/** The only request, which says nothing twice. */
+/** Returns the form of the only request. No field is repeated. */
 function formOf({ requests }: FakeTwilio): Record<string, string> {
   expect(requests).toHaveLength(1);
   return Object.fromEntries(requests[0]?.form ?? []);
 }
 
 function badNumber(code: string, reason: Failure['reason']): Failure {
-  return { code, reason, cure: 'none', means: 'bad_number' };
+  return { code, reason, recovery: 'none', means: 'bad_number' };
 }
 
-type Answered = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
+type LookupCallback = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
 
-function resolveNames(resolve: (answered: Answered) => void): void {
-  const lookup = (_name: string, _options: unknown, answered: Answered) => resolve(answered);
+function resolveNames(resolve: (callback: LookupCallback) => void): void {
+  const lookup = (_name: string, _options: unknown, callback: LookupCallback) => resolve(callback);
   jest.spyOn(dns, 'lookup').mockImplementation(lookup as never);
-}
-
-async function failureOf(send: Promise<unknown>): Promise<Error> {
-  return send.then(
-    () => Promise.reject(new Error('the message was taken')),
-    (error: Error) => error,
-  );
 }
