@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Raw, Repository } from 'typeorm';
+import type { Route } from '#config';
+import { Keys } from '#keys';
+import type { Failure } from '#messaging';
+import type { PhoneNumber } from '#phone';
+import { Database } from '#postgres';
+import { BadNumberEntity } from './bad-number.entity.js';
+
+/** Times are read from Postgres's clock, because the clocks of processes may differ. */
+const EXPIRY = `clock_timestamp() + interval '24 hours'`;
+const hasPassed = Raw((column) => `${column} <= clock_timestamp()`);
+const hasNotPassed = Raw((column) => `${column} > clock_timestamp()`);
+
+/** Numbers that a provider reported as unreachable on a channel. They get no message by that route for 24 hours. */
+@Injectable()
+export class BadNumbersRepository {
+  constructor(
+    @InjectRepository(BadNumberEntity) private readonly numbers: Repository<BadNumberEntity>,
+    private readonly database: Database,
+    private readonly keys: Keys,
+  ) {}
+
+  /** @throws Unavailable */
+  async remember(phoneNumber: PhoneNumber, route: Route, failure: Failure): Promise<void> {
+    const { code, reason, recovery: cure } = failure;
+    const expiresAt = () => EXPIRY;
+    const entity = { ...this.keyOf(phoneNumber, route), failure: { code, reason, cure }, expiresAt };
+    await this.database.answerOf(this.numbers.upsert(entity, ['phoneIndex', 'channel', 'provider']));
+  }
+
+  /**
+   * Returns how the number failed by this route; null when it is not known to be bad.
+   *
+   * @throws Unavailable
+   */
+  async failureOf(phoneNumber: PhoneNumber, route: Route): Promise<Failure | null> {
+    const found = await this.database.answerOf(
+      this.numbers.findOneBy({ ...this.keyOf(phoneNumber, route), expiresAt: hasNotPassed }),
+    );
+    if (!found) return null;
+    const { code, reason, cure } = found.failure;
+    return { code, reason, recovery: cure };
+  }
+
+  /**
+   * Forgets a number that a message reached by this route.
+   *
+   * @throws Unavailable
+   */
+  async forget(phoneNumber: PhoneNumber, route: Route): Promise<void> {
+    await this.database.answerOf(this.numbers.delete(this.keyOf(phoneNumber, route)));
+  }
+
+  /** @throws Unavailable */
+  async purge(): Promise<void> {
+    await this.database.answerOf(this.numbers.delete({ expiresAt: hasPassed }));
+  }
+
+  private keyOf(phoneNumber: PhoneNumber, { channel, provider }: Route) {
+    return { phoneIndex: this.keys.phoneIndexOf(phoneNumber), channel, provider };
+  }
+}

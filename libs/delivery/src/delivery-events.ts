@@ -1,0 +1,134 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Counter, Histogram, Registry } from 'prom-client';
+import type { Route } from '#config';
+import { type DeliveryReport, type DeliveryStep, type Failure, MessageProviders } from '#messaging';
+
+const REPEATED_EVERY_MS = 60_000;
+
+/** A delivery state that a message reached. */
+interface ReachedState extends DeliveryReport {
+  readonly route: Route;
+  /** When the message was queued, if this report is the first about it; else null. */
+  readonly queuedAt: Date | null;
+}
+
+/** Logs and counts the deliveries of messages. No phone number and no code gets here. */
+@Injectable()
+export class DeliveryEvents {
+  private readonly logger = new Logger('Messaging');
+  private readonly loggedAt = new Map<string, number>();
+  private readonly metrics: Metrics;
+
+  constructor(
+    private readonly providers: MessageProviders,
+    registry: Registry,
+  ) {
+    this.metrics = metricsIn(registry);
+  }
+
+  /** Records a state that a message reached. */
+  reached({ route, status, failure, providerId, queuedAt }: ReachedState): void {
+    const { reason, code, means } = failure ?? {};
+    const labels = labelsOf(route);
+    this.metrics.messages.inc({ ...labels, status, reason: reason ?? '' });
+    const details = { ...labels, status, reason, code, provider_id: providerId };
+    const line = { msg: `message ${status}`, event: 'reached', ...details };
+    if (reason === 'provider') this.logger.warn(line);
+    else this.logger.log(line);
+    if (queuedAt && !failure)
+      this.metrics.handOver.observe(labels, (Date.now() - queuedAt.getTime()) / 1_000);
+    if (failure && (means === 'account' || means === 'outage')) this.alarmed(labels.sender, failure);
+    if (queuedAt) this.show(route, providerId, { status: 'queued', reason: null, at: queuedAt });
+    this.show(route, providerId, { status, reason: reason ?? null, at: new Date() });
+  }
+
+  /** @param providerId the provider's id of the message that was replaced. */
+  fellBack(from: Route, to: Route, providerId: string | null): void {
+    const routes = { from: `${from.channel}:${from.provider}`, to: `${to.channel}:${to.provider}` };
+    this.metrics.fallbacks.inc(routes);
+    this.logger.log({ msg: 'message falls back to another route', event: 'fell_back', ...routes });
+    this.show(from, providerId, { status: `replaced by ${to.channel}`, reason: null, at: new Date() });
+  }
+
+  /**
+   * Records a message that the provider did not accept and that will be retried.
+   *
+   * @param code the provider's error code or a short word.
+   */
+  deferred({ provider: sender }: Route, code: string): void {
+    this.metrics.deferrals.inc({ sender, code });
+    const line = { msg: `${sender} deferred a message: ${code}`, event: 'deferred', sender, code };
+    if (this.isDue(`deferred ${sender} ${code}`)) this.logger.warn(line);
+  }
+
+  testNumberUsed(what: 'send' | 'check'): void {
+    this.metrics.testNumberUses.inc({ what });
+    this.logger.log({ msg: `test number used: ${what}`, event: 'test_number_used', what });
+  }
+
+  /** Records a failure that an operator must correct. */
+  private alarmed(sender: string, { code, means }: Failure): void {
+    this.metrics.alarms.inc({ sender, code });
+    const line = { msg: `${sender} refuses messages: ${code}`, event: 'alarmed', sender, code, means };
+    if (this.isDue(`alarmed ${sender} ${code}`)) this.logger.error(line);
+  }
+
+  /** Limits a log line to once a minute, because every message may repeat it. The counters count all of them. */
+  private isDue(line: string): boolean {
+    const now = Date.now();
+    if (now - (this.loggedAt.get(line) ?? 0) < REPEATED_EVERY_MS) return false;
+    this.loggedAt.set(line, now);
+    return true;
+  }
+
+  private show({ provider }: Route, providerId: string | null | undefined, step: DeliveryStep): void {
+    if (providerId) this.providers.named(provider)?.recordStep(providerId, step);
+  }
+}
+
+/** Metrics and logs use an older name for the provider. */
+function labelsOf({ channel, provider }: Route) {
+  return { channel, sender: provider };
+}
+
+type Metrics = ReturnType<typeof metricsIn>;
+
+function metricsIn(registry: Registry) {
+  const registers = [registry];
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers });
+  return {
+    messages: counter(
+      'latchkey_messages_total',
+      'Messages by delivery state; the reason is empty unless the message failed',
+      ['channel', 'sender', 'status', 'reason'],
+    ),
+    handOver: new Histogram({
+      name: 'latchkey_message_hand_over_seconds',
+      help: 'Time from the request for a message until a provider accepted it',
+      labelNames: ['channel', 'sender'],
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 40, 80],
+      registers,
+    }),
+    fallbacks: counter(
+      'latchkey_message_fallbacks_total',
+      'Messages that fell back to another route, by both routes (channel:provider)',
+      ['from', 'to'],
+    ),
+    alarms: counter(
+      'latchkey_message_alarms_total',
+      "Failures that an operator must correct at the provider or in the configuration, by the provider's error code",
+      ['sender', 'code'],
+    ),
+    testNumberUses: counter(
+      'latchkey_test_number_uses_total',
+      'Codes requested for test numbers and entered for them',
+      ['what'],
+    ),
+    deferrals: counter(
+      'latchkey_message_deferrals_total',
+      'Messages that a provider did not accept and that were retried, by the cause',
+      ['sender', 'code'],
+    ),
+  };
+}

@@ -1,0 +1,40 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AbuseModule } from '#abuse';
+import { BackgroundModule } from '#background';
+import { MessagingModule } from '#messaging';
+import { OtpModule } from '#otp';
+import { BadNumberEntity } from './bad-number.entity.js';
+import { BadNumbersRepository } from './bad-numbers.repository.js';
+import { CodeMessages } from './code-messages.js';
+import { ConfirmCodeTask } from './confirm-code.task.js';
+import { DeliveryService } from './delivery.service.js';
+import { DeliveryChecks } from './delivery-checks.js';
+import { DeliveryEvents } from './delivery-events.js';
+import { MessageReferences } from './message-references.js';
+import { RouteChoice } from './route-choice.js';
+import { SendCodeTask } from './send-code.task.js';
+
+/** The delivery of messages. The application provides `DeliveryOptions`. */
+@Module({
+  imports: [
+    AbuseModule,
+    BackgroundModule,
+    MessagingModule,
+    OtpModule,
+    TypeOrmModule.forFeature([BadNumberEntity]),
+  ],
+  providers: [
+    BadNumbersRepository,
+    CodeMessages,
+    ConfirmCodeTask,
+    DeliveryChecks,
+    DeliveryEvents,
+    DeliveryService,
+    MessageReferences,
+    RouteChoice,
+    SendCodeTask,
+  ],
+  exports: [BadNumbersRepository, ConfirmCodeTask, DeliveryService],
+})
+export class DeliveryModule {}

@@ -1,0 +1,6 @@
+export { BadNumberEntity } from './bad-number.entity.js';
+export { BadNumbersRepository } from './bad-numbers.repository.js';
+export { ConfirmCodeTask } from './confirm-code.task.js';
+export { DeliveryModule } from './delivery.module.js';
+export { DeliveryService, isWorthSending } from './delivery.service.js';
+export { DeliveryOptions } from './route-choice.js';

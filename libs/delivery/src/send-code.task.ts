@@ -1,0 +1,123 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { BackgroundService, GiveUp, type TaskHandler, TryAgain } from '#background';
+import { NotFound } from '#errors';
+import {
+  CIRCUIT_OPEN,
+  type DeliveryReport,
+  MessageProviders,
+  SendDeferred,
+  SendOutcomeUnknown,
+  SendRefused,
+} from '#messaging';
+import { type Verification, type VerificationId, VerificationService } from '#otp';
+import { BadNumbersRepository } from './bad-numbers.repository.js';
+import { CodeMessages } from './code-messages.js';
+import { DeliveryService, SEND_CODE } from './delivery.service.js';
+import { DeliveryEvents } from './delivery-events.js';
+
+/** Requests without an answer per message. After one, the message may be on its way; a third would be noise. */
+const MAX_UNKNOWN_OUTCOMES = 2;
+
+/** The data of a task. The queue stores it, with these names, in plain text. */
+interface SendCode {
+  readonly id: VerificationId;
+  /** The number of the message. Only the verification's newest message is sent. */
+  readonly send: number;
+  /** The number of requests whose outcome is unknown. */
+  readonly unknown?: number;
+}
+
+/** Sends codes after the request was answered. */
+@Injectable()
+export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
+  constructor(
+    private readonly background: BackgroundService,
+    private readonly verifications: VerificationService,
+    private readonly delivery: DeliveryService,
+    private readonly providers: MessageProviders,
+    private readonly messages: CodeMessages,
+    private readonly badNumbers: BadNumbersRepository,
+    private readonly events: DeliveryEvents,
+  ) {}
+
+  onModuleInit(): void {
+    this.background.register<SendCode>(SEND_CODE, this);
+  }
+
+  async run(task: SendCode): Promise<void> {
+    const { id, send: messageNumber } = task;
+    const verification = await this.verifications.get(id).catch(giveUpWhenPurged);
+    const { messageCount, delivery, status, expiresAt } = verification;
+    if (messageCount !== messageNumber || delivery.status !== 'queued') return;
+    const validForSeconds = Math.floor((expiresAt.getTime() - Date.now()) / 1_000);
+    if (status === 'expired' || (status === 'pending' && validForSeconds < 1)) {
+      return this.gaveUp(task, 'expired');
+    }
+    // The code is no longer needed, which is a failure without a cause.
+    if (status !== 'pending') return this.delivery.record(id, { messageNumber, status: 'failed' });
+    const known = await this.knownFailureOf(verification);
+    if (known) return this.delivery.recordUnsent(verification, known);
+    const report = await this.send(verification, validForSeconds).catch((error) =>
+      this.afterFailure(error, task, verification),
+    );
+    if (report) await this.delivery.record(id, { ...report, messageNumber });
+  }
+
+  async gaveUp({ id, send: messageNumber }: SendCode, code: string): Promise<void> {
+    const failure = { code, reason: 'provider', recovery: 'another_route' } as const;
+    await this.delivery.record(id, { messageNumber, status: 'failed', failure });
+  }
+
+  /** Known devices ignore bad numbers, because unknown devices can cause them. */
+  private async knownFailureOf({ device, phoneNumber, route }: Verification) {
+    return device === null ? this.badNumbers.failureOf(phoneNumber, route) : null;
+  }
+
+  private async send(verification: Verification, validForSeconds: number): Promise<DeliveryReport> {
+    const { phoneNumber, route } = verification;
+    if (this.verifications.isTestNumber(phoneNumber)) {
+      this.events.testNumberUsed('send');
+      return { status: 'sent' };
+    }
+    // Messages outlive configurations: the provider may be gone.
+    const provider = this.providers.named(route.provider) ?? this.providers.defaultFor(route.channel);
+    return provider.send(this.messages.compose(verification, validForSeconds));
+  }
+
+  /** Resolves when the failure is recorded or the message has fallen back; else throws what makes the task retry or end. */
+  private async afterFailure(error: Error, task: SendCode, verification: Verification): Promise<null> {
+    const { id, send: messageNumber } = task;
+    const { route } = verification;
+    if (error instanceof SendRefused) {
+      await this.delivery.record(id, { messageNumber, status: 'failed', failure: error.failure });
+      return null;
+    }
+    if (error instanceof SendDeferred) {
+      const hasFallenBack =
+        error.reason === CIRCUIT_OPEN && (await this.delivery.fallBack(verification, 'another_provider'));
+      if (hasFallenBack) return null;
+      this.events.deferred(route, error.reason);
+      throw tryAgainBeforeExpiry(verification, error.reason, { afterMs: error.retryAfterMs });
+    }
+    if (!(error instanceof SendOutcomeUnknown)) throw error;
+    this.events.deferred(route, error.reason);
+    const unknown = (task.unknown ?? 0) + 1;
+    if (unknown === MAX_UNKNOWN_OUTCOMES) throw new GiveUp(error.reason);
+    throw tryAgainBeforeExpiry(verification, error.reason, { data: { ...task, unknown } });
+  }
+}
+
+/** Gives up at once when the wait that the provider asked for outlasts the code. */
+function tryAgainBeforeExpiry(
+  { expiresAt }: Verification,
+  reason: string,
+  next: { afterMs?: number; data?: SendCode },
+): Error {
+  const isTooLate = Date.now() + (next.afterMs ?? 0) >= expiresAt.getTime();
+  return isTooLate ? new GiveUp(reason) : new TryAgain(reason, next);
+}
+
+/** A store that lost its data has no code to send. */
+function giveUpWhenPurged(error: unknown): never {
+  throw error instanceof NotFound ? new GiveUp('the verification is gone') : error;
+}
