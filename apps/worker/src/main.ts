@@ -1,21 +1,25 @@
 import { NestFactory } from '@nestjs/core';
-import { AuthModule } from '#auth';
+import { Registry } from 'prom-client';
+import { AppModule } from '#app';
 import { ConfigurationError } from '#config';
 import { NestLog, runServer } from '#program';
 import { serveMetrics } from './metrics.js';
 
-/** Sends what the API accepts, in a process of its own: the same modules without HTTP. */
+/** Sends the messages that the API accepts, in a process of its own: the same modules without HTTP. */
 await runServer(async ({ config, databaseUrl, log }) => {
-  if (config.sender === 'inbox') {
-    const rule = 'must be twilio or http for a worker: the inbox lives in the memory of the API';
+  if (config.provider === 'inbox') {
+    const rule = 'must be twilio or http for a worker: the inbox is kept in the memory of the API';
     throw new ConfigurationError([{ name: 'MESSAGE_SENDER', rule }]);
   }
-  const modules = AuthModule.forRoot({ ...config, background: true }, databaseUrl);
+  const modules = AppModule.forRoot({ ...config, background: true }, databaseUrl);
   const worker = await NestFactory.createApplicationContext(modules, {
     logger: new NestLog(log),
     abortOnError: false,
   });
-  const metrics = config.metricsPort === null ? null : await serveMetrics(config.metricsPort, config.host);
+  const metrics =
+    config.metricsPort === null
+      ? null
+      : await serveMetrics(worker.get(Registry), config.metricsPort, config.host);
   log.info(`the worker waits for messages to send${metrics ? `; metrics at ${metrics.url}` : ''}`);
   return {
     close: async () => {

@@ -9,35 +9,35 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { InvalidToken, Unauthenticated } from '#errors';
 import type { User } from '#users';
-import { AuthService } from './auth.service.js';
 import { OperatorCredential } from './operator-credential.js';
+import { SessionService } from './session.service.js';
 
 const PUBLIC = 'public';
 const OPERATORS = 'operators';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whoever holds the bearer token; absent for the anonymous. */
+    /** The user of the bearer token; absent without one. */
     user?: User;
   }
 }
 
-/** The route answers the anonymous too. */
+/** Marks a route that needs no session. */
 export const Public = () => SetMetadata(PUBLIC, true);
 
-/** The route is for whoever holds `OPERATOR_TOKEN`, and for nobody else. */
+/** Marks a route that accepts `OPERATOR_TOKEN` only. */
 export const OperatorsOnly = () => SetMetadata(OPERATORS, true);
 
-/** The user whose token the request carries. */
+/** Injects the user of the request's bearer token. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) => {
   return context.switchToHttp().getRequest<FastifyRequest>().user;
 });
 
-/** Who is asking? Without an answer only public routes go on, and a bad answer is refused on those as well. */
+/** Authenticates the request. Refuses an invalid bearer token on public routes too. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
-    private readonly auth: AuthService,
+    private readonly sessions: SessionService,
     private readonly operators: OperatorCredential,
     private readonly reflector: Reflector,
   ) {}
@@ -45,17 +45,17 @@ export class AuthGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<true> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const token = bearerOf(request.headers.authorization);
-    if (this.says(OPERATORS, context)) {
+    if (this.isMarked(OPERATORS, context)) {
       if (token === null) throw new Unauthenticated();
       if (!this.operators.isRight(token)) throw new InvalidToken();
       return true;
     }
-    if (token !== null) request.user = await this.auth.userOf(token);
-    if (!request.user && !this.says(PUBLIC, context)) throw new Unauthenticated();
+    if (token !== null) request.user = await this.sessions.userOf(token);
+    if (!request.user && !this.isMarked(PUBLIC, context)) throw new Unauthenticated();
     return true;
   }
 
-  private says(mark: string, context: ExecutionContext): boolean {
+  private isMarked(mark: string, context: ExecutionContext): boolean {
     return (
       this.reflector.getAllAndOverride<boolean>(mark, [context.getHandler(), context.getClass()]) === true
     );
@@ -63,10 +63,10 @@ export class AuthGuard implements CanActivate {
 }
 
 /**
- * RFC 6750, section 2.1. Null when there is no bearer: credentials of another scheme are a proxy's or a mistake,
- * and by section 3.1 they count as none.
+ * Returns the bearer token (RFC 6750, section 2.1). Returns null for credentials of another scheme, which section 3.1
+ * treats as none: they may belong to a proxy.
  *
- * @throws InvalidToken when it has not the form of one.
+ * @throws InvalidToken when the token is malformed.
  */
 function bearerOf(authorization: string | undefined): string | null {
   if (authorization === undefined || !/^Bearer\b/i.test(authorization)) return null;

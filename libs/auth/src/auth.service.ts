@@ -1,90 +1,87 @@
 import { Injectable } from '@nestjs/common';
-import { Guesses, type Requester, Sends } from '#abuse';
-import { CodeRejected, InvalidToken, NotFound, VerificationClosed } from '#errors';
-import { type Channel, localeFor, MessageEvents } from '#messaging';
-import { type Purpose, TestNumbers, type Verification, type VerificationId, VerificationService } from '#otp';
+import { GuessPolicyService, type Requester, SendPolicyService } from '#abuse';
+import type { Channel, Route } from '#config';
+import { ConfirmCodeTask, DeliveryService, isWorthSending } from '#delivery';
+import { CodeRejected, NotFound, VerificationClosed } from '#errors';
+import { localeFor } from '#messaging';
+import {
+  type AdmittedGuess,
+  type Purpose,
+  type Verification,
+  type VerificationId,
+  VerificationService,
+} from '#otp';
 import { kindOfNumber, type PhoneNumber } from '#phone';
-import { Database } from '#postgres';
-import { TokensRepository } from '#tokens';
 import { type User, UsersRepository } from '#users';
-import { ConfirmCodeTask } from './confirm-code.task.js';
-import { Deliveries, isWorthAMessage, type Route } from './deliveries.service.js';
-
-/** Characters; the ledger of wrong codes asks for no more. */
-const LONGEST_CODE = 10;
+import { type NewSession, SessionService } from './session.service.js';
 
 export interface CodeRequest {
   readonly phoneNumber: PhoneNumber;
   readonly channel: Channel;
   readonly name?: string | null;
-  /** The language that the person chose (BCP 47). */
+  /** The language that the client chose (BCP 47). */
   readonly locale?: string | null;
-  /** The languages that their client would rather have (RFC 9110, section 12.5.4). */
+  /** The Accept-Language header (RFC 9110, section 12.5.4). */
   readonly acceptLanguage?: string | null;
 }
 
-/** What was admitted, for whom, and how it travels. */
-interface Place extends Route {
+/** A session just created. Its token is known only now. */
+export interface Session extends NewSession {
+  /** Identifies this device as a known device of the number from now on. */
+  readonly deviceToken: string;
+}
+
+/** A message that the abuse policy admitted. */
+interface AdmittedMessage {
+  readonly route: Route;
+  readonly hasFallback: boolean;
   readonly resendAfterMs: number;
   readonly ticket: string | null;
   readonly device: string | null;
   readonly codeLength: number;
 }
 
-/** A fresh sign-in: the only moment in which the token is known. */
-export interface Session {
-  readonly token: string;
-  readonly expiresAt: Date;
-  readonly user: User;
-  readonly isNewUser: boolean;
-  /** By which this device is known on the number from now on. */
-  readonly deviceToken: string;
-}
-
-/** The stories: ask for a code, trade it for a session, find out who holds a token. */
+/** Requests a code, signs in with it, and cancels it. */
 @Injectable()
 export class AuthService {
   constructor(
-    private readonly sends: Sends,
-    private readonly guesses: Guesses,
+    private readonly sendPolicy: SendPolicyService,
+    private readonly guessPolicy: GuessPolicyService,
     private readonly verifications: VerificationService,
-    private readonly deliveries: Deliveries,
+    private readonly delivery: DeliveryService,
     private readonly confirmCode: ConfirmCodeTask,
-    private readonly testNumbers: TestNumbers,
-    private readonly messageEvents: MessageEvents,
+    private readonly sessions: SessionService,
     private readonly users: UsersRepository,
-    private readonly tokens: TokensRepository,
-    private readonly database: Database,
   ) {}
 
-  /** Resolves before the provider is asked, when the message cannot be lost any more. */
+  /** Opens a verification. Resolves when its message is durable, before the provider is asked. */
   async requestCode(request: CodeRequest, requester: Requester): Promise<Verification> {
-    const place = await this.admit(request, requester);
-    const verification = await this.open('sign_in', request, place);
-    await this.deliveries.start(verification);
+    const message = await this.admitMessage(request, requester);
+    const verification = await this.open('sign_in', request, message);
+    await this.delivery.start(verification);
     return verification;
   }
 
-  /** The same for whoever knows the number only: to them a number has one such verification at a time. */
+  /** Opens the number's sign-up verification, or sends its code again. A number has one at a time. */
   async requestSignUpCode(request: CodeRequest, requester: Requester): Promise<void> {
-    const place = await this.admit(request, requester);
-    const verification = await this.openOrResend(request, place);
-    await this.deliveries.start(verification);
+    const message = await this.admitMessage(request, requester);
+    const verification = await this.openOrResend(request, message);
+    await this.delivery.start(verification);
   }
 
   /**
-   * The same code once more.
+   * Sends the same code again.
    *
-   * @param channel how it travels this time; null: as the last time.
+   * @param channel the channel of this message; null for that of the previous one.
+   * @throws NotFound, VerificationClosed
    */
   async resendCode(id: VerificationId, requester: Requester, channel: Channel | null): Promise<Verification> {
-    const found = await this.verifications.get(id);
-    if (found.status !== 'pending') throw new VerificationClosed(found.status);
-    const device = await this.guesses.deviceOf(found, requester);
-    const request = { phoneNumber: found.phoneNumber, channel: channel ?? (found.channel as Channel) };
-    const place = await this.admit(request, requester, device);
-    const verification = await this.verifications.resend(id, place);
-    await this.deliveries.start(verification);
+    const pending = await this.verifications.getPending(id);
+    const device = await this.guessPolicy.deviceOf(this.guessedAt(pending), requester);
+    const request = { phoneNumber: pending.phoneNumber, channel: channel ?? pending.route.channel };
+    const message = await this.admitMessage(request, requester, device);
+    const verification = await this.verifications.resend(id, message);
+    await this.delivery.start(verification);
     return verification;
   }
 
@@ -93,37 +90,42 @@ export class AuthService {
     return this.verifications.get(id);
   }
 
-  /** The code signs nobody in any more. */
+  /** @throws NotFound, VerificationClosed */
   async cancel(id: VerificationId): Promise<void> {
-    await this.guesses.abandoned(await this.verifications.cancel(id));
+    const canceled = await this.verifications.cancel(id);
+    await this.guessPolicy.recordAbandoned(this.guessedAt(canceled));
   }
 
+  /** @throws CodeRejected, NotFound, RateLimited, VerificationClosed */
   async signIn(
     id: VerificationId,
     code: string,
     requester: Requester,
     name?: string | null,
   ): Promise<Session> {
-    await this.guesses.admitAddress(requester);
-    return this.verifications.check(
-      id,
-      code,
-      (verification) => this.openSession(verification, requester, name),
-      (verification) => this.guesses.admit(this.guessable(verification), requester),
+    await this.guessPolicy.admitAddress(requester);
+    // Reads before it writes: a store that hangs would run a write when it wakes up, long after the client got 503 and
+    // retried. A read that hangs ends here and uses no attempt.
+    const pending = await this.verifications.getPending(id);
+    const guess = await this.admitGuess(pending, requester);
+    const claimed = await this.verifications.attempt(guess, code);
+    const session = await this.verifications.complete(claimed, () =>
+      this.sessions.create(claimed, name ?? claimed.name),
     );
+    return { ...session, deviceToken: await this.recordSuccess(claimed, requester) };
   }
 
-  /** Wrong, expired, used and never sent are one answer, because the caller proves nothing but the number. */
+  /** Answers a wrong, expired, used or unknown code alike, because the caller proves nothing but the number. */
   async signUp(
     phoneNumber: PhoneNumber,
     code: string,
     requester: Requester,
     name?: string | null,
   ): Promise<Session> {
-    const { device } = await this.guesses.standingOf(phoneNumber, requester);
+    const { device } = await this.guessPolicy.standingOf(phoneNumber, requester);
     const verification = await this.verifications.findOpen('sign_up', phoneNumber, device);
     if (!verification) {
-      await this.guesses.admitAddress(requester);
+      await this.guessPolicy.admitAddress(requester);
       throw new CodeRejected();
     }
     try {
@@ -134,95 +136,64 @@ export class AuthService {
     }
   }
 
-  /** Every device that was known on the user's number is a stranger again, the one that asks included. */
+  /** Revokes every device token of the user's number, including that of the requester. */
   async forgetDevices({ phoneNumber }: User): Promise<void> {
-    await this.guesses.forgetDevices(phoneNumber);
+    await this.guessPolicy.forgetDevices(phoneNumber);
   }
 
-  /** @throws InvalidToken */
-  async userOf(token: string): Promise<User> {
-    const found = await this.tokens.find(token, 'authentication');
-    const user = found && (await this.users.find(found.userId));
-    if (!user) throw new InvalidToken();
-    return user;
-  }
-
-  /** Both are looked up for every number, so that the answer takes as long for an unknown one. */
-  private async admit(
+  /** Looks up the standing and the account of every number, so that known and unknown ones take the same time. */
+  private async admitMessage(
     { phoneNumber, channel }: Pick<CodeRequest, 'phoneNumber' | 'channel'>,
     requester: Requester,
     openedBy: string | null = null,
-  ): Promise<Place> {
-    const route = this.deliveries.routeFor(channel, phoneNumber);
+  ): Promise<AdmittedMessage> {
+    const { route, hasFallback } = this.delivery.routeFor(channel, phoneNumber);
     const [standing, known] = await Promise.all([
-      this.guesses.standingOf(phoneNumber, requester),
+      this.guessPolicy.standingOf(phoneNumber, requester),
       this.users.isKnown(phoneNumber),
     ]);
     const device = openedBy ?? standing.device;
-    const place = { ...route, device, codeLength: standing.codeLength };
-    if (this.isTestNumber(phoneNumber)) {
-      return { ...place, ...(await this.sends.admitTest(requester)), ticket: null };
+    const message = { route, hasFallback, device, codeLength: standing.codeLength };
+    if (this.verifications.isTestNumber(phoneNumber)) {
+      return { ...message, ...(await this.sendPolicy.admitTestNumber(requester)), ticket: null };
     }
-    return { ...place, ...(await this.sends.admit(phoneNumber, requester, { device, known })) };
+    return { ...message, ...(await this.sendPolicy.admit(phoneNumber, requester, { device, known })) };
   }
 
-  /** A test number's code cannot become longer: what is left of the ledger are its budgets and waits. */
-  private guessable(verification: Verification): Verification {
-    return this.isTestNumber(verification.phoneNumber)
-      ? { ...verification, codeLength: LONGEST_CODE }
-      : verification;
+  /** Counts a guess before it is compared. Closes the verification when it takes no more guesses. */
+  private async admitGuess(verification: Verification, requester: Requester): Promise<AdmittedGuess> {
+    const guess = await this.guessPolicy.admit(this.guessedAt(verification), requester);
+    return guess ?? this.verifications.exhaust(verification.id);
   }
 
-  private isTestNumber(phoneNumber: PhoneNumber): boolean {
-    return this.testNumbers.codeOf(phoneNumber) !== null;
+  private guessedAt(verification: Verification) {
+    return { ...verification, hasFixedCode: this.verifications.isTestNumber(verification.phoneNumber) };
   }
 
-  private open(purpose: Purpose, request: CodeRequest, place: Place): Promise<Verification> {
-    const { country } = kindOfNumber(request.phoneNumber);
-    const { locale: asked = null, acceptLanguage = null } = request;
-    const locale = localeFor({ locale: asked, acceptLanguage, country });
-    return this.verifications.open({ ...request, ...place, locale, purpose }, place.resendAfterMs);
+  private open(purpose: Purpose, request: CodeRequest, message: AdmittedMessage): Promise<Verification> {
+    const { phoneNumber, name, locale: chosen = null, acceptLanguage = null } = request;
+    const { country } = kindOfNumber(phoneNumber);
+    const locale = localeFor({ locale: chosen, acceptLanguage, country });
+    return this.verifications.open({ ...message, purpose, phoneNumber, name, locale }, message.resendAfterMs);
   }
 
-  private async openOrResend(request: CodeRequest, place: Place): Promise<Verification> {
-    const live = await this.verifications.findOpen('sign_up', request.phoneNumber, place.device);
-    return live !== null && isWorthAMessage(live)
-      ? this.verifications.resend(live.id, { ...place, name: request.name })
-      : this.open('sign_up', request, place);
+  private async openOrResend(request: CodeRequest, message: AdmittedMessage): Promise<Verification> {
+    const live = await this.verifications.findOpen('sign_up', request.phoneNumber, message.device);
+    return live !== null && isWorthSending(live)
+      ? this.verifications.resend(live.id, { ...message, name: request.name })
+      : this.open('sign_up', request, message);
   }
 
-  /** A user and a token, or neither. The token is made first, so that a second try writes the same one. */
-  private async openSession(
-    verification: Verification,
-    requester: Requester,
-    name?: string | null,
-  ): Promise<Session> {
-    const token = this.tokens.generate();
-    const { user, isNewUser } = await this.database.transaction(async (transaction) => {
-      const { user, isNew } = await this.users.findOrCreate(
-        transaction,
-        verification.phoneNumber,
-        name ?? verification.name,
-      );
-      await this.tokens.insert(transaction, token, {
-        userId: user.id,
-        scope: 'authentication',
-        verificationId: verification.id,
-      });
-      return { user, isNewUser: isNew };
-    });
-    // Whoever knows the number can ask for messages of a sign-up.
-    const isShared = verification.purpose === 'sign_up';
+  /** Records that the code was entered. Returns the device token. */
+  private async recordSuccess(verification: Verification, requester: Requester): Promise<string> {
+    const { phoneNumber, tickets, purpose } = verification;
+    // Anyone who knows the number can request messages of a sign-up, so only the messages of this address count.
+    const address = purpose === 'sign_up' ? requester.address : null;
     const [deviceToken] = await Promise.all([
-      this.guesses.succeeded(verification, requester),
-      this.sends.succeeded(
-        verification.phoneNumber,
-        verification.tickets,
-        isShared ? requester.address : null,
-      ),
+      this.guessPolicy.recordSuccess(this.guessedAt(verification), requester),
+      this.sendPolicy.recordSuccess(phoneNumber, tickets, address),
     ]);
     this.confirmCode.start(verification);
-    if (this.isTestNumber(verification.phoneNumber)) this.messageEvents.testNumberUsed('check');
-    return { token: token.secret, expiresAt: token.expiresAt, user, isNewUser, deviceToken };
+    return deviceToken;
   }
 }

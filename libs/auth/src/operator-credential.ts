@@ -1,11 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** What operators show to see and release blocks. */
+/** The credential of operators. */
 export class OperatorCredential {
-  /** @param token null: nobody is an operator. */
+  /** @param token null when no operator exists. */
   constructor(private readonly token: string | null) {}
 
-  /** In constant time, whatever the length. */
+  /** Compares in constant time for any length. */
   isRight(given: string): boolean {
     return this.token !== null && timingSafeEqual(digestOf(this.token), digestOf(given));
   }

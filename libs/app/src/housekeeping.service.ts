@@ -1,28 +1,28 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Sends } from '#abuse';
+import { SendPolicyService } from '#abuse';
 import { BackgroundService } from '#background';
-import { BadNumbers } from '#messaging';
+import { BadNumbersRepository } from '#delivery';
 import { VerificationService } from '#otp';
 import { TokensRepository } from '#tokens';
 
 const EVERY_MS = 10 * 60_000;
 
-/** Forgets what nobody can ask for any more. */
+/** Deletes expired rows. */
 @Injectable()
-export class Housekeeping implements OnModuleInit {
+export class HousekeepingService implements OnModuleInit {
   constructor(
     private readonly background: BackgroundService,
     private readonly verifications: VerificationService,
     private readonly tokens: TokensRepository,
-    private readonly sends: Sends,
-    private readonly badNumbers: BadNumbers,
+    private readonly sendPolicy: SendPolicyService,
+    private readonly badNumbers: BadNumbersRepository,
   ) {}
 
   onModuleInit(): void {
-    this.background.every(EVERY_MS, 'forget what expired', async () => {
+    this.background.every(EVERY_MS, 'delete expired rows', async () => {
       await this.verifications.purge();
       await this.tokens.purge();
-      await this.sends.purge();
+      await this.sendPolicy.purge();
       await this.badNumbers.purge();
     });
   }

@@ -1,0 +1,45 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AbuseModule } from '#abuse';
+import { AuthModule } from '#auth';
+import { BackgroundModule } from '#background';
+import type { AppConfig } from '#config';
+import { DeliveryModule } from '#delivery';
+import { KeysModule } from '#keys';
+import { MessagingModule } from '#messaging';
+import { MetricsModule } from '#metrics';
+import { OtpModule } from '#otp';
+import { PostgresModule } from '#postgres';
+import { RedisModule } from '#redis';
+import { TokensModule } from '#tokens';
+import { UsersModule } from '#users';
+import { DriversModule } from './drivers.module.js';
+import { HousekeepingService } from './housekeeping.service.js';
+import { OptionsModule } from './options.module.js';
+
+/** The modules that the API uses. */
+const FEATURES = [AbuseModule, AuthModule, DeliveryModule, MessagingModule, OtpModule];
+
+/** The composition root: everything but HTTP. */
+@Module({})
+export class AppModule {
+  /** @param databaseUrl the configured Postgres, or the embedded one. */
+  static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        OptionsModule.forRoot(config, databaseUrl),
+        DriversModule.forRoot(config),
+        MetricsModule,
+        PostgresModule,
+        ...(config.redisUrl ? [RedisModule] : []),
+        KeysModule,
+        BackgroundModule,
+        TokensModule,
+        UsersModule,
+        ...FEATURES,
+      ],
+      providers: [HousekeepingService],
+      exports: FEATURES,
+    };
+  }
+}

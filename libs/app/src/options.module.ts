@@ -1,0 +1,74 @@
+import { type Abstract, type DynamicModule, Global, Module, type ValueProvider } from '@nestjs/common';
+import { AbuseOptions, LimitPolicy, type Policy, readPolicy, readPrices } from '#abuse';
+import { OperatorCredential } from '#auth';
+import { BackgroundOptions } from '#background';
+import { AppConfig, ConfigurationError } from '#config';
+import { DeliveryOptions } from '#delivery';
+import { developmentSecret, KeyOptions } from '#keys';
+import { MessagingOptions } from '#messaging';
+import { CODE_LENGTHS, OtpPolicy, sampleCode, TestNumbers } from '#otp';
+import { PostgresOptions } from '#postgres';
+import { RedisOptions } from '#redis';
+import { TokenPolicy } from '#tokens';
+
+/** Provides the options of every library, read from `AppConfig`. */
+@Global()
+@Module({})
+export class OptionsModule {
+  /** @throws ConfigurationError when the policy file or the price file cannot be used. */
+  static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
+    const { testNumbers, fallback } = config;
+    const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
+    const providers = [
+      option(AppConfig, config),
+      option(PostgresOptions, { url: databaseUrl }),
+      ...(config.redisUrl ? [option(RedisOptions, { url: config.redisUrl })] : []),
+      option(KeyOptions, keyOptionsOf(config)),
+      option(BackgroundOptions, { inProcess: config.background, drainTimeoutMs: config.drainTimeoutMs }),
+      option(LimitPolicy, { ...config.limits, contestedSends: policy.guesses.contestedSends }),
+      option(AbuseOptions, abuseOptionsOf(config, policy)),
+      option(OtpPolicy, config.otp),
+      option(TestNumbers, new TestNumbers(testNumbers.codes, testNumbers.until)),
+      option(DeliveryOptions, { fallback }),
+      option(MessagingOptions, messagingOptionsOf(config)),
+      option(TokenPolicy, { ttlMs: config.tokenTtlMs }),
+      option(OperatorCredential, new OperatorCredential(config.operatorToken)),
+    ];
+    return { module: OptionsModule, providers, exports: providers.map(({ provide }) => provide) };
+  }
+}
+
+function option<T>(provide: Abstract<T>, useValue: T): ValueProvider<T> {
+  return { provide, useValue };
+}
+
+function keyOptionsOf({ secret, secretPrevious, dataDir }: AppConfig): KeyOptions {
+  return { secret: secret ?? developmentSecret(dataDir), previous: secretPrevious };
+}
+
+function abuseOptionsOf(config: AppConfig, policy: Policy): AbuseOptions {
+  return {
+    policy,
+    prices: fromFile('PRICES_FILE', () => readPrices(config.pricesFile)),
+    caps: config.spendCaps,
+    allowedCountries: config.allowedCountries,
+    breakerEnforced: config.breakerEnforced,
+    codeLengths: { ...CODE_LENGTHS, usual: config.otp.length },
+    maxAttempts: config.otp.maxAttempts,
+  };
+}
+
+function messagingOptionsOf(config: AppConfig): MessagingOptions {
+  const { provider, twilio, httpProvider, publicUrl, brand, autofill } = config;
+  const sampleCodes = { usual: sampleCode(config.otp.length), longest: sampleCode(CODE_LENGTHS.longest) };
+  return { provider, twilio, httpProvider, publicUrl, brand, autofill, sampleCodes };
+}
+
+/** Reports a file that cannot be used as a fault of its variable. */
+function fromFile<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ConfigurationError([{ name, rule: (error as Error).message }]);
+  }
+}
