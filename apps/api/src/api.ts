@@ -1,20 +1,22 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { VerificationWatch } from '#auth';
 import type { AppConfig } from '#config';
 import { type Log, NestLog } from '#program';
 import { ApiModule } from './api.module.js';
+import { ConnectionCloser } from './http/connection-closer.js';
 import { serveDocument } from './http/document.js';
+import { RequestMetrics } from './http/request-metrics.js';
 import { prepareFastify, serverOptions } from './http/server.js';
 
-/** The HTTP server, put together but not listening yet. */
+/** Creates the HTTP server. It does not listen yet. */
 export async function createApi(
   config: AppConfig,
   databaseUrl: string,
   log: Log,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({ loggerInstance: log, ...serverOptions(config) });
-  prepareFastify(adapter.getInstance());
+  const fastify = adapter.getInstance();
+  prepareFastify(fastify);
   const api = await NestFactory.create<NestFastifyApplication>(
     ApiModule.forRoot(config, databaseUrl),
     adapter,
@@ -24,7 +26,10 @@ export async function createApi(
       bodyParser: false,
     },
   );
-  adapter.getInstance().addHook('preClose', async () => api.get(VerificationWatch).close());
+  const connections = api.get(ConnectionCloser);
+  const metrics = api.get(RequestMetrics);
+  fastify.addHook('onSend', async (_request, reply) => connections.prepare(reply));
+  fastify.addHook('onResponse', async (request, reply) => metrics.record(request, reply));
   serveDocument(api, config);
   return api;
 }

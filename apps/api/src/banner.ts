@@ -2,10 +2,10 @@ import type { AppConfig } from '#config';
 
 const EXAMPLE_NUMBER = '+14155550100';
 
-/** What a person wants to know when the server is up: where everything is, and a sign-in to paste line by line. */
-export function banner(url: string, { sender }: AppConfig): string {
+/** Text printed when the server is ready: its URLs and curl commands for a complete sign-in. */
+export function banner(url: string, { provider }: AppConfig): string {
   const inbox = `${url}/dev/inbox`;
-  const isInbox = sender === 'inbox';
+  const isInbox = provider === 'inbox';
   const code = !isInbox
     ? 'CODE=<the code from the SMS>'
     : `CODE=$(curl -s '${inbox}/messages?to=%2B${EXAMPLE_NUMBER.slice(1)}' | grep -o '"code":"[0-9]*"' | head -n 1 | grep -o '[0-9]*')`;
@@ -15,9 +15,9 @@ export function banner(url: string, { sender }: AppConfig): string {
 
   API         ${url}
   Swagger UI  ${url}/docs
-  Messages    ${{ twilio: 'go out by Twilio', http: 'go out by HTTP', inbox }[sender]}
+  Messages    ${{ twilio: 'sent through Twilio', http: 'sent through the HTTP provider', inbox }[provider]}
 
-  A sign-in, line by line:
+  To try a sign-in, run these commands one by one:
 
 ${signUp(url, `"phone_number":"${number}"`)}
 ${code}

@@ -1,6 +1,7 @@
 import { Controller, Delete, HttpCode } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { AuthService, CurrentUser, type User } from '#auth';
+import { AuthService, CurrentUser } from '#auth';
+import type { User } from '#users';
 import { Problems } from '../http/problems.decorator.js';
 
 @ApiTags('Signed in')
@@ -12,7 +13,7 @@ export class DevicesController {
   /**
    * Revokes every device token of the number.
    *
-   * Each device is a stranger on its next sign-in, this one too. Sessions stay.
+   * Each device is an unknown device on its next sign-in, including this one. Sessions are not revoked.
    */
   @Problems('unauthenticated')
   @Delete()

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 
-/** The methods worth asking for; HEAD comes with GET. */
+/** Methods that routes may have. Fastify adds HEAD to every GET route. */
 const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 declare module 'fastify' {
@@ -10,7 +10,7 @@ declare module 'fastify' {
   }
 }
 
-/** Fastify does not tell which methods an address has, so the routes are remembered in a router of the same kind. */
+/** Records every route in a second router, because Fastify cannot list the methods of a URL. */
 export function rememberRoutes(fastify: FastifyInstance): void {
   const router = createRouter({ maxParamLength: 1_000 });
   fastify.decorate('knownRoutes', router);
@@ -21,7 +21,7 @@ export function rememberRoutes(fastify: FastifyInstance): void {
   });
 }
 
-/** The methods to use instead; none when there is no such address, or when the method was not what is wrong. */
+/** Returns the methods of the route if the request uses another one. Empty if there is no such route. */
 export function allowedMethods(request: FastifyRequest): readonly string[] {
   const { knownRoutes } = request.server;
   const known: string[] = METHODS.filter((method) => knownRoutes.find(method, request.url) !== null);

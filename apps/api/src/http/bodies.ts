@@ -4,29 +4,29 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import { InvalidRequest } from '#errors';
 
-/** No body of this API nests at all; a few levels are left for the validation to complain about by name. */
-const DEEPEST = 4;
+/** No body of this API is nested. A few levels are allowed so that validation can name the faulty member. */
+const MAX_DEPTH = 4;
 
-/** Twilio's reports have about twenty, and whoever checks a signature has to sort them. */
-const MOST_FIELDS = 100;
+/** Twilio's reports have about twenty fields. Checking a signature sorts them, which must stay cheap. */
+const MAX_FIELDS = 100;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route's body is a form. */
+    /** True if the body of the route is a form. */
     form?: boolean;
   }
 }
 
-/** Marks a route whose body is a form (application/x-www-form-urlencoded), for callers who know nothing else. */
+/** Accepts a form (application/x-www-form-urlencoded) as the body of the route. */
 export const AcceptsForm = () => RouteConfig({ form: true });
 
-/** Bodies are JSON objects in UTF-8 (RFC 8259, section 8.1), or forms where a route says so, and nothing else is read. */
+/** Accepts JSON objects in UTF-8 (RFC 8259, section 8.1), and forms on routes with `@AcceptsForm()`. */
 export function acceptBodies(fastify: FastifyInstance<RawServerDefault>): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (isEncodedOtherwise(request)) return done(new UnsupportedMediaTypeException());
-    // Many clients label even a missing body as JSON.
+    // Many clients send the content type of JSON without a body.
     if (body.length === 0) return done(null, undefined);
     if (!isUtf8(body)) return done(new InvalidRequest('the body is not UTF-8'));
     parse(request, body.toString(), (error, value) => {
@@ -46,12 +46,12 @@ export function acceptBodies(fastify: FastifyInstance<RawServerDefault>): void {
   });
 }
 
-/** A name that comes twice has an array of values. In one pass: a body can hold thousands of names. */
+/** A repeated name has an array of values. Stops at the limit: a body can hold thousands of names. */
 function readForm(body: Buffer): Record<string, string | string[]> {
   const values = new Map<string, string[]>();
   for (const [name, value] of new URLSearchParams(body.toString())) {
     values.set(name, [...(values.get(name) ?? []), value]);
-    if (values.size > MOST_FIELDS || (values.get(name)?.length ?? 0) > MOST_FIELDS)
+    if (values.size > MAX_FIELDS || (values.get(name)?.length ?? 0) > MAX_FIELDS)
       throw new InvalidRequest('the form has too many fields');
   }
   return Object.fromEntries(
@@ -67,9 +67,9 @@ function isEncodedOtherwise({ headers }: FastifyRequest): boolean {
 function faultOf(value: unknown): string | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return 'the body must be a JSON object';
-  // The validation would recurse into it until the stack is full.
-  if (isDeeperThan(DEEPEST, value)) return 'the body is nested too deeply';
-  // class-transformer leaves this member out, so the validation would not see that nobody knows it.
+  // Validation is recursive, so deep nesting would overflow the stack.
+  if (isDeeperThan(MAX_DEPTH, value)) return 'the body is nested too deeply';
+  // class-transformer drops this member, so validation would not reject it as unknown.
   return Object.hasOwn(value, 'constructor') ? 'the body has a member "constructor"' : null;
 }
 

@@ -15,52 +15,32 @@ const EXAMPLE_URL = 'http://localhost:4000';
 
 const REQUEST_ID = {
   description:
-    'Names the request in the logs. Taken from the request when it is a sane token of up to 64 characters.',
+    'Identifies the request in the logs. Taken from the request if it has 1 to 64 letters, digits and `-._~`.',
   schema: { type: 'string' },
 };
 const NO_STORE = {
-  description: 'Answers are not for caches.',
+  description: 'Responses must not be cached.',
   schema: { type: 'string', example: 'no-store' },
 };
 const VARY = {
-  description: 'Answers depend on the bearer.',
+  description: 'Responses depend on the bearer token.',
   schema: { type: 'string', example: 'Authorization' },
 };
 const AUTHENTICATE = {
-  description: 'RFC 6750, section 3. Not with `code_rejected`.',
+  description: 'RFC 6750, section 3. Not sent with `code_rejected`.',
   schema: { type: 'string', example: 'Bearer realm="latchkey", error="invalid_token"' },
 };
-const RETRY_AFTER = { description: 'Seconds until another try makes sense.', schema: { type: 'integer' } };
+const RETRY_AFTER = { description: 'Seconds to wait before a retry.', schema: { type: 'integer' } };
 
-/** Swagger UI at /docs, and the document it shows at /openapi.json. */
-export function serveDocument(
-  api: NestFastifyApplication,
-  { publicUrl, sender, operatorToken }: AppConfig,
-): void {
-  const builder = new DocumentBuilder()
-    .setTitle('Latchkey')
-    .setDescription(
-      'Phone sign-in: give a phone number, get a code by SMS, hold a token. Try `POST /signup` with your number, ' +
-        'again with the code as `otp`, press **Authorize** with the token you get, then try `GET /protected`.' +
-        (sender === 'inbox' ? ' No phone rings here: the codes are in the [inbox](/dev/inbox).' : ''),
-    )
-    .setVersion('0.1.0')
-    .addBearerAuth({
-      type: 'http',
-      scheme: 'bearer',
-      bearerFormat: 'opaque',
-      description: 'The `token` of a sign-in: 26 characters.',
-    });
-  if (operatorToken !== null) {
-    const description = '`OPERATOR_TOKEN`';
-    builder.addBearerAuth(
-      { type: 'http', scheme: 'bearer', bearerFormat: 'opaque', description },
-      'operator',
-    );
-  }
-  if (publicUrl) builder.addServer(publicUrl);
-  const create = () =>
-    completed(SwaggerModule.createDocument(api, builder.build()), publicUrl ?? EXAMPLE_URL);
+/** Serves Swagger UI at /docs and the OpenAPI document at /openapi.json. */
+export function serveDocument(api: NestFastifyApplication, config: AppConfig): void {
+  const header = documentHeader(config);
+  const create = () => {
+    const document = SwaggerModule.createDocument(api, header);
+    completeSchemas(document);
+    completeOperations(document, config.publicUrl ?? EXAMPLE_URL);
+    return document;
+  };
   SwaggerModule.setup('docs', api, create, {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
@@ -69,14 +49,44 @@ export function serveDocument(
   });
 }
 
-/** What holds for all operations and schemas, said once rather than at each of them. */
-function completed(document: OpenAPIObject, publicUrl: string): OpenAPIObject {
-  const schemas = (document.components?.schemas ?? {}) as Record<string, Schema>;
-  for (const schema of Object.values(schemas)) countInIntegers(schema);
-  for (const [path, operations] of Object.entries(document.paths)) {
+/** Everything but the routes: title, description, credentials and server. */
+function documentHeader({ publicUrl, provider, operatorToken }: AppConfig) {
+  const bearer = { type: 'http', scheme: 'bearer', bearerFormat: 'opaque' } as const;
+  const builder = new DocumentBuilder()
+    .setTitle('Latchkey')
+    .setDescription(introduction(provider === 'inbox'))
+    .setVersion('0.2.0')
+    .addBearerAuth({ ...bearer, description: 'The `token` of a sign-in: 26 characters.' });
+  if (operatorToken !== null)
+    builder.addBearerAuth({ ...bearer, description: '`OPERATOR_TOKEN`' }, 'operator');
+  if (publicUrl) builder.addServer(publicUrl);
+  return builder.build();
+}
+
+function introduction(hasInbox: boolean): string {
+  return (
+    'Sign-in by phone number: request a code by SMS, verify it, get a session token. ' +
+    'To try it, send `POST /signup` with your number, then again with the code as `otp`. ' +
+    'Press **Authorize**, enter the token from the response, and send `GET /protected`.' +
+    (hasInbox ? ' This server sends no messages: read the codes in the [inbox](/dev/inbox).' : '')
+  );
+}
+
+/** Every number of this API is a count. */
+function completeSchemas({ components }: OpenAPIObject): void {
+  for (const { properties = {} } of Object.values(components?.schemas ?? {}) as Schema[]) {
+    for (const property of Object.values(properties)) {
+      if (property.type === 'number') property.type = 'integer';
+    }
+  }
+}
+
+function completeOperations({ paths, components }: OpenAPIObject, publicUrl: string): void {
+  const schemas = (components?.schemas ?? {}) as Record<string, Schema>;
+  for (const [path, operations] of Object.entries(paths)) {
     for (const operation of Object.values(operations) as Operation[]) {
       splitComment(operation);
-      refuseUnknownMembers(operation, schemas);
+      forbidUnknownMembers(operation, schemas);
       for (const [status, response] of Object.entries(operation.responses) as [string, Response][]) {
         response.description ||= STATUS_CODES[status] as string;
         addHeaders(response, status);
@@ -84,24 +94,16 @@ function completed(document: OpenAPIObject, publicUrl: string): OpenAPIObject {
       }
     }
   }
-  return document;
 }
 
-/** Every number here is a count. */
-function countInIntegers({ properties = {} }: Schema): void {
-  for (const property of Object.values(properties)) {
-    if (property.type === 'number') property.type = 'integer';
-  }
-}
-
-/** The first paragraph of a handler's comment is its summary, which is plain text; the rest is Markdown. */
+/** The first paragraph of a handler's comment is the summary, which is plain text. The rest is Markdown. */
 function splitComment(operation: Operation): void {
   const [summary, ...rest] = (operation.summary ?? '').split('\n\n');
   operation.summary = summary?.replaceAll('`', '');
   if (rest.length > 0) operation.description = rest.join('\n\n');
 }
 
-function refuseUnknownMembers({ requestBody }: Operation, schemas: Record<string, Schema>): void {
+function forbidUnknownMembers({ requestBody }: Operation, schemas: Record<string, Schema>): void {
   const { content = {} } = (requestBody ?? {}) as { content?: Content };
   for (const { schema } of Object.values(content)) {
     const name = schema?.$ref?.split('/').at(-1);

@@ -1,9 +1,9 @@
 import type { ProblemCode } from '#errors';
 
-/** One fault of a body. */
+/** One fault of a request body. */
 export class FaultDto {
   /**
-   * Where it is: a JSON Pointer into the body (RFC 6901).
+   * JSON Pointer to the faulty member of the body (RFC 6901).
    * @example "/phone_number"
    */
   pointer: string;
@@ -12,10 +12,10 @@ export class FaultDto {
   detail: string;
 }
 
-/** RFC 9457: what went wrong, under a stable `code`. The members that are not required depend on the code. */
+/** A problem document (RFC 9457) with a stable `code`. The optional members depend on the code. */
 export class ProblemDto {
   /**
-   * The address of a short explanation.
+   * URL of a short explanation.
    * @example "http://localhost:4000/problems/rate_limited"
    */
   type: string;
@@ -27,13 +27,13 @@ export class ProblemDto {
   status: number;
 
   /**
-   * About this occurrence.
+   * Explanation of this occurrence.
    * @example "try again in 27 s"
    */
   detail: string;
 
   /**
-   * The request id, under which the operator finds the cause in the logs.
+   * The request id. The operator finds the cause in the logs by it.
    * @example "0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e"
    */
   instance: string;
@@ -41,39 +41,39 @@ export class ProblemDto {
   /** @example "rate_limited" */
   code: ProblemCode;
 
-  /** With `invalid_request`: each fault of the body. */
+  /** With `invalid_request`: the faults of the body. */
   errors?: FaultDto[];
 
   /**
-   * With `code_rejected` on `/v1` routes: how many tries the verification still has; fewer while the number is being guessed at.
+   * With `code_rejected` on `/v1` routes: remaining attempts of the verification. Fewer while the number is under attack.
    * @example 4
    */
   attempts_left?: number;
 
   /**
-   * With `verification_closed`: why.
+   * With `verification_closed`: the reason.
    * @example "expired"
    */
   verification_status?: 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
 
   /**
-   * With `rate_limited`: the name of the limit.
+   * With `rate_limited`: name of the limit.
    * @example "cool_down"
    */
   limit?: string;
 
   /**
-   * With `rate_limited` and `sends_suspended`: seconds until another try makes sense.
+   * With `rate_limited` and `sends_suspended`: seconds to wait before a retry.
    * @example 27
    */
   retry_after?: number;
 
-  /** With `proof_of_work_required`: what to solve (ALTCHA, version 2). */
+  /** With `proof_of_work_required`: the challenge to solve (ALTCHA, version 2). */
   challenge?: Record<string, unknown>;
 
-  /** With `unavailable` at `/health/ready`: each dependency by name. */
+  /** With `unavailable` at `/health/ready`: the state of each dependency by name. */
   dependencies?: Record<string, unknown>;
 
-  /** At `/signup`, for its older clients: the title once more. */
+  /** At `/signup`: the title again, for older clients. */
   error?: string;
 }

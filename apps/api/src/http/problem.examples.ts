@@ -36,7 +36,7 @@ const CHALLENGE = {
   signature: '1f2e3d4c5b6a79880716253443526170f1e2d3c4b5a697887061524334251607',
 };
 
-/** What is thrown when it happens, so that the examples cannot differ from the answers. */
+/** The errors that cause each problem. Examples are built from them, so they cannot differ from real answers. */
 const THROWN: Record<ProblemCode, (path: string) => unknown> = {
   invalid_request: () => new InvalidRequest('the phone number is not valid', [FAULT]),
   unauthenticated: () => new Unauthenticated(),
@@ -58,7 +58,7 @@ const THROWN: Record<ProblemCode, (path: string) => unknown> = {
   unavailable: () => new Unavailable('example'),
 };
 
-/** The problem as a client would get it at this path. */
+/** Returns the problem document as a client would get it at this path. */
 export function problemExample(code: ProblemCode, place: { publicUrl: string; path: string }): object {
   return problemBody(problemOf(THROWN[code](place.path)), { ...place, requestId: REQUEST_ID });
 }

@@ -4,12 +4,12 @@ import { PROBLEMS, Unavailable } from '#errors';
 import { allowedMethods } from './allowed-methods.js';
 import { type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
 
-/** The only place that turns errors into answers. */
+/** Turns every error into a problem document. No other code does. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
 
-  /** @param publicUrl null for the address that the request came in by. */
+  /** @param publicUrl null: `http://localhost` with the port of the request. */
   constructor(private readonly publicUrl: string | null) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
@@ -18,10 +18,10 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    // The client left, or the time limit answered first: there is nobody to tell.
+    // The client has disconnected, or the time limit has answered already.
     if (reply.sent) return;
     const allowed = error instanceof NotFoundException ? allowedMethods(request) : [];
-    // To Fastify, and so to Nest, a known address with an unknown method is not found.
+    // Fastify and Nest answer 404 to an unsupported method of an existing route.
     const problem = problemOf(allowed.length > 0 ? { statusCode: 405 } : error);
     this.log(error, problem, request);
     const publicUrl = this.publicUrl ?? `http://localhost:${request.socket.localPort}`;
@@ -38,7 +38,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (code === 'internal_error')
       this.logger.error(`${where} failed`, (error as Error)?.stack ?? String(error));
     if (error instanceof Unavailable)
-      this.logger.warn(`${where}: ${error.dependency} is away: ${messageOf(error.cause)}`);
+      this.logger.warn(`${where}: ${error.dependency} is unavailable: ${messageOf(error.cause)}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { AppError, type Extensions, PROBLEMS, type ProblemCode } from '#errors';
 
 export const PROBLEM_JSON = 'application/problem+json';
 
-/** What went wrong, in the words of the problem table. */
+/** One occurrence of a problem from the problem table. */
 export interface Problem {
   readonly code: ProblemCode;
   readonly detail: string;
@@ -13,7 +13,7 @@ export interface Problem {
 
 const UNAVAILABLE_RETRY_SECONDS = 2;
 
-/** Finds the row of the problem table for whatever was thrown. What is not foreseen is `internal_error`. */
+/** Returns the problem for a thrown value. Unexpected errors are `internal_error`. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof AppError) {
     const { code, message: detail, extensions, retryAfterSeconds } = error;
@@ -23,20 +23,20 @@ export function problemOf(error: unknown): Problem {
   return problemOfStatus((error as { statusCode?: number } | null)?.statusCode ?? 500);
 }
 
-/** Nest and Fastify speak in status codes. */
+/** Errors of Nest and Fastify have a status code. */
 function problemOfStatus(status: number, error?: HttpException): Problem {
   switch (status) {
     case 400:
     case 414:
       return { code: 'invalid_request', detail: 'the request is malformed', extensions: { errors: [] } };
-    // To @fastify/static, what climbs out of its folder is forbidden.
+    // @fastify/static answers 403 to paths outside of its folder.
     case 403:
     case 404:
       return { code: 'not_found', detail: 'no such route' };
     case 405:
       return {
         code: 'method_not_allowed',
-        detail: 'the methods that this route knows are in the Allow header',
+        detail: 'the Allow header lists the methods of this route',
       };
     case 408:
       return { code: 'request_timeout', detail: 'the request did not arrive in time' };
@@ -57,12 +57,12 @@ function problemOfStatus(status: number, error?: HttpException): Problem {
       if (status >= 400 && status < 500) return problemOfStatus(400);
       return {
         code: 'internal_error',
-        detail: 'something unforeseen; the operator finds it by the request id',
+        detail: 'unexpected error; quote the request id to the operator',
       };
   }
 }
 
-/** A readiness check says which of its dependencies is away. */
+/** A failed readiness check reports the state of each dependency. */
 function dependenciesOf(error?: HttpException): Extensions {
   const body = error?.getResponse();
   return typeof body === 'object' && 'details' in body ? { dependencies: body.details } : {};

@@ -3,7 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import { Public } from '#auth';
 import { NotFound, PROBLEMS, type ProblemCode } from '#errors';
 
-/** What `type` in a problem points at (RFC 9457, section 3.1.1). */
+/** Explains the problems. Their `type` points here (RFC 9457, section 3.1.1). */
 @ApiExcludeController()
 @Controller('problems')
 export class ProblemsController {

@@ -1,41 +1,32 @@
 import { isIP } from 'node:net';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DEVICE_TOKEN_TTL_MS, type Requester } from '#auth';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { Requester } from '#abuse';
+import { DEVICE_COOKIE } from './device-cookie.js';
 
-const DEVICE_COOKIE = 'latchkey_device';
-
-/** What the bodies of requests for codes, and of checks, say of whoever sent them. */
+/** Members of a body that identify the requester. */
 interface Credentials {
   readonly device_token?: string | null;
   readonly altcha?: string | null;
 }
 
-/** Who sent the request. A device token in the body goes before the cookie. */
-export function requesterOf(request: FastifyRequest, { device_token, altcha }: Credentials): Requester {
+/**
+ * The requester: IP address, device token and proof of work. A device token in the body takes precedence over the cookie.
+ *
+ * For routes whose `@Body()` validates both members: the body is read here before it is validated, but an invalid one
+ * never reaches the handler.
+ */
+export const FromRequester = createParamDecorator((_: unknown, context: ExecutionContext): Requester => {
+  const request = context.switchToHttp().getRequest<FastifyRequest>();
+  const { device_token, altcha } = (request.body ?? {}) as Credentials;
   return {
     address: addressOf(request),
     deviceToken: device_token ?? request.cookies[DEVICE_COOKIE] ?? null,
     proof: altcha ?? null,
   };
-}
+});
 
-/** Browsers keep the device token where no script can read it. */
-export class DeviceCookie {
-  /** @param secure whether clients reach this server by HTTPS only. */
-  constructor(private readonly secure: boolean) {}
-
-  set(reply: FastifyReply, deviceToken: string): void {
-    reply.setCookie(DEVICE_COOKIE, deviceToken, {
-      httpOnly: true,
-      secure: this.secure,
-      sameSite: 'lax',
-      path: '/',
-      maxAge: DEVICE_TOKEN_TTL_MS / 1_000,
-    });
-  }
-}
-
-/** A trusted proxy may pass on words that are no address; then it is the proxy that asks. */
+/** A trusted proxy may forward text that is not an IP address. The proxy itself is the requester then. */
 function addressOf({ ip, socket }: FastifyRequest): string {
   return isIP(ip) ? ip : (socket.remoteAddress ?? '');
 }

@@ -10,7 +10,6 @@ import {
 import { v7 as uuidv7 } from 'uuid';
 import type { AppConfig } from '#config';
 import { InvalidRequest, PROBLEMS } from '#errors';
-import { countRequests } from '../operations/request-metrics.js';
 import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -21,8 +20,8 @@ const READ_TIMEOUT_MS = 10_000;
 const WRITE_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
-/** How often Node looks for requests that take too long to arrive. */
-const LOOK_FOR_SLOW_REQUESTS_MS = 1_000;
+/** Interval at which Node checks for requests that arrive too slowly. */
+const CHECK_SLOW_REQUESTS_MS = 1_000;
 
 const COMMON_HEADERS = {
   'cache-control': 'no-store',
@@ -30,7 +29,7 @@ const COMMON_HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Limits of time and size, and answers for what never becomes a request. */
+/** Fastify options: time and size limits, request ids, and problem answers for requests that Fastify cannot parse. */
 export function serverOptions({
   publicUrl,
   trustedProxies,
@@ -38,15 +37,15 @@ export function serverOptions({
   const filter = new ProblemFilter(publicUrl);
   return {
     bodyLimit: BODY_LIMIT,
-    // Read from right to left: the first address that is not a trusted proxy's is the client's.
+    // `X-Forwarded-For` is read from right to left: the first address that is not a trusted proxy is the client.
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     requestTimeout: READ_TIMEOUT_MS,
     handlerTimeout: WRITE_TIMEOUT_MS,
     connectionTimeout: WRITE_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     http: {
-      connectionsCheckingInterval: LOOK_FOR_SLOW_REQUESTS_MS,
-      // Node exchanges the two when the headers may take longer than the whole request, as they may by default.
+      connectionsCheckingInterval: CHECK_SLOW_REQUESTS_MS,
+      // Node swaps the two timeouts if this one is longer than the request timeout, as it is by default.
       headersTimeout: READ_TIMEOUT_MS,
       requireHostHeader: false,
     },
@@ -64,7 +63,7 @@ export function serverOptions({
   };
 }
 
-/** Before Nest adds its routes. */
+/** Adds hooks and body parsers. Call before Nest adds its routes. */
 export function prepareFastify(fastify: FastifyInstance<RawServerDefault>): void {
   rememberRoutes(fastify);
   fastify.addHook('onRequest', async (request, reply) => {
@@ -73,23 +72,10 @@ export function prepareFastify(fastify: FastifyInstance<RawServerDefault>): void
   });
   fastify.register(fastifyCookie);
   ignoreUnknownExpectations(fastify);
-  endConnectionsWhenClosing(fastify);
-  countRequests(fastify);
   acceptBodies(fastify);
 }
 
-/** A connection whose answer comes while the server closes would be kept alive, and the server with it. */
-function endConnectionsWhenClosing(fastify: FastifyInstance<RawServerDefault>): void {
-  let isClosing = false;
-  fastify.addHook('preClose', async () => {
-    isClosing = true;
-  });
-  fastify.addHook('onSend', async (_request, reply) => {
-    if (isClosing) reply.header('connection', 'close');
-  });
-}
-
-/** A sane token is kept, so that one id follows a request through several servers; anything else is replaced. */
+/** Keeps a valid id, so that a request has the same id on several servers. Replaces anything else. */
 function requestIdOf(header: string | string[] | undefined): string {
   return typeof header === 'string' && /^[\w.~-]{1,64}$/.test(header) ? header : uuidv7();
 }
@@ -98,18 +84,18 @@ function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.headers({ 'x-request-id': request.id, ...COMMON_HEADERS });
 }
 
-/** RFC 9112, section 3.2. Node would refuse it too, but not in our words. */
+/** Rejects a request without Host (RFC 9112, section 3.2). Node would reject it too, but without a problem document. */
 function refuseWithoutHost({ raw, headers }: FastifyRequest): void {
   if (raw.httpVersion === '1.1' && headers.host === undefined)
     throw new InvalidRequest('the Host header is missing');
 }
 
-/** RFC 9110, section 10.1.1, leaves it to the server. Node would refuse them, but not in our words. */
+/** RFC 9110, section 10.1.1, allows a server to ignore them. Node would reject the request without a problem document. */
 function ignoreUnknownExpectations({ server }: FastifyInstance<RawServerDefault>): void {
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
-/** Nothing of Fastify's has seen this request, so the answer is written by hand. */
+/** Fastify has not seen this request, so the response is written to the socket directly. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket, publicUrl: string | null): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const statusCode = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;

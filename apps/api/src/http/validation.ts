@@ -3,7 +3,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { ValidateBy, type ValidationError } from 'class-validator';
 import { type Fault, InvalidRequest } from '#errors';
 
-/** Unknown members are refused, and every fault is named at once by a JSON Pointer, never by its value. */
+/** Rejects unknown members. Reports all faults at once, each by its JSON Pointer and never with the value. */
 export function createValidationPipe(): ValidationPipe {
   return new ValidationPipe({
     whitelist: true,
@@ -19,8 +19,8 @@ export function createValidationPipe(): ValidationPipe {
 }
 
 /**
- * Text that every store can keep as it is: Postgres takes no NUL, UTF-8 has no lone surrogates, and control
- * characters have no place in a name or a number.
+ * Text that every store can keep unchanged. Postgres rejects NUL, and UTF-8 cannot encode lone surrogates. Other
+ * control characters are not valid in a name or a number.
  */
 export function IsText({ max }: { max: number }): PropertyDecorator {
   const isText = ValidateBy({

@@ -1,7 +1,7 @@
 import { IsIn } from 'class-validator';
 import { type InboxMessage, PLANS, type Plan, segmentsOf } from '#messaging';
 
-/** A state that the delivery of a message reached. */
+/** A delivery state that the message reached. */
 export class StepDto {
   /** @example "delivered" */
   status: string;
@@ -12,7 +12,7 @@ export class StepDto {
   at: Date;
 }
 
-/** A message as it would have reached the phone. */
+/** A message as the recipient would have received it. */
 export class InboxMessageDto {
   id: string;
   /**
@@ -29,14 +29,14 @@ export class InboxMessageDto {
   locale: string;
   body: string;
   /**
-   * The code in the body, by itself.
+   * The code in the body.
    * @example "123456"
    */
   code: string;
-  /** How many SMS the body takes; null for other channels. */
+  /** Number of SMS segments of the body; null for other channels. */
   segments: number | null;
   created_at: Date;
-  /** What its delivery went through, oldest first. */
+  /** Delivery states, oldest first. */
   history: StepDto[];
 
   static of({ id, to, channel, locale, body, code, createdAt, history }: InboxMessage): InboxMessageDto {
@@ -47,8 +47,8 @@ export class InboxMessageDto {
 
 export class PlanDto {
   /**
-   * What becomes of the next messages: they arrive (`deliver`), the phone is switched off (`fail`), or nothing more is
-   * heard of them (`delay`).
+   * Delivery outcome of future messages. `deliver`: they are delivered. `fail`: they are not delivered because the phone
+   * is off. `delay`: no delivery report arrives.
    * @example "fail"
    */
   @IsIn(PLANS, { message: `must be one of ${PLANS.join(', ')}` })

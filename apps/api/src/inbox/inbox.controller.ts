@@ -1,41 +1,28 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  HttpCode,
-  Param,
-  Post,
-  Put,
-  Query,
-  Res,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { Public } from '#auth';
 import { InvalidRequest, NotFound } from '#errors';
-import { InboxSender } from '#messaging';
+import { InboxProvider } from '#messaging';
 import { type PhoneNumber, parsePhoneNumber } from '#phone';
 import { Problems } from '../http/problems.decorator.js';
-import { INBOX_PAGE, INBOX_PAGE_HEADERS } from './inbox.page.js';
+import { INBOX_PAGE, InboxPageHeaders } from './inbox.page.js';
 import { InboxMessageDto, PlanDto } from './inbox-message.dto.js';
 
-/** What would have gone out. It shows codes to anybody, so it is mounted only where nothing really does. */
+/** Shows the messages of the inbox provider, and so codes, to anyone. Mounted only with that provider, which sends nothing. */
 @ApiTags('For developers')
 @Public()
 @Controller('dev/inbox')
 export class InboxController {
-  constructor(private readonly inbox: InboxSender) {}
+  constructor(private readonly inbox: InboxProvider) {}
 
   @ApiExcludeEndpoint()
+  @InboxPageHeaders()
   @Get()
-  page(@Res({ passthrough: true }) reply: FastifyReply): string {
-    reply.headers(INBOX_PAGE_HEADERS);
+  page(): string {
     return INBOX_PAGE;
   }
 
-  /** Newest first; with `to`, only those to this number. */
+  /** Lists messages, newest first. `to` selects one recipient. */
   @Problems('invalid_request')
   @Get('messages')
   @Header('Cache-Control', 'no-store')
@@ -43,7 +30,7 @@ export class InboxController {
     return this.inbox.messages(to === undefined ? undefined : recipient(to)).map(InboxMessageDto.of);
   }
 
-  /** Forgets all of them. */
+  /** Deletes all messages. */
   @Problems()
   @Delete('messages')
   @HttpCode(204)
@@ -51,7 +38,7 @@ export class InboxController {
     this.inbox.clear();
   }
 
-  /** Reports a message as delivered, as a provider would. */
+  /** Simulates a delivery report: the message was delivered. */
   @Problems('not_found')
   @Post('messages/:id/deliver')
   @HttpCode(204)
@@ -59,7 +46,7 @@ export class InboxController {
     if (!this.inbox.settle(id, 'delivered')) throw new NotFound('message');
   }
 
-  /** Reports a message as undelivered, as a provider would: the phone is switched off. */
+  /** Simulates a delivery report: the message was not delivered because the phone is off. */
   @Problems('not_found')
   @Post('messages/:id/fail')
   @HttpCode(204)
@@ -67,15 +54,15 @@ export class InboxController {
     if (!this.inbox.settle(id, 'undelivered')) throw new NotFound('message');
   }
 
-  /** What becomes of the next messages. */
+  /** Returns the delivery outcome of future messages. */
   @Problems()
   @Get('plan')
   plan(): PlanDto {
     return { outcome: this.inbox.plan };
   }
 
-  /** Chooses what becomes of the next messages. */
-  @Problems('invalid_request', 'payload_too_large', 'unsupported_media_type')
+  /** Sets the delivery outcome of future messages. */
+  @Problems()
   @Put('plan')
   choose(@Body() { outcome }: PlanDto): PlanDto {
     this.inbox.plan = outcome;
@@ -84,7 +71,7 @@ export class InboxController {
 }
 
 function recipient(to: string): PhoneNumber {
-  // A plus sign that was not percent-encoded is a space in a query. Given twice, `to` is an array.
+  // A `+` that is not percent-encoded is a space in a query. A repeated `to` is an array.
   const number = parsePhoneNumber(String(to).replace(/^ /, '+'));
   if (!number) throw new InvalidRequest('`to` must be one phone number in E.164 form');
   return number;

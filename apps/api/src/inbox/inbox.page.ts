@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { applyDecorators, Header } from '@nestjs/common';
 
 const STYLE = `
 :root {
@@ -58,7 +59,7 @@ legend { float: left; padding: 0 .25rem 0 0; }
 const SCRIPT = `
 const MESSAGES = '/dev/inbox/messages';
 const PLAN = '/dev/inbox/plan';
-// After these nothing more is heard of a message.
+// Final delivery states.
 const LAST = ['delivered', 'undelivered', 'failed'];
 const find = (id) => document.getElementById(id);
 const rows = new Map();
@@ -111,7 +112,7 @@ function fail() {
   write('state', 'The server does not answer. Still trying…');
 }
 
-// Only news: what is written anew loses its selection and may be read out again.
+// Writes only changed text: rewriting clears the selection, and screen readers may announce it again.
 function write(id, text) {
   if (find(id).textContent !== text) find(id).textContent = text;
 }
@@ -123,7 +124,7 @@ function show(messages) {
     row.remove();
     rows.delete(id);
   }
-  // Of rows that are there already only the history changes: somebody may be selecting in one.
+  // Existing rows update only their history, so that a text selection in them survives.
   for (const message of [...messages].reverse()) {
     const row = rows.get(message.id) ?? rowOf(message);
     if (!rows.has(message.id)) find('messages').prepend(row);
@@ -154,8 +155,8 @@ function showHistory(row, history) {
     list.append(step);
   }
   const has = (test) => history.some(({ status }) => test(status));
-  row.querySelector('.play').hidden = 'told' in row.dataset || has((status) => LAST.includes(status));
-  // Of a message that was replaced only that it arrived after all is news.
+  row.querySelector('.play').hidden = 'reported' in row.dataset || has((status) => LAST.includes(status));
+  // A replaced message can still be reported as delivered.
   row.querySelector('.fail').hidden = has((status) => status.startsWith('replaced'));
 }
 
@@ -180,10 +181,10 @@ function rowOf({ id, to, channel, locale, segments, body, code, created_at }) {
   part('copy').addEventListener('click', () => copy(part('code'), part('copy')));
   for (const outcome of ['deliver', 'fail']) {
     part(outcome).addEventListener('click', () => {
-      // Once is all a provider says it, and when it is no news no step comes of it.
-      row.dataset.told = outcome;
+      // A provider reports an outcome once. A repeated one adds no step, so the buttons must hide without one.
+      row.dataset.reported = outcome;
       ask(MESSAGES + '/' + id + '/' + outcome, { method: 'POST' }).then(() => look(MESSAGES, show)).catch(() => {
-        delete row.dataset.told;
+        delete row.dataset.reported;
         fail();
       });
     });
@@ -196,7 +197,7 @@ async function copy(code, button) {
     await navigator.clipboard.writeText(code.textContent);
     button.textContent = 'Copied';
   } catch {
-    // Without TLS the clipboard is for localhost only.
+    // Without TLS, browsers allow the clipboard on localhost only.
     getSelection().selectAllChildren(code);
     button.textContent = 'Selected';
   }
@@ -204,7 +205,7 @@ async function copy(code, button) {
 }
 `;
 
-/** Everything from outside gets in as `textContent`; everything else is here: the policy below allows no more. */
+/** Data from outside is inserted as `textContent` only. The Content Security Policy below allows nothing but this script and style. */
 export const INBOX_PAGE = `<!doctype html>
 <html lang="en">
 <head>
@@ -222,15 +223,15 @@ export const INBOX_PAGE = `<!doctype html>
 </header>
 <main>
   <fieldset id="plan">
-    <legend>The next messages</legend>
-    <button type="button" value="deliver" aria-pressed="false" title="They arrive at once.">deliver</button>
-    <button type="button" value="fail" aria-pressed="false" title="They do not arrive: the phone is switched off. With FALLBACK set, the code goes out again by another channel.">fail</button>
-    <button type="button" value="delay" aria-pressed="false" title="Nothing is heard of them until you press Deliver or Fail. With FALLBACK set, the code goes out again by another channel when its wait is over.">delay</button>
+    <legend>Future messages</legend>
+    <button type="button" value="deliver" aria-pressed="false" title="They are delivered at once.">deliver</button>
+    <button type="button" value="fail" aria-pressed="false" title="They are not delivered: the phone is off. If FALLBACK is set, the code is sent again on another channel.">fail</button>
+    <button type="button" value="delay" aria-pressed="false" title="No delivery report arrives until you press Deliver or Fail. If FALLBACK is set, the code is sent again on another channel after its wait.">delay</button>
     <p id="meaning" role="status"></p>
   </fieldset>
   <section id="empty" hidden>
     <h2>No messages yet</h2>
-    <p>No phone rings during development: every message shows up here instead. Ask for a code, for instance with</p>
+    <p>During development messages are shown here instead of being sent. Request a code, for example with</p>
     <pre><code id="example"></code></pre>
   </section>
   <ol id="messages" aria-live="polite"></ol>
@@ -250,7 +251,7 @@ export const INBOX_PAGE = `<!doctype html>
 </html>
 `;
 
-export const INBOX_PAGE_HEADERS = {
+const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
   'Content-Security-Policy': [
     "default-src 'none'",
@@ -266,6 +267,10 @@ export const INBOX_PAGE_HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'Cache-Control': 'no-store',
 };
+
+export function InboxPageHeaders(): MethodDecorator {
+  return applyDecorators(...Object.entries(HEADERS).map(([name, value]) => Header(name, value)));
+}
 
 /** Content Security Policy Level 3, section 2.3.1. */
 function hashOf(source: string): string {

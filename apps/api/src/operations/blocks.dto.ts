@@ -1,13 +1,13 @@
-import type { Block } from '#auth';
+import type { Block } from '#abuse';
 
 export class BlockDto {
   /**
-   * The scope: its kind and what it is.
+   * The blocked scope: its kind and its value.
    * @example "numbers_10k:+1415555"
    */
   id: string;
 
-  /** `block`: nothing is sent. `step_up`: messages need a proof of work first. */
+  /** `block`: no messages are sent. `step_up`: requests for messages need a proof of work. */
   action: 'block' | 'step_up';
 
   since: Date;

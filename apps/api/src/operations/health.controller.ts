@@ -7,8 +7,8 @@ import { RedisPing } from '#redis';
 import { Problems } from '../http/problems.decorator.js';
 import { LivenessDto, ReadinessDto } from './health.dto.js';
 
-/** Readiness must turn false within two seconds of a loss. */
-const PATIENCE_MS = 1_500;
+/** Readiness must become false within two seconds after a dependency is lost. */
+const PING_TIMEOUT_MS = 1_500;
 
 @ApiTags('For operators')
 @Controller('health')
@@ -20,7 +20,7 @@ export class HealthController {
     @Optional() private readonly redis?: RedisPing,
   ) {}
 
-  /** The process runs. Restart it when this does not answer. */
+  /** Answers 200 while the process runs. Restart the process if it does not answer. */
   @Public()
   @Problems()
   @Get('live')
@@ -28,7 +28,11 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** Each dependency by name. Send no requests while this is not 200: something is away, or the server is closing. */
+  /**
+   * Reports the state of each dependency.
+   *
+   * Send requests only while the status is 200. Otherwise a dependency is down, or the server is shutting down.
+   */
   @Public()
   @Problems()
   @Get('ready')
@@ -41,7 +45,7 @@ export class HealthController {
             this.indicators
               .check(name)
               .attempt(() => dependency.ping())
-              .withTimeout(PATIENCE_MS),
+              .withTimeout(PING_TIMEOUT_MS),
       ),
     );
     return { status: 'ok', dependencies: result.details as ReadinessDto['dependencies'] };

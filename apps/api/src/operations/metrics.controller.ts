@@ -1,18 +1,18 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { Registry } from 'prom-client';
-import { abuseMetrics, Public } from '#auth';
-import { messagingMetrics } from '#messaging';
-import { metrics } from './request-metrics.js';
+import { Public } from '#auth';
 
 @ApiExcludeController()
 @Controller('metrics')
 export class MetricsController {
-  /** Prometheus text. */
+  constructor(private readonly registry: Registry) {}
+
+  /** Serves the metrics of this process in the Prometheus text format. */
   @Public()
   @Get()
-  @Header('content-type', metrics.contentType)
+  @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
   read(): Promise<string> {
-    return Registry.merge([metrics, abuseMetrics, messagingMetrics]).metrics();
+    return this.registry.metrics();
   }
 }

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Post } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -7,20 +7,22 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AuthService, CurrentUser, Public, type Session, type User } from '#auth';
-import { Channels } from '../http/channels.js';
-import { PhoneNumbers } from '../http/phone-numbers.js';
+import type { Requester } from '#abuse';
+import { AuthService, CurrentUser, Public, type Session } from '#auth';
+import type { User } from '#users';
+import { ChannelParser } from '../http/channel-parser.js';
+import { AnswersSessionAs } from '../http/device-cookie.js';
+import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
-import { DeviceCookie, requesterOf } from '../http/requester.js';
+import { FromRequester } from '../http/requester.js';
 import { ProtectedDto } from './protected.dto.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
 import { UserDto } from './user.dto.js';
 
-/** In the order in which a person tries them out. */
+/** In the order in which a reader tries them. */
 const EXAMPLES = {
-  'ask for a code': { value: { phone_number: '+14155550100', name: 'Ada' } },
-  'trade it for a token': { value: { phone_number: '+14155550100', otp: '123456' } },
+  'request a code': { value: { phone_number: '+14155550100', name: 'Ada' } },
+  'verify the code': { value: { phone_number: '+14155550100', otp: '123456' } },
 };
 
 @ApiTags('Sign-up')
@@ -28,65 +30,50 @@ const EXAMPLES = {
 export class SignUpController {
   constructor(
     private readonly auth: AuthService,
-    private readonly channels: Channels,
-    private readonly phoneNumbers: PhoneNumbers,
-    private readonly deviceCookie: DeviceCookie,
+    private readonly channels: ChannelParser,
+    private readonly phoneNumbers: PhoneNumberParser,
   ) {}
 
   /**
-   * Sign-up and verification in one.
+   * Sends a code, or verifies it and signs in.
    *
-   * Without `otp` a code goes out. With `otp` the right code is traded for a token, and a number that is new here
-   * gets an account. The answer to the first half is the same for every number, known or not.
+   * Without `otp` a code is sent. The answer is the same for every number, so it does not reveal whether the number has
+   * an account. With `otp` the code is verified and a session is created. A new number gets an account.
    */
   @Public()
   @ApiBody({ type: SignUpDto, examples: EXAMPLES })
   @ApiExtraModels(CodeSentDto, SignedUpDto)
   @ApiOkResponse({
-    description: 'A code is on its way; or, with `otp`, the person is signed in.',
+    description: 'The code was sent or, with `otp`, the user is signed in.',
     schema: { anyOf: [{ $ref: getSchemaPath(CodeSentDto) }, { $ref: getSchemaPath(SignedUpDto) }] },
   })
   @Problems(
-    'invalid_request',
     'code_rejected',
     'proof_of_work_required',
-    'payload_too_large',
-    'unsupported_media_type',
     'phone_number_not_allowed',
     'rate_limited',
     'sends_suspended',
   )
+  @AnswersSessionAs(SignedUpDto)
   @Post('signup')
   @HttpCode(200)
   async signUp(
-    @Body() body: SignUpDto,
+    @Body() { phone_number, name, otp }: SignUpDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
-    @Req() request: FastifyRequest,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<CodeSentDto | SignedUpDto> {
-    const { phone_number, name, otp } = body;
-    const phoneNumber = this.phoneNumbers.read(phone_number);
-    const requester = requesterOf(request, body);
-    if (otp) {
-      const session = await this.auth.signUp(phoneNumber, otp, requester, name);
-      this.deviceCookie.set(reply, session.deviceToken);
-      return signedUp(session);
-    }
-    const channel = this.channels.read();
+    @FromRequester() requester: Requester,
+  ): Promise<CodeSentDto | Session> {
+    const phoneNumber = this.phoneNumbers.parse(phone_number);
+    if (otp) return this.auth.signUp(phoneNumber, otp, requester, name);
+    const channel = this.channels.parse();
     await this.auth.requestSignUpCode({ phoneNumber, name, channel, acceptLanguage }, requester);
     return { success: true, message: 'OTP sent successfully' };
   }
 
-  /** The smallest protected route, for trying a token out. */
+  /** Returns the signed-in user. The smallest protected route, to try a token with. */
   @ApiBearerAuth()
   @Problems('unauthenticated')
   @Get('protected')
   readProtected(@CurrentUser() user: User): ProtectedDto {
     return { message: 'You are signed in', user: UserDto.of(user) };
   }
-}
-
-function signedUp({ user, token, expiresAt }: Session): SignedUpDto {
-  const message = 'User registered successfully';
-  return { success: true, message, data: UserDto.of(user), token, expires_at: expiresAt };
 }

@@ -1,4 +1,4 @@
-import type { User } from '#auth';
+import type { User } from '#users';
 
 export class UserDto {
   /**
@@ -19,7 +19,7 @@ export class UserDto {
   phone_number: string;
 
   /**
-   * Counts the changes, for optimistic locking.
+   * Number of changes, for optimistic locking.
    * @example 1
    */
   version: number;

@@ -1,109 +1,33 @@
-import { IsIn, IsOptional, Matches } from 'class-validator';
-import type { Delivery, Session, Verification } from '#auth';
-import { CHANNELS, type Channel } from '#messaging';
-import { IsText } from '../http/validation.js';
+import { PickType } from '@nestjs/swagger';
+import type { Session } from '#auth';
+import type { Delivery, Verification } from '#otp';
+import { RequestFields } from '../http/request-fields.dto.js';
 import { UserDto } from '../sign-up/user.dto.js';
 
-export class OpenVerificationDto {
-  /**
-   * With `+` and the country code; or as it is dialled in the server's `DEFAULT_REGION`, where one is set.
-   * @example "+14155550100"
-   */
-  @IsText({ max: 64 })
-  phone_number: string;
+export class OpenVerificationDto extends PickType(RequestFields, [
+  'phone_number',
+  'channel',
+  'locale',
+  'name',
+  'device_token',
+  'altcha',
+]) {}
 
-  /**
-   * How the code travels, out of the channels that this server carries.
-   * @example "sms"
-   */
-  @IsOptional()
-  @IsIn(CHANNELS, { message: `must be one of ${CHANNELS.join(', ')}` })
-  channel?: Channel | null;
+export class ResendVerificationDto extends PickType(RequestFields, ['channel', 'device_token', 'altcha']) {}
 
-  /**
-   * The language of the message (BCP 47). Otherwise `Accept-Language` says it, or the country of the number.
-   * @example "en"
-   */
-  @IsOptional()
-  @Matches(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, {
-    message: 'must be a language tag, such as en or pt-BR',
-  })
-  locale?: string | null;
-
-  /**
-   * What the person is called. Used when this sign-in makes the account.
-   * @example "Ada"
-   */
-  @IsOptional()
-  @IsText({ max: 100 })
-  name?: string | null;
-
-  /**
-   * The `device_token` of an earlier sign-in on this number; the cookie `latchkey_device` does as well. A device that
-   * is known waits for no stranger's guesses and messages.
-   */
-  @IsOptional()
-  @IsText({ max: 512 })
-  device_token?: string | null;
-
-  /** The solution of the `challenge` that came with `proof_of_work_required`. */
-  @IsOptional()
-  @IsText({ max: 4_096 })
-  altcha?: string | null;
-}
-
-export class ResendVerificationDto {
-  /**
-   * How the code travels this time. Otherwise as the last time.
-   * @example "sms"
-   */
-  @IsOptional()
-  @IsIn(CHANNELS, { message: `must be one of ${CHANNELS.join(', ')}` })
-  channel?: Channel | null;
-
-  /** The `device_token` of an earlier sign-in on this number, unless it is in the cookie. */
-  @IsOptional()
-  @IsText({ max: 512 })
-  device_token?: string | null;
-
-  /** The solution of the `challenge` that came with `proof_of_work_required`. */
-  @IsOptional()
-  @IsText({ max: 4_096 })
-  altcha?: string | null;
-}
-
-export class CheckVerificationDto {
-  /**
-   * The code from the message. Spaces, hyphens and case do not matter.
-   * @example "123456"
-   */
-  @IsText({ max: 32 })
-  code: string;
-
-  /**
-   * What the person is called. Used when this sign-in makes the account.
-   * @example "Ada"
-   */
-  @IsOptional()
-  @IsText({ max: 100 })
-  name?: string | null;
-
-  /** The `device_token` of an earlier sign-in on this number, unless it is in the cookie. */
-  @IsOptional()
-  @IsText({ max: 512 })
-  device_token?: string | null;
-}
+export class CheckVerificationDto extends PickType(RequestFields, ['code', 'name', 'device_token']) {}
 
 export class DeliveryDto {
   /**
-   * How far the newest message got. `sent`: the provider has it. `undelivered` and `failed`: it did not arrive, and
-   * nothing more is tried.
+   * State of the newest message. `sent`: the provider accepted it. `undelivered` and `failed`: it did not arrive and is
+   * not retried.
    */
   status: 'queued' | 'sent' | 'delivered' | 'undelivered' | 'failed';
 
   /**
-   * Why it did not arrive. `invalid_number`: it is mistyped, or cannot get such messages. `unreachable`: the phone is
-   * off, or away. `blocked`: the carrier, or the person, wants no such messages. `provider`: the fault is on this side.
+   * Why the message did not arrive. `invalid_number`: the number does not exist, or cannot receive such messages.
+   * `unreachable`: the phone is off or out of coverage. `blocked`: the carrier or the recipient blocks such messages.
+   * `provider`: an error of the provider, or of this server's account there.
    */
   reason: 'invalid_number' | 'unreachable' | 'blocked' | 'provider' | null;
 
@@ -111,7 +35,7 @@ export class DeliveryDto {
 
   static of({ status, reason, updatedAt }: Delivery): DeliveryDto {
     return {
-      // What a provider has taken is on its way, whether or not it says more.
+      // Some providers send no report after they accept a message.
       status: status === 'accepted' ? 'sent' : status,
       reason: reason as DeliveryDto['reason'],
       updated_at: updatedAt,
@@ -121,7 +45,7 @@ export class DeliveryDto {
 
 export class VerificationDto {
   /**
-   * Names the verification and gives access to it: keep it on the device that asked.
+   * Identifies the verification and gives access to it. Keep it on the device that requested the code.
    * @example "q0b7ZnG2S1mXw9cY4rT5uA"
    */
   id: string;
@@ -132,13 +56,13 @@ export class VerificationDto {
   phone_number: string;
 
   /**
-   * How the newest message travels.
+   * Channel of the newest message.
    * @example "sms"
    */
   channel: string;
 
   /**
-   * Digits; a code of 10 is letters and digits. Longer than usual while somebody guesses at the number.
+   * Number of digits. A code of 10 characters has letters and digits. Codes are longer while the number is under attack.
    * @example 6
    */
   code_length: number;
@@ -150,7 +74,7 @@ export class VerificationDto {
 
   expires_at: Date;
 
-  /** When the code can be asked for once more. */
+  /** When the code can be requested again. */
   resend_at: Date;
 
   delivery: DeliveryDto;
@@ -160,7 +84,7 @@ export class VerificationDto {
       id: verification.id,
       status: verification.status,
       phone_number: verification.phoneNumber,
-      channel: verification.channel,
+      channel: verification.route.channel,
       code_length: verification.codeLength,
       attempts_left: verification.attemptsLeft,
       created_at: verification.createdAt,
@@ -173,7 +97,7 @@ export class VerificationDto {
 
 export class SessionDto {
   /**
-   * The bearer token, told only now.
+   * The bearer token. It cannot be read again later.
    * @example "7CJ5KQ2N3XW4EYAV6DZTLM5RUI"
    */
   token: string;
@@ -182,11 +106,11 @@ export class SessionDto {
 
   expires_at: Date;
 
-  /** Whether this sign-in made the account. */
+  /** True if this sign-in created the account. */
   is_new_user: boolean;
 
   /**
-   * Keep it on the device and give it back with its next sign-in on this number. Browsers get it as a cookie too.
+   * Store it on the device and send it with the next sign-in with this number. Browsers also get it as a cookie.
    * @example "pJ0Xv2mQk1uZc8dY5rT3wAGbQ0l3WfYk2m8s9q7e6d5c4b3a291807f6e5d4c3b2a1908070605"
    */
   device_token: string;

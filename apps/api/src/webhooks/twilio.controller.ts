@@ -1,44 +1,44 @@
-import { Body, Controller, Headers, HttpCode, Post, Req } from '@nestjs/common';
+import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
 import { ApiConsumes, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
-import { Deliveries, Public } from '#auth';
+import { Public } from '#auth';
+import { DeliveryService } from '#delivery';
 import { InvalidSignature } from '#errors';
-import { ReportForged, TwilioReports } from '#messaging';
+import { ReportForged, type StatusCallback, TwilioReports } from '#messaging';
 import { AcceptsForm } from '../http/bodies.js';
 import { Problems } from '../http/problems.decorator.js';
+import { RawQuery } from '../http/raw-query.js';
 
-/** There only where Twilio can reach it, and its signature can be checked. */
+/** Mounted only if Twilio can reach `PUBLIC_URL`, and an auth token is configured to check signatures with. */
 @ApiTags('For providers')
 @Controller('v1/webhooks/twilio')
 export class TwilioController {
   constructor(
     private readonly reports: TwilioReports,
-    private readonly deliveries: Deliveries,
+    private readonly delivery: DeliveryService,
   ) {}
 
   /**
-   * Takes Twilio's status callbacks.
+   * Receives delivery reports from Twilio (status callbacks).
    *
-   * They are signed with the account's auth token for the address that this server gave with the message. Repeating
-   * one, or sending them in another order, changes nothing.
+   * Twilio signs them with the account's auth token and the callback URL of the message. Repeated or reordered reports
+   * have no further effect.
    */
   @Public()
   @ApiConsumes('application/x-www-form-urlencoded')
-  @Problems('invalid_request', 'invalid_signature', 'payload_too_large', 'unsupported_media_type')
+  @Problems('invalid_signature')
   @AcceptsForm()
   @Post()
   @HttpCode(204)
   async report(
     @Body() params: Record<string, string | string[]> | undefined,
     @Headers('x-twilio-signature') signature: string | undefined,
-    @Req() request: FastifyRequest,
+    @RawQuery() query: string,
   ): Promise<void> {
-    const query = request.url.slice(request.routeOptions.url?.length);
-    const report = this.reportOf({ signature, query, params: params ?? {} });
-    if (report) await this.deliveries.report(report);
+    const read = this.read({ signature, query, params: params ?? {} });
+    if (read) await this.delivery.report(read.reference, read.report);
   }
 
-  private reportOf(callback: Parameters<TwilioReports['read']>[0]) {
+  private read(callback: StatusCallback) {
     try {
       return this.reports.read(callback);
     } catch (error) {

@@ -1,12 +1,13 @@
 import { InvalidRequest } from '#errors';
 import { type PhoneNumber, parsePhoneNumber, type Region } from '#phone';
 
-/** Reads the phone numbers of requests, national ones in the configured region. */
-export class PhoneNumbers {
+/** Parses the `phone_number` of a request. */
+export class PhoneNumberParser {
+  /** @param region the region of national numbers; null: only international numbers are valid. */
   constructor(private readonly region: Region | null) {}
 
-  /** @throws InvalidRequest that points at the body's `phone_number`. */
-  read(text: string): PhoneNumber {
+  /** @throws InvalidRequest that points at `phone_number` in the body. */
+  parse(text: string): PhoneNumber {
     const phoneNumber = parsePhoneNumber(text, this.region ?? undefined);
     if (phoneNumber) return phoneNumber;
     const form = this.region

@@ -1,0 +1,68 @@
+import { IsIn, IsOptional, Matches } from 'class-validator';
+import { CHANNELS, type Channel } from '#config';
+import { IsText } from './validation.js';
+
+/** The members of request bodies. Each body picks its own (`PickType`), so a member has the same rules on every route. */
+export class RequestFields {
+  /**
+   * International number with `+` and country code. National numbers are accepted if the server has a `DEFAULT_REGION`.
+   * @example "+14155550100"
+   */
+  @IsText({ max: 64 })
+  phone_number: string;
+
+  /**
+   * Channel that carries the code, one of those this server has a provider for. Default: the channel of the previous
+   * message on a resend, otherwise the server's first channel.
+   * @example "sms"
+   */
+  @IsOptional()
+  @IsIn(CHANNELS, { message: `must be one of ${CHANNELS.join(', ')}` })
+  channel?: Channel | null;
+
+  /**
+   * Language of the message (BCP 47). Default: chosen by `Accept-Language`, then by the country of the number.
+   * @example "en"
+   */
+  @IsOptional()
+  @Matches(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, {
+    message: 'must be a language tag, such as en or pt-BR',
+  })
+  locale?: string | null;
+
+  /**
+   * The code from the message. Spaces, hyphens and case are ignored.
+   * @example "123456"
+   */
+  @IsText({ max: 32 })
+  code: string;
+
+  /**
+   * Name of the user. Used if this sign-in creates the account.
+   * @example "Ada"
+   */
+  @IsOptional()
+  @IsText({ max: 100 })
+  name?: string | null;
+
+  /**
+   * The code from the message. Leave it out to request one.
+   * @example "123456"
+   */
+  @IsOptional()
+  @IsText({ max: 32 })
+  otp?: string | null;
+
+  /**
+   * The `device_token` of an earlier sign-in with this number. Takes precedence over the cookie `latchkey_device`.
+   * Guesses and messages of other people do not slow a known device down.
+   */
+  @IsOptional()
+  @IsText({ max: 512 })
+  device_token?: string | null;
+
+  /** Solution of the `challenge` that came with `proof_of_work_required`. */
+  @IsOptional()
+  @IsText({ max: 4_096 })
+  altcha?: string | null;
+}

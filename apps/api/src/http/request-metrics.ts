@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Histogram, Registry } from 'prom-client';
+
+/** Measures and logs requests. */
+@Injectable()
+export class RequestMetrics {
+  private readonly duration: Histogram<'method' | 'route' | 'status'>;
+
+  constructor(registry: Registry) {
+    this.duration = new Histogram({
+      name: 'latchkey_http_request_duration_seconds',
+      help: 'Duration of requests by route and status',
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10],
+      registers: [registry],
+    });
+  }
+
+  /** The label is the pattern of the route. A URL may contain an id, and the number of URLs is not limited. */
+  record(request: FastifyRequest, reply: FastifyReply): void {
+    const labels = {
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+    };
+    this.duration.observe(labels, reply.elapsedTime / 1_000);
+    request.log.info({ ...labels, ms: Math.round(reply.elapsedTime) }, 'request');
+  }
+}
