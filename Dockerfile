@@ -9,7 +9,7 @@ COPY apps apps
 COPY libs libs
 RUN npm run build
 
-# Without the development tools, and without the embedded Postgres, which production refuses.
+# No development dependencies, and no embedded Postgres (an optional dependency): production does not accept it.
 FROM node:22-bookworm-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json ./

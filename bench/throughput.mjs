@@ -57,7 +57,7 @@ async function post(route, body) {
 
 function start() {
   const main = path.resolve(import.meta.dirname, '../dist/apps/api/src/main.js');
-  // All of the load comes from one address, and nobody types its codes in.
+  // All requests come from one address, and their codes are never entered.
   const generous = { LIMIT_SENDS_PER_ADDRESS: '100000000/1h', BREAKER_MODE: 'monitor', SPEND_CAP_PER_DAY: '1000000', SPEND_CAP_PER_COUNTRY: '1000000' };
   const env = { ...generous, ...process.env, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'error' };
   const server = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });

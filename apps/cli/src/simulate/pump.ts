@@ -3,9 +3,9 @@ import {
   admit,
   newScopeState,
   type Policy,
+  recordVerified,
   type ScopeState,
-  type States,
-  verified,
+  type ScopeStates,
 } from '#abuse';
 import {
   attackRequests,
@@ -23,14 +23,14 @@ export interface PumpOutcome {
   readonly name: string;
   readonly genuine: { offered: number; sentAtOnce: number; sentAfterProof: number; blocked: number };
   readonly attack: { offered: number; paid: number; hashes: number };
-  /** Messages of each minute since the scenario began. */
+  /** Messages sent in each minute since the scenario began. */
   readonly minutes: { genuine: number[]; attack: number[] };
 }
 
 export interface PumpOptions {
   readonly policy: Policy;
   readonly seed: number;
-  /** 1: the traffic of the documentation; less makes everything smaller but the policy. */
+  /** 1: the traffic in the documentation. Less shrinks the traffic, but not the policy. */
   readonly scale?: number;
   readonly only?: readonly string[];
   readonly onProgress?: (done: number, total: number) => void;
@@ -39,13 +39,13 @@ export interface PumpOptions {
 interface Scenario {
   readonly name: string;
   readonly allowedCountries?: readonly string[];
-  /** What comes after the hours of genuine traffic that give every scope a history. */
+  /** The requests after the warm-up hours, whose genuine traffic gives every scope a history. */
   readonly requests: (random: Random, scale: number) => Request[];
 }
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-/** Any time will do; a day's beginning keeps the hours whole. */
+/** An arbitrary time, on a full hour. */
 const START = Date.UTC(2026, 0, 1);
 const WARM_UP_HOURS = 2;
 const ATTACK_START = START + WARM_UP_HOURS * HOUR_MS;
@@ -90,17 +90,17 @@ const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Runs every scenario on the breaker that the server decides with. */
+/** Runs every scenario through the circuit breaker of the server. */
 export function simulatePumping({ policy, seed, scale = 1, only, onProgress }: PumpOptions): PumpOutcome[] {
   const scenarios = SCENARIOS.filter(({ name }) => only?.includes(name) ?? true);
   return scenarios.map((scenario, i) => {
-    const outcome = play(scenario, policy, new Random(seed), scale);
+    const outcome = run(scenario, policy, new Random(seed), scale);
     onProgress?.(i + 1, scenarios.length);
     return outcome;
   });
 }
 
-function play(scenario: Scenario, policy: Policy, random: Random, scale: number): PumpOutcome {
+function run(scenario: Scenario, policy: Policy, random: Random, scale: number): PumpOutcome {
   const warmUp: Span = { from: START, lengthMs: WARM_UP_HOURS * HOUR_MS };
   const requests = [
     ...genuineRequests(random, WARM_UP_HOURS * GENUINE_PER_HOUR * scale, warmUp),
@@ -117,7 +117,7 @@ function play(scenario: Scenario, policy: Policy, random: Random, scale: number)
   for (const { at, request, isTyping } of inOrder(requests)) {
     if (isTyping) {
       const message = sent.get(request);
-      if (message) verified(policy, states, message, at);
+      if (message) recordVerified(policy, states, message, at);
       continue;
     }
     const isRefused = scenario.allowedCountries && !scenario.allowedCountries.includes(request.country);
@@ -131,13 +131,18 @@ function play(scenario: Scenario, policy: Policy, random: Random, scale: number)
 interface Answer {
   /** Null: no message was sent. */
   readonly admitted: Admitted | null;
-  /** What the proof took; 0: there was none to bring. */
+  /** Hashes of the proof of work; 0: none was required. */
   readonly hashes: number;
 }
 
-/** A proof takes less time than matters here, so the second request comes at the time of the first. */
-function ask(policy: Policy, states: States, { scopes, known, device, at, solvesProofs }: Request): Answer {
-  const decide = (proven: boolean) => admit(policy, states, { scopes, known, device, proven }, at);
+/** The time to solve a proof is negligible here: the second request has the time of the first. */
+function ask(
+  policy: Policy,
+  states: ScopeStates,
+  { scopes, known, device, at, solvesProofs }: Request,
+): Answer {
+  const decide = (proven: boolean) =>
+    admit(policy, states, { scopes, knownNumber: known, knownDevice: device, proven }, at);
   const first = decide(false);
   if (first.verdict.outcome === 'send') return { admitted: first.admitted, hashes: 0 };
   if (first.verdict.outcome === 'suspend' || !solvesProofs) return { admitted: null, hashes: 0 };
@@ -206,7 +211,7 @@ function attackAbroad(random: Random, scale: number): Request[] {
   ];
 }
 
-class MapStates implements States {
+class MapStates implements ScopeStates {
   private readonly states = new Map<string, ScopeState>();
 
   of(scope: string): ScopeState {

@@ -5,17 +5,18 @@ import { Random } from './random.js';
 export interface GuessOutcome {
   readonly name: string;
   readonly takeoversPerAccountYear: number;
-  /** Under attack, on a device that signed in before, and on a new one. */
+  /** The share of the owner's sign-ins that succeed under attack, on a known device. */
   readonly ownerSuccess: number;
+  /** The same on an unknown device. */
   readonly ownerSuccessNewDevice: number;
-  /** Of the sign-ins with nobody attacking. */
+  /** The share of sign-ins without an attack that get a longer code. */
   readonly longerCodesWhenCalm: number;
 }
 
 export interface GuessOptions {
   readonly policy: Policy;
   readonly seed: number;
-  /** 1: the numbers of the documentation. */
+  /** 1: the numbers of accounts in the documentation. */
   readonly scale?: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -28,18 +29,18 @@ const WEEK_MS = 7 * DAY_MS;
 const START = Date.UTC(2026, 0, 1);
 
 const ATTACKED_ACCOUNTS = 200;
-/** From this length on nothing is gained by guessing late. */
+/** From this length on the attacker gains nothing by guessing late. */
 const LONG_CODE = 8;
 const LAST_MOMENT_MS = 15 * SECOND_MS;
 const CALM_ACCOUNTS = 100_000;
 const CALM_DAYS = 30;
-/** Peers remember nothing for longer than an hour: what a fortnight shows holds for the year. */
+/** Peers remember nothing for longer than an hour, so a week stands for the year. */
 const PEER_DAYS = 7;
 
 const NEW_DEVICE_SHARE = 0.3;
 const TYPO_SHARE = 0.08;
 const GIVEN_UP_SHARE = 0.05;
-/** How long an owner keeps trying. */
+/** The time for which an owner keeps trying. */
 const PATIENCE_MS = 600 * SECOND_MS;
 const TYPING_MS = 20 * SECOND_MS;
 
@@ -49,13 +50,13 @@ interface SignIn {
   readonly codeLength: number | null;
 }
 
-/** Measures the ledger, and what others ship, against one attacker per account and against nobody. */
+/** Measures the guess ledger and its peers, with one attacker per account and without an attack. */
 export function simulateGuessing({ policy, seed, scale = 1, onProgress }: GuessOptions): GuessOutcome[] {
   const names = ['latchkey', ...(Object.keys(PEERS) as (keyof typeof PEERS)[])] as const;
   return names.map((name, i) => {
     const random = new Random(seed);
     const days = name === 'latchkey' ? 365 : PEER_DAYS;
-    // An attack on few accounts does not move the gauge; here each account is the only one that is attacked.
+    // An attack on few accounts does not move the system-wide gauge, so each account here has its own.
     const make = (gauge = newGauge()) => (name === 'latchkey' ? latchkey(policy, gauge) : peer(PEERS[name]));
     const attacked = Array.from({ length: Math.ceil(ATTACKED_ACCOUNTS * scale) }, () =>
       attackedAccount(make(), random, START + days * DAY_MS),
@@ -66,9 +67,9 @@ export function simulateGuessing({ policy, seed, scale = 1, onProgress }: GuessO
         attacked.map(({ information }) => 1 - Math.exp((-information * YEAR_MS) / (days * DAY_MS))),
       ),
       ownerSuccess: mean(attacked.flatMap(({ owner }) => owner.known_device.map(Number))),
-      ownerSuccessNewDevice: mean(attacked.flatMap(({ owner }) => owner.stranger.map(Number))),
+      ownerSuccessNewDevice: mean(attacked.flatMap(({ owner }) => owner.unknown_device.map(Number))),
       longerCodesWhenCalm:
-        // Peers know one length only.
+        // Peers have only one code length.
         name === 'latchkey' ? calmShare(make, random, Math.ceil(CALM_ACCOUNTS * scale)) : 0,
     };
     onProgress?.(i + 1, names.length);
@@ -77,20 +78,20 @@ export function simulateGuessing({ policy, seed, scale = 1, onProgress }: GuessO
 }
 
 /**
- * The attacker takes every message as soon as there may be one and guesses whenever a guess is compared. No guess is
- * ever right here: each adds its probability, so that a risk of a millionth needs no million accounts.
+ * The attacker requests every message as early as possible and guesses whenever a guess is compared. No guess is ever
+ * right here. Each adds its probability instead, so that a risk of a millionth does not need a million accounts.
  */
 function attackedAccount(
   defence: Defence,
   random: Random,
   end: number,
 ): { information: number; owner: Record<Actor, boolean[]> } {
-  const owner: Record<Actor, boolean[]> = { known_device: [], stranger: [] };
+  const owner: Record<Actor, boolean[]> = { known_device: [], unknown_device: [] };
   const attacker = new Attacker(defence, START + random.next() * HOUR_MS);
   for (let at = START + random.next() * WEEK_MS; at < end; at += WEEK_MS * (0.5 + random.next())) {
-    const actor = random.chance(NEW_DEVICE_SHARE) ? 'stranger' : 'known_device';
+    const actor = random.chance(NEW_DEVICE_SHARE) ? 'unknown_device' : 'known_device';
     const { outcome } = signIn(defence, actor, random, at, (now) => attacker.actUntil(now));
-    // Nobody is kept out who loses interest after a typo.
+    // An owner who gives up after a typo was not locked out.
     if (outcome !== 'given_up') owner[actor].push(outcome === 'signed_in');
   }
   attacker.actUntil(end);
@@ -98,7 +99,7 @@ function attackedAccount(
 }
 
 class Attacker {
-  /** The sum of the probabilities of what was compared. */
+  /** The sum of the probabilities of the guesses that were compared. */
   information = 0;
   private open: Guessable[] = [];
 
@@ -111,9 +112,10 @@ class Attacker {
     while (this.nextAt <= end) this.nextAt = this.act(this.nextAt);
   }
 
-  /** @returns when there is something to do again. */
+  /** @returns the time of the next action. */
   private act(now: number): number {
-    if (this.defence.mayOpenAt('stranger', now) <= now) this.open.push(this.defence.open('stranger', now));
+    if (this.defence.mayOpenAt('unknown_device', now) <= now)
+      this.open.push(this.defence.open('unknown_device', now));
     const retries: number[] = [];
     this.open = this.open.filter((verification) => {
       const retryAt = this.guessAt(verification, now);
@@ -121,31 +123,31 @@ class Attacker {
       retries.push(retryAt);
       return true;
     });
-    return Math.max(now + SECOND_MS, Math.min(this.defence.mayOpenAt('stranger', now), ...retries));
+    return Math.max(now + SECOND_MS, Math.min(this.defence.mayOpenAt('unknown_device', now), ...retries));
   }
 
   /**
-   * Short codes are guessed at when they are about to expire: as long as nobody failed, further codes are short too.
+   * Guesses at short codes just before they expire: until a guess fails, further codes are short too.
    *
-   * @returns when to guess on; null: never.
+   * @returns the time of the next guess; null: never.
    */
   private guessAt(verification: Guessable, now: number): number | null {
     const lastMoment = verification.expiresAt - LAST_MOMENT_MS;
     if (verification.codeLength < LONG_CODE && now < lastMoment) return lastMoment;
     for (;;) {
-      const guess = this.defence.guess('stranger', verification, now);
+      const guess = this.defence.guess('unknown_device', verification, now);
       if (!guess.compared) return guess.retryAt;
       this.information += this.defence.guessesAtOnce / codesOf(verification.codeLength);
     }
   }
 }
 
-/** Codes of ten are characters of an alphabet of 32. */
+/** Codes of ten characters use an alphabet of 32. */
 function codesOf(length: number): number {
   return length >= 10 ? 32 ** length : 10 ** length;
 }
 
-/** One sign-in of the owner, who waits and tries again for a while. */
+/** One sign-in of the owner, who waits and tries again until out of patience. */
 function signIn(
   defence: Defence,
   actor: Actor,
@@ -191,7 +193,7 @@ function waitFor(
   return null;
 }
 
-/** @returns the share of sign-ins that see anything but the usual length although nobody attacks. */
+/** @returns the share of sign-ins without an attack whose code has another length than usual. */
 function calmShare(
   make: (gauge: ReturnType<typeof newGauge>) => Defence,
   random: Random,
@@ -212,7 +214,7 @@ function calmShare(
     })
     .sort((a, b) => a.at - b.at);
   const longer = visits.filter(({ at, defence }) => {
-    const actor = random.chance(NEW_DEVICE_SHARE) ? 'stranger' : 'known_device';
+    const actor = random.chance(NEW_DEVICE_SHARE) ? 'unknown_device' : 'known_device';
     const { codeLength } = signIn(defence, actor, random, at);
     return codeLength !== null && codeLength !== 6;
   });

@@ -1,4 +1,4 @@
-/** Columns as wide as they need to be: the first to the left, numbers to the right. */
+/** Aligns columns: the first to the left, the others to the right. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const lines = [head, ...rows.map((row) => row.map((cell) => cell.toLocaleString('en')))];
   const widths = head.map((_, i) => Math.max(...lines.map((line) => (line[i] ?? '').length)));

@@ -1,6 +1,6 @@
 import type { Finding } from '#messaging';
 
-/** One block for each locale: every text with its size, and what is wrong with it. */
+/** One block for each locale: every text with its size, and below it the faults. */
 export function reportOf(findings: readonly Finding[]): string {
   const locales = [...new Set(findings.map(({ locale }) => locale))];
   return locales.map((locale) => blockOf(locale, findings)).join('\n\n');
@@ -11,7 +11,7 @@ function blockOf(locale: string, findings: readonly Finding[]): string {
   return [locale, ...own.flatMap(linesOf)].join('\n');
 }
 
-/** Only an SMS depends on how long the code is; of the others the first is enough. */
+/** The code length matters only to an SMS: other channels are shown with the first length, or when they have a fault. */
 function isWorthShowing({ channel, codeLength, faults }: Finding, [first]: readonly Finding[]): boolean {
   return channel === 'sms' || codeLength === first?.codeLength || faults.length > 0;
 }

@@ -1,8 +1,8 @@
-/** Chance that repeats itself: the same seed draws the same numbers (mulberry32). */
+/** A pseudo-random generator: the same seed gives the same numbers (mulberry32). */
 export class Random {
   constructor(private state: number) {}
 
-  /** From zero up to one. */
+  /** Returns a number from zero up to, but not including, one. */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
@@ -19,7 +19,7 @@ export class Random {
   }
 
   logNormal(median: number, sigma: number): number {
-    // Box and Muller; one minus, because the logarithm of zero is none.
+    // Box-Muller transform. One minus the number, because the logarithm of zero is not defined.
     const normal = Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
     return median * Math.exp(sigma * normal);
   }

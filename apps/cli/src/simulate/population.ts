@@ -8,31 +8,31 @@ export interface Request {
   readonly side: 'genuine' | 'attack';
   readonly scopes: Scopes;
   readonly country: string;
-  /** The number signed in before. */
+  /** The number has signed in before. */
   readonly known: boolean;
-  /** So did the device, on this number. */
+  /** The device has signed in on this number before. */
   readonly device: boolean;
-  /** When the code is typed in; null: never. */
+  /** The time at which the code is typed in; null: never. */
   readonly typedAt: number | null;
-  /** Whoever asks solves a proof of work when there is one to solve. */
+  /** The requester solves a proof of work when one is required. */
   readonly solvesProofs: boolean;
 }
 
 interface Country {
   readonly code: string;
   readonly prefix: string;
-  /** How many blocks of 10,000 numbers it has given out. */
+  /** Blocks of 10,000 numbers in use. */
   readonly blocks: number;
 }
 
-/** Fifty million numbers: a country of middling size. */
+/** Fifty million numbers: a country of medium size. */
 export const HOME: Country = { code: 'GB', prefix: '+4474', blocks: 5_000 };
 export const FOREIGN: Country = { code: 'AZ', prefix: '+9945', blocks: 2_000 };
 
 const CONVERSION = 0.85;
-/** The share of genuine sign-ins whose number signed in before. */
+/** The share of genuine sign-ins whose number has signed in before. */
 const KNOWN_SHARE = 0.8;
-/** The share of those that come on a device that signed in before. */
+/** The share of those that come from a known device. */
 const KNOWN_DEVICE_SHARE = 0.7;
 const TYPED_AFTER_SECONDS = { median: 20, sigma: 0.5 };
 const SHARED_ADDRESSES = { carriers: 40, carrierShare: 0.15, offices: 200, officeShare: 0.05 };
@@ -44,7 +44,7 @@ export interface Span {
   readonly lengthMs: number;
 }
 
-/** @param knownShare of their numbers signed in before. */
+/** @param knownShare the share of numbers that have signed in before. */
 export function genuineRequests(
   random: Random,
   count: number,
@@ -68,7 +68,7 @@ export function genuineRequests(
   });
 }
 
-/** @param numberOf says which number the n-th request is for. */
+/** @param numberOf returns the number that the n-th request is for. */
 export function attackRequests(
   random: Random,
   count: number,
@@ -97,7 +97,7 @@ export function numberIn({ prefix }: Country, block: number, line: number): Phon
   return `${prefix}${String(block).padStart(4, '0')}${String(line).padStart(4, '0')}` as PhoneNumber;
 }
 
-/** Most people have an address to themselves; the others share one behind a carrier or with an office. */
+/** Most requesters have an address of their own; the others share one of a mobile carrier or an office. */
 function genuineAddress(random: Random): ClientAddress {
   const { carriers, carrierShare, offices, officeShare } = SHARED_ADDRESSES;
   const draw = random.next();

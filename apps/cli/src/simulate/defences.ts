@@ -1,28 +1,28 @@
 import {
   codeLengthFor,
-  deviceGuess,
   forgive,
   type Gauge,
   type Guessable,
   isTrusted,
+  knownDeviceGuess,
   newGuessRecord,
   type Policy,
-  strangerGuess,
+  unknownDeviceGuess,
 } from '#abuse';
+import { CODE_LENGTHS } from '#otp';
 
-/** Who acts: the device of the owner that signed in before, or anybody else. */
-export type Actor = 'known_device' | 'stranger';
+export type Actor = 'known_device' | 'unknown_device';
 
 type Guess = { readonly compared: true } | { readonly compared: false; readonly retryAt: number | null };
 
-/** What stands between one account and whoever guesses its codes. Times are milliseconds since 1970. */
+/** The limits on guessing the codes of one account. Times are milliseconds since 1970. */
 export interface Defence {
-  /** When the actor may have the next message sent; now, if at once. */
+  /** Returns the time from which the actor may request the next message; `now` if at once. */
   mayOpenAt(actor: Actor, now: number): number;
   open(actor: Actor, now: number): Guessable;
   guess(actor: Actor, verification: Guessable, now: number): Guess;
   succeed(actor: Actor, verification: Guessable, now: number): void;
-  /** How many guesses one that is compared stands for, where they are too many to be simulated one by one. */
+  /** Guesses that one compared guess stands for, where there are too many to simulate each. */
   readonly guessesAtOnce: number;
 }
 
@@ -35,31 +35,33 @@ const USUAL_LENGTH = 6;
 const MAX_ATTEMPTS = 5;
 const COMPARED: Guess = { compared: true };
 
-/** The defaults of LIMIT_COOL_DOWN and of the sends per number. */
+/** The defaults of LIMIT_COOL_DOWN and of the message limits per number. */
 const COOL_DOWNS_MS = [30, 60, 120, 300].map((seconds) => seconds * SECOND_MS);
-const SENDS = [
+const MESSAGE_LIMITS = [
   [5, 10 * MINUTE_MS],
   [10, DAY_MS],
 ] as const;
 
-/** The ledger that the server decides with, behind its limits on messages. */
+/** The guess ledger of the server, behind its limits on messages. */
 export function latchkey(policy: Policy, gauge: Gauge): Defence {
-  const record = { known_device: newGuessRecord(), stranger: newGuessRecord() };
-  const sends = { known_device: new Sends(COOL_DOWNS_MS, SENDS), stranger: new Sends(COOL_DOWNS_MS, SENDS) };
+  const rules = { policy, codeLengths: { ...CODE_LENGTHS, usual: USUAL_LENGTH } };
+  const record = { known_device: newGuessRecord(), unknown_device: newGuessRecord() };
+  const newLimits = () => new MessageLimits(COOL_DOWNS_MS, MESSAGE_LIMITS);
+  const messages = { known_device: newLimits(), unknown_device: newLimits() };
   const trusted = (actor: Actor, now: number) =>
     actor === 'known_device' && isTrusted(policy, record.known_device, now);
-  /** As the store of verifications counts them. */
+  /** Attempts by verification, as the verification store counts them. */
   const attempts = new Map<string, number>();
   let opened = 0;
   return {
     guessesAtOnce: 1,
-    mayOpenAt: (actor, now) => sends[actor].freeAt(now),
+    mayOpenAt: (actor, now) => messages[actor].freeAt(now),
     open(actor, now) {
-      sends[actor].take(now);
+      messages[actor].take(now);
       opened += 1;
       const codeLength = trusted(actor, now)
         ? USUAL_LENGTH
-        : codeLengthFor(policy, record.stranger, gauge, USUAL_LENGTH, now);
+        : codeLengthFor(rules, record.unknown_device, gauge, now);
       const expiresAt = now + CODE_TTL_MS;
       return { id: String(opened), by: actor, codeLength, maxAttempts: MAX_ATTEMPTS, expiresAt };
     },
@@ -67,8 +69,8 @@ export function latchkey(policy: Policy, gauge: Gauge): Defence {
       const before = attempts.get(verification.id) ?? 0;
       if (before >= MAX_ATTEMPTS) return { compared: false, retryAt: null };
       const answer = trusted(actor, now)
-        ? deviceGuess(policy, record.known_device, verification, now)
-        : strangerGuess(policy, record.stranger, gauge, verification, now);
+        ? knownDeviceGuess(policy, record.known_device, verification, now)
+        : unknownDeviceGuess(rules, record.unknown_device, gauge, verification, now);
       if (answer.outcome === 'compare') {
         attempts.set(verification.id, before + 1);
         return COMPARED;
@@ -76,40 +78,40 @@ export function latchkey(policy: Policy, gauge: Gauge): Defence {
       return { compared: false, retryAt: answer.outcome === 'wait' ? now + answer.waitMs : null };
     },
     succeed(actor, verification, now) {
-      forgive(record[actor], actor === 'stranger' ? gauge : null, verification, now);
+      forgive(rules, record[actor], actor === 'unknown_device' ? gauge : null, verification, now);
     },
   };
 }
 
-/** What others ship: nothing is remembered beyond a code and the hour, and everybody is a stranger. */
+/** The limits of another product: it remembers one code and the last hour, and knows no devices. */
 interface PeerLimits {
   readonly coolDownMs: number;
-  readonly sends: readonly (readonly [points: number, windowMs: number])[];
+  readonly messageLimits: readonly (readonly [points: number, windowMs: number])[];
   readonly guessesPerCode: number;
   readonly codeTtlMs: number;
   readonly guessesAtOnce?: number;
 }
 
-/** The best that most of them allow. */
+/** The strictest limits in common use. */
 const FIVE_TRIES_FIVE_CODES_AN_HOUR: PeerLimits = {
   coolDownMs: 0,
-  sends: [[5, HOUR_MS]],
+  messageLimits: [[5, HOUR_MS]],
   guessesPerCode: 5,
   codeTtlMs: CODE_TTL_MS,
 };
 
-/** A resend, here every 45 seconds, brings five more tries. */
+/** A resend, here every 45 seconds, allows five more guesses. */
 const FRESH_BUDGET_ON_RESEND: PeerLimits = {
   coolDownMs: 45 * SECOND_MS,
-  sends: [],
+  messageLimits: [],
   guessesPerCode: 5,
   codeTtlMs: CODE_TTL_MS,
 };
 
-/** Thirty tries in five minutes from each of a hundred addresses. */
+/** Thirty guesses in five minutes from each of a hundred addresses. */
 const NO_ATTEMPT_LIMIT_PER_CODE: PeerLimits = {
   coolDownMs: MINUTE_MS,
-  sends: [[1, CODE_TTL_MS]],
+  messageLimits: [[1, CODE_TTL_MS]],
   guessesPerCode: 30,
   codeTtlMs: CODE_TTL_MS,
   guessesAtOnce: 100,
@@ -123,19 +125,19 @@ export const PEERS = {
 
 export function peer({
   coolDownMs,
-  sends,
+  messageLimits,
   guessesPerCode,
   codeTtlMs,
   guessesAtOnce = 1,
 }: PeerLimits): Defence {
-  const lane = new Sends([coolDownMs], sends);
+  const messages = new MessageLimits([coolDownMs], messageLimits);
   const guesses = new Map<string, number>();
   let opened = 0;
   return {
     guessesAtOnce,
-    mayOpenAt: (_, now) => lane.freeAt(now),
+    mayOpenAt: (_, now) => messages.freeAt(now),
     open(_, now) {
-      lane.take(now);
+      messages.take(now);
       opened += 1;
       const id = String(opened);
       const expiresAt = now + codeTtlMs;
@@ -151,17 +153,17 @@ export function peer({
   };
 }
 
-/** Messages to one number: windows that begin with their first message, and waits that grow within an hour. */
-class Sends {
-  private readonly recent = new Window(Number.MAX_SAFE_INTEGER, HOUR_MS);
-  private readonly windows: Window[];
+/** Rate limits on messages to one number, and a cool-down that grows with the messages of the last hour. */
+class MessageLimits {
+  private readonly recent = new FixedWindow(Number.MAX_SAFE_INTEGER, HOUR_MS);
+  private readonly windows: FixedWindow[];
   private coolUntil = 0;
 
   constructor(
     private readonly coolDownsMs: readonly number[],
     rates: readonly (readonly [points: number, windowMs: number])[],
   ) {
-    this.windows = rates.map(([points, windowMs]) => new Window(points, windowMs));
+    this.windows = rates.map(([points, windowMs]) => new FixedWindow(points, windowMs));
   }
 
   freeAt(now: number): number {
@@ -175,7 +177,8 @@ class Sends {
   }
 }
 
-class Window {
+/** A rate limit whose window starts with its first message. */
+class FixedWindow {
   private from = Number.NEGATIVE_INFINITY;
   private taken = 0;
 

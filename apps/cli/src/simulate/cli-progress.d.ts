@@ -1,4 +1,4 @@
-// The package ships no types; this is what is used of it.
+// cli-progress ships no types. This declares the part used here.
 declare module 'cli-progress' {
   class SingleBar {
     constructor(options: { format: string; stream: NodeJS.WritableStream });

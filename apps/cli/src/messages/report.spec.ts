@@ -1,11 +1,12 @@
 import { lintMessages } from '#messaging';
+import { CODE_LENGTHS, sampleCode } from '#otp';
 import { reportOf } from './report.js';
 
 describe('reportOf', () => {
   const config = { brand: 'Latchkey', autofill: { origin: 'login.example.com' } };
 
-  it('shows every text of a locale in one block, and an SMS for every code length', () => {
-    const blocks = reportOf(lintMessages(config)).split('\n\n');
+  it('shows all texts of a locale in one block, and the SMS for every code length', () => {
+    const blocks = reportOf(lintMessages(config, Object.values(CODE_LENGTHS).map(sampleCode))).split('\n\n');
 
     expect(blocks).toHaveLength(10);
     expect(blocks.find((block) => block.startsWith('de\n'))).toBe(
@@ -28,8 +29,8 @@ describe('reportOf', () => {
     );
   });
 
-  it('says what is wrong right below the text', () => {
-    const report = reportOf(lintMessages({ ...config, brand: 'Ж'.repeat(42) }, [6]));
+  it('prints a fault below its text', () => {
+    const report = reportOf(lintMessages({ ...config, brand: 'Ж'.repeat(42) }, [sampleCode(6)]));
 
     expect(report).toMatch(
       /\n {4}@login\.example\.com #739145\n {4}✗ takes 2 segments: 77 characters of UCS-2, /,

@@ -1,0 +1,266 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { emptyDatabase, type TestDatabase } from '../../../test/support/databases.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const PROGRAM = path.join(ROOT, 'dist/apps/cli/src/main.js');
+const COMMANDS = [
+  [],
+  ['migrate'],
+  ['migrate', 'revert'],
+  ['messages'],
+  ['messages', 'lint'],
+  ['simulate'],
+  ['simulate', 'guess'],
+  ['simulate', 'pump'],
+];
+const { version, bin } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+
+/** Empty, unless a migration is what a spec is about. */
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await emptyDatabase();
+});
+afterAll(() => database.drop());
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(
+  script: string,
+  args: readonly string[],
+  variables: Record<string, string> = {},
+): Promise<Result> {
+  const { PATH = '' } = process.env;
+  const child: ChildProcess = spawn(process.execPath, [script, ...args], {
+    env: { PATH, DATABASE_URL: database.url, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [stdout, stderr] = await Promise.all([
+    text(child.stdout as NodeJS.ReadableStream),
+    text(child.stderr as NodeJS.ReadableStream),
+    once(child, 'close'),
+  ]);
+  return { code: child.exitCode, stdout, stderr };
+}
+
+function latchkey(args: readonly string[], variables: Record<string, string> = {}): Promise<Result> {
+  return run(PROGRAM, args, variables);
+}
+
+async function tables(): Promise<string[]> {
+  const rows = await database.query<{ name: string }>(
+    `select schemaname || '.' || tablename as name from pg_tables where schemaname in ('public', 'bullmq')`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Everything that a command writes: tables, and the charts. */
+async function written(): Promise<unknown> {
+  const charts = ['guess', 'pump'].map(
+    (name) => statSync(path.join(ROOT, `bench/results/${name}.svg`)).mtimeMs,
+  );
+  return { tables: await tables(), charts };
+}
+
+describe('latchkey', () => {
+  it.each(COMMANDS.map((words) => [words.join(' ') || '(no command)', words]))(
+    'prints its help and does nothing else: %s',
+    async (_name, words) => {
+      const before = await written();
+      const { code, stdout, stderr } = await latchkey([...words, '--help']);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toMatch(new RegExp(`^Usage: ${['latchkey', ...words].join(' ')} \\[options\\]`));
+      expect(await written()).toEqual(before);
+    },
+  );
+
+  it.each(COMMANDS.map((words) => [words.join(' ') || '(no command)', words]))(
+    'exits with 2 and does nothing on an unknown word or option: %s',
+    async (_name, words) => {
+      const before = await written();
+      const unknowns = [['nonsense'], ['--nonsense'], ['nonsense', '--nonsense']];
+      const results = await Promise.all(unknowns.map((unknown) => latchkey([...words, ...unknown])));
+      for (const { code, stdout, stderr } of results) {
+        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        expect(stderr).toMatch(/^latchkey: .+; see --help\n$/);
+      }
+      expect(await written()).toEqual(before);
+    },
+  );
+
+  it.each([
+    [[], '"migrate", "messages", or "simulate"'],
+    [['messages'], '"lint"'],
+    [['simulate'], '"guess" or "pump"'],
+  ])('exits with 2 and names the expected words when one is missing: %j', async (words, expected) => {
+    const { code, stdout, stderr } = await latchkey(words);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe(`latchkey: expected ${expected}; see --help\n`);
+  });
+
+  it('names the unknown word and the expected ones', async () => {
+    expect((await latchkey(['simulate', 'nonsense'])).stderr).toBe(
+      'latchkey: expected "guess" or "pump", not "nonsense"; see --help\n',
+    );
+    expect((await latchkey(['migrate', 'nonsense'])).stderr).toBe(
+      'latchkey: expected "revert" or no further word, not "nonsense"; see --help\n',
+    );
+  });
+
+  it('prints its version', async () => {
+    expect(await latchkey(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+});
+
+describe('latchkey migrate', () => {
+  afterEach(async () => {
+    await database.query('drop schema public cascade');
+    await database.query('create schema public');
+    await database.query('drop schema if exists bullmq cascade');
+  });
+
+  it('applies pending migrations, and prints only the result on standard output', async () => {
+    const { code, stdout, stderr } = await latchkey(['migrate']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^applied CreateUsers\d+, .+\n$/);
+    expect(await tables()).toContain('public.users');
+
+    expect(await latchkey(['migrate'])).toEqual({ code: 0, stdout: 'nothing to apply\n', stderr: '' });
+  });
+
+  it('reverts the newest migration', async () => {
+    await latchkey(['migrate']);
+    const applied = await database.query<{ name: string }>('select name from migrations order by id desc');
+    const { code, stdout } = await latchkey(['migrate', 'revert']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `reverted ${applied[0]?.name}\n` });
+    expect(await database.query('select name from migrations order by id desc')).toEqual(applied.slice(1));
+  });
+
+  it('exits with 78 and does nothing on an invalid environment', async () => {
+    const { code, stdout, stderr } = await latchkey(['migrate'], { PORT: '70000' });
+    expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+    expect(stderr).toContain('PORT: ');
+    expect(stderr).not.toContain('70000');
+    expect(await tables()).toEqual([]);
+  });
+});
+
+describe('latchkey messages lint', () => {
+  it('prints the report and exits with 0 when no text has a fault', async () => {
+    const { code, stdout, stderr } = await latchkey(['messages', 'lint']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/\n\n0 faults in \d+ messages\n$/);
+  });
+
+  it('exits with 1 when a text has a fault', async () => {
+    const { code, stdout } = await latchkey(['messages', 'lint'], {
+      BRAND: 'Ж'.repeat(30),
+      SMS_ORIGIN: 'a-very-long-name-of-a-host.login.example.com',
+    });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ .*\n\n[1-9]\d* faults in \d+ messages\n$/s);
+  });
+
+  it('exits with 78 on an invalid environment', async () => {
+    const { code, stdout, stderr } = await latchkey(['messages', 'lint'], { PORT: '70000' });
+    expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+    expect(stderr).toMatch(/^latchkey: invalid environment variables:\n {2}PORT: .+\n$/);
+  });
+});
+
+describe('latchkey simulate', () => {
+  it.each(['guess', 'pump'])(
+    '%s exits with 78 and draws nothing when the policy file is invalid',
+    async (attack) => {
+      const before = await written();
+      const { code, stdout, stderr } = await latchkey(['simulate', attack, '--policy', '/nonexistent']);
+      expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+      expect(stderr).toBe('latchkey: --policy: the policy file cannot be read: ENOENT\n');
+      expect(await written()).toEqual(before);
+    },
+  );
+
+  it.each([
+    ['after', ['pump', '--seed', '-1']],
+    ['before', ['--seed', '1.5', 'pump']],
+  ])('rejects a seed that is not a whole number, %s the name of the attack', async (_where, args) => {
+    const { code, stdout, stderr } = await latchkey(['simulate', ...args]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('expected a whole number of at most nine digits');
+  });
+});
+
+describe('the scripts', () => {
+  const folders: string[] = [];
+  afterEach(() => {
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** A project folder without dependencies, and with nothing built. */
+  function bareProject(): string {
+    const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-scripts-'));
+    folders.push(folder);
+    cpSync(path.join(ROOT, 'scripts'), path.join(folder, 'scripts'), { recursive: true });
+    cpSync(path.join(ROOT, 'package.json'), path.join(folder, 'package.json'));
+    return folder;
+  }
+
+  it('run the command line program as the bin of the package', async () => {
+    expect(await run(path.join(ROOT, bin.latchkey), ['--version'])).toMatchObject({
+      code: 0,
+      stdout: `${version}\n`,
+    });
+  });
+
+  it('exit with 1 and one line when nothing is built and the builder is missing', async () => {
+    const { code, stdout, stderr } = await run(path.join(bareProject(), bin.latchkey), ['migrate']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toBe('Not built, and @nestjs/cli is not installed: run `npm ci`, then `npm run build`.\n');
+  });
+
+  it('run an old build when the builder is missing, with the arguments as given', async () => {
+    const folder = bareProject();
+    for (const program of ['api', 'cli']) {
+      const file = path.join(folder, `dist/apps/${program}/src/main.js`);
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, 'console.log(JSON.stringify(process.argv.slice(2)))');
+      utimesSync(file, 1, 1);
+    }
+    const { code, stdout, stderr } = await run(path.join(folder, bin.latchkey), [
+      'simulate',
+      'pump',
+      '--json',
+    ]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '["simulate","pump","--json"]\n' });
+    expect(stderr).toBe('Running an old build: @nestjs/cli is not installed.\n');
+  });
+
+  it('print the usage of run.mjs', async () => {
+    const { code, stdout, stderr } = await run(path.join(ROOT, 'scripts/run.mjs'), ['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Usage: node scripts\/run\.mjs \[api\|worker\|cli\]/);
+  });
+
+  it('exit with 2 on an unknown program', async () => {
+    const { code, stdout, stderr } = await run(path.join(ROOT, 'scripts/run.mjs'), ['nonsense']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe('run.mjs: expected "api", "worker", or "cli", not "nonsense"\n');
+  });
+});

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { EXIT_USAGE, Failure } from './failure.js';
+import { addMessages } from './messages/messages.command.js';
+import { addMigrate } from './migrate/migrate.command.js';
+import { ROOT } from './root.js';
+import { addSimulate } from './simulate/simulate.command.js';
+import { expectSubcommand } from './subcommands.js';
+
+const program = new Command('latchkey')
+  .description('Maintenance commands of a Latchkey server.')
+  .version(versionOf(ROOT), '-V, --version', 'print the version')
+  .helpOption('-h, --help', 'print this help')
+  .helpCommand(false)
+  .configureHelp({ showGlobalOptions: true })
+  .configureOutput({ outputError: (text, write) => write(`latchkey: ${sentenceOf(text)}; see --help\n`) })
+  .exitOverride();
+addMigrate(program);
+addMessages(program);
+addSimulate(program);
+expectSubcommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeFor(error);
+}
+
+/** Commander writes its own faults, help and version before it throws, and uses 1 for wrong usage. */
+function exitCodeFor(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (!(error instanceof Failure)) throw error;
+  process.stderr.write(`latchkey: ${error.message}\n`);
+  return error.exitCode;
+}
+
+/** Commander's message as one sentence on one line, without its prefix. */
+function sentenceOf(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll('\n', ' ')
+    .replace('. Expected', ': expected')
+    .replace(/\.$/, '');
+}
+
+function versionOf(root: string): string {
+  return JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).version;
+}

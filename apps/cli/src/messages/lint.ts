@@ -1,0 +1,26 @@
+import { ConfigurationError, readConfig } from '#config';
+import { lintMessages } from '#messaging';
+import { CODE_LENGTHS, sampleCode } from '#otp';
+import { EXIT_CONFIGURATION, Failure } from '../failure.js';
+import { reportOf } from './report.js';
+
+const EXIT_FAULTS = 1;
+
+/** Prints the report and returns the exit code. */
+export function lint(): number {
+  const codes = Object.values(CODE_LENGTHS).map(sampleCode);
+  const findings = lintMessages(configOrFailure(), codes);
+  const faults = findings.flatMap((finding) => finding.faults);
+  process.stdout.write(`${reportOf(findings)}\n\n${faults.length} faults in ${findings.length} messages\n`);
+  return faults.length > 0 ? EXIT_FAULTS : 0;
+}
+
+function configOrFailure() {
+  try {
+    return readConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const faults = error.message.replace(/^/gm, '  ');
+    throw new Failure(`invalid environment variables:\n${faults}`, EXIT_CONFIGURATION);
+  }
+}
