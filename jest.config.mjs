@@ -42,5 +42,6 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
+  testTimeout: 60_000,
 };

@@ -2,17 +2,18 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { Channel, TwilioConfig } from '#config';
+import type { Channel } from '#config';
 import {
   callbackUrlFor,
   type DeliveryReport,
   type Message,
   ReportForged,
+  TwilioProvider,
   TwilioReports,
-  TwilioSender,
 } from '#messaging';
 import type { PhoneNumber } from '#phone';
 import { FakeTwilio } from '../support/fake-twilio.js';
+import { twilioConfigFor } from '../support/twilio-config.js';
 
 const MESSAGE: Message = {
   to: '+14155550123' as PhoneNumber,
@@ -24,7 +25,7 @@ const MESSAGE: Message = {
   reference: 'ver 1/2&3',
 };
 
-describe('from a message to the reports on it', () => {
+describe('Twilio delivery reports', () => {
   let fake: FakeTwilio;
   let webhook: Webhook;
 
@@ -38,22 +39,22 @@ describe('from a message to the reports on it', () => {
     await webhook.stop();
   });
 
-  it.each<[channel: Channel, said: string[], statuses: string[]]>([
+  it.each<[channel: Channel, reports: string[], statuses: string[]]>([
     ['sms', ['queued', 'sent', 'delivered'], ['accepted', 'sent', 'delivered']],
     ['whatsapp', ['sent', 'delivered', 'read'], ['sent', 'delivered', 'delivered']],
     ['call', ['in-progress', 'completed'], ['delivered', 'delivered']],
-  ])('by %s, each is read as it was said', async (channel, said, statuses) => {
-    fake.callbacks(said);
+  ])('on %s messages are read in order', async (channel, reports, statuses) => {
+    fake.planReports(reports);
 
     const { providerId } = await send({ channel });
-    await fake.reported(said.length);
+    await fake.reported(reports.length);
 
     const { reference } = MESSAGE;
     expect(webhook.read).toEqual(statuses.map((status) => ({ reference, providerId, status })));
   });
 
-  it('a failure has its reason, and a message may have its own', async () => {
-    fake.callbacks(({ channel }) => (channel === 'sms' ? ['sent', { undelivered: 30003 }] : ['busy']));
+  it('carry the error code of a failure, or the status of a failed call', async () => {
+    fake.planReports(({ channel }) => (channel === 'sms' ? ['sent', { undelivered: 30003 }] : ['busy']));
 
     await send();
     await fake.reported(2);
@@ -63,13 +64,13 @@ describe('from a message to the reports on it', () => {
     expect(webhook.read.map(({ failure }) => failure?.code)).toEqual([undefined, '30003', 'busy']);
   });
 
-  it('they come late, twice and in another order, the same for the same seed', async () => {
-    fake.callbacks(['queued', 'sent', 'delivered'], { lateMs: 50, doubled: true, shuffled: 7 });
+  it('are delayed, doubled and shuffled by seed in the fake', async () => {
+    fake.planReports(['queued', 'sent', 'delivered'], { delayMs: 50, doubled: true, shuffleSeed: 7 });
     await send();
     expect(webhook.read).toEqual([]);
     await fake.reported(6);
 
-    fake.callbacks(['queued', 'sent', 'delivered'], { doubled: true, shuffled: 7 });
+    fake.planReports(['queued', 'sent', 'delivered'], { doubled: true, shuffleSeed: 7 });
     await send();
     await fake.reported(12);
 
@@ -86,9 +87,9 @@ describe('from a message to the reports on it', () => {
     expect(statuses.slice(0, 6).sort().join()).toBe('accepted,accepted,delivered,delivered,sent,sent');
   });
 
-  it('they come again while we are in trouble', async () => {
+  it('are repeated after a 5xx answer', async () => {
     webhook.answers.push(503, 500);
-    fake.callbacks(['delivered']);
+    fake.planReports(['delivered']);
 
     await send();
     await fake.reported(1);
@@ -96,9 +97,9 @@ describe('from a message to the reports on it', () => {
     expect(fake.reports).toEqual([expect.objectContaining({ status: 'delivered', answer: 204 })]);
   });
 
-  it('they come again while we are away', async () => {
+  it('are repeated while the server refuses connections', async () => {
     await webhook.stop();
-    fake.callbacks(['delivered']);
+    fake.planReports(['delivered']);
 
     await send();
     await webhook.listen();
@@ -107,8 +108,8 @@ describe('from a message to the reports on it', () => {
     expect(webhook.read).toHaveLength(1);
   });
 
-  it('they end with the fake', async () => {
-    fake.callbacks(['delivered'], { lateMs: 60_000 });
+  it('are cancelled when the fake stops', async () => {
+    fake.planReports(['delivered'], { delayMs: 60_000 });
     await send();
 
     await fake.stop();
@@ -116,23 +117,23 @@ describe('from a message to the reports on it', () => {
     expect(fake.reports).toEqual([]);
   });
 
-  it('they are signed with the other token after a rotation', async () => {
-    fake.signWith(fake.secondaryToken);
+  it('are accepted with the new auth token after a rotation', async () => {
+    fake.signReportsWith(fake.secondaryToken);
     const { providerId } = await send();
 
     expect(await fake.report(providerId, 'delivered')).toBe(204);
   });
 
-  it('they are believed by the public address, not by the one that a proxy asks', async () => {
+  it('are verified against the public address, not the address behind a proxy', async () => {
     webhook.publicUrl = 'https://id.example.test';
-    fake.reportVia(webhook.url);
+    fake.sendReportsTo(webhook.url);
     const { providerId } = await send();
 
     expect(await fake.report(providerId, 'delivered')).toBe(204);
     expect(webhook.read).toHaveLength(1);
   });
 
-  it('forged ones are refused', async () => {
+  it('are rejected when forged', async () => {
     const { providerId } = await send();
     const own = fake.messages[0]?.statusCallback ?? '';
 
@@ -148,7 +149,7 @@ describe('from a message to the reports on it', () => {
     expect(webhook.read).toEqual([]);
   });
 
-  it('a share of the requests fails, the same ones for the same seed', async () => {
+  it('come from a fake that fails the same share of requests for the same seed', async () => {
     const outcomes = async () => {
       fake.answerRandomly({ share: 0.3, with: { fail: 503 } }, 42);
       const sent: string[] = [];
@@ -170,27 +171,17 @@ describe('from a message to the reports on it', () => {
   });
 
   function send(change: Partial<Message> = {}) {
-    const config: TwilioConfig = {
-      accountSid: fake.accountSid,
-      username: fake.accountSid,
-      password: fake.authToken,
-      from: '+15005550006',
-      messagingServiceSid: null,
-      whatsapp: { from: '+15005550007', contentSid: null },
-      callFrom: '+15005550008',
-      feedback: false,
-      signingTokens: [fake.authToken],
-      apiUrl: fake.url,
-    };
-    const twilio = new TwilioSender(config, callbackUrlFor(webhook.publicUrl, config));
+    const whatsapp = { from: '+15005550007', contentSid: null };
+    const config = twilioConfigFor(fake, { whatsapp, callFrom: '+15005550008' });
+    const twilio = new TwilioProvider(config, callbackUrlFor(webhook.publicUrl, config));
     return twilio.send({ ...MESSAGE, ...change });
   }
 });
 
-/** A server of ours, as far as reports go. */
+/** A server that receives delivery reports. */
 class Webhook {
-  readonly read: DeliveryReport[] = [];
-  /** What the next reports are answered without being read. */
+  readonly read: (DeliveryReport & { readonly reference: string })[] = [];
+  /** The statuses that answer the next reports, which are not read. */
   readonly answers: number[] = [];
   publicUrl = '';
   private port = 0;
@@ -235,8 +226,8 @@ class Webhook {
     try {
       const [route, query] = path.split(/(?=\?)/) as [string, string];
       const reports = new TwilioReports(this, this.publicUrl + route);
-      const report = reports.read({ signature, query, params: Object.fromEntries(form) });
-      if (report) this.read.push(report);
+      const read = reports.read({ signature, query, params: Object.fromEntries(form) });
+      if (read) this.read.push({ reference: read.reference, ...read.report });
       return 204;
     } catch (error) {
       return error instanceof ReportForged ? 403 : 500;

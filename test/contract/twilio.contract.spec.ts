@@ -1,9 +1,10 @@
 import { Ajv, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { TwilioConfig } from '#config';
-import { type Message, TwilioSender } from '#messaging';
+import { type Message, TwilioProvider } from '#messaging';
 import type { PhoneNumber } from '#phone';
 import { type Answer, FakeTwilio, type SeenRequest } from '../support/fake-twilio.js';
+import { twilioConfigFor } from '../support/twilio-config.js';
 import twilioApi from './twilio-messages.openapi.json' with { type: 'json' };
 
 const PATH = '/2010-04-01/Accounts/{AccountSid}/Messages.json';
@@ -23,7 +24,7 @@ const MESSAGE: Message = {
   reference: 'ver 1/2&3',
 };
 
-describe('by the description that Twilio publishes of its API', () => {
+describe("Twilio's OpenAPI description", () => {
   let fake: FakeTwilio;
 
   beforeEach(async () => {
@@ -37,7 +38,7 @@ describe('by the description that Twilio publishes of its API', () => {
     ['from a name', { from: 'Latchkey' }],
     ['through a messaging service', { messagingServiceSid: SERVICE }],
     ['from a number of a messaging service', { from: FROM, messagingServiceSid: SERVICE }],
-  ])('a message %s is a valid request', async (_, sender) => {
+  ])('accepts a message %s', async (_, sender) => {
     await send(sender);
 
     expect(fake.requests).toHaveLength(1);
@@ -45,34 +46,34 @@ describe('by the description that Twilio publishes of its API', () => {
     expect(fake.messages).toEqual([expect.objectContaining({ to: MESSAGE.to, body: MESSAGE.body })]);
   });
 
-  it.each([-1, 0, 59.5, 36_000, 1e9])('a message for the next %d s is a valid request', async (seconds) => {
+  it.each([-1, 0, 59.5, 36_000, 1e9])('accepts a message that is valid for %d s', async (seconds) => {
     await send({ from: FROM }, { validForSeconds: seconds });
 
     expect(fake.requests.flatMap(faultsOf)).toEqual([]);
   });
 
   it.each<[how: string, sender: Partial<TwilioConfig>, message: Partial<Message>]>([
-    ['of which feedback will come', { from: FROM, feedback: true }, {}],
+    ['with feedback', { from: FROM, feedback: true }, {}],
     ['by WhatsApp', { whatsapp: { from: FROM, contentSid: null } }, { channel: 'whatsapp' }],
     [
-      'by a template of WhatsApp',
+      'by a WhatsApp template',
       { whatsapp: { from: FROM, contentSid: CONTENT_SID } },
       { channel: 'whatsapp' },
     ],
-  ])('a message %s is a valid request', async (_, sender, message) => {
+  ])('accepts a message %s', async (_, sender, message) => {
     await send(sender, message);
 
     expect(fake.requests.flatMap(faultsOf)).toEqual([]);
   });
 
-  it('a message on which reports are asked for is a valid request', async () => {
+  it('accepts a message with a status callback', async () => {
     await sender({ from: FROM }, CALLBACK).send(MESSAGE);
 
     expect(fake.requests.flatMap(faultsOf)).toEqual([]);
     expect(fake.messages[0]?.statusCallback).toMatch(`${CALLBACK}?message=`);
   });
 
-  it('the news that a code was typed in is a valid request', async () => {
+  it('accepts the feedback that a code was used', async () => {
     const twilio = sender({ from: FROM, feedback: true });
     const { providerId } = await twilio.send(MESSAGE);
 
@@ -82,9 +83,9 @@ describe('by the description that Twilio publishes of its API', () => {
     expect(fake.requests.flatMap(faultsOf)).toEqual([]);
   });
 
-  // No description of calls came with the others; this is what https://www.twilio.com/docs/voice/api/call-resource
-  // and the SDK say of creating one.
-  it('a call is a request by the documentation', async () => {
+  // The description has no calls; the parameters come from https://www.twilio.com/docs/voice/api/call-resource
+  // and the SDK.
+  it('lacks calls, which are requested as Twilio documents them', async () => {
     await sender({ callFrom: FROM }, CALLBACK).send({ ...MESSAGE, channel: 'call' });
 
     const [request] = fake.requests as [SeenRequest];
@@ -104,21 +105,21 @@ describe('by the description that Twilio publishes of its API', () => {
   });
 
   it.each<[what: string, change: Change, fault: string]>([
-    ['a parameter it does not know', { Code: '739145' }, 'must NOT have additional properties'],
+    ['an unknown parameter', { Code: '739145' }, 'must NOT have additional properties'],
     ['no recipient', { To: null }, "must have required property 'To'"],
-    ['a recipient that is no number', { To: 'somebody' }, '/To must match pattern'],
-    ['reports to no address', { StatusCallback: 'here' }, '/StatusCallback must match format'],
-    ['a template that is none', { ContentSid: SERVICE }, '/ContentSid must match pattern'],
-    ['feedback that is neither', { ProvideFeedback: 'perhaps' }, '/ProvideFeedback must be boolean'],
+    ['a malformed recipient', { To: 'somebody' }, '/To must match pattern'],
+    ['a malformed callback address', { StatusCallback: 'here' }, '/StatusCallback must match format'],
+    ['a malformed template', { ContentSid: SERVICE }, '/ContentSid must match pattern'],
+    ['a malformed feedback flag', { ProvideFeedback: 'perhaps' }, '/ProvideFeedback must be boolean'],
     ['neither a sender nor a service', { From: null }, 'needs From or MessagingServiceSid'],
-    ['nothing to say', { Body: null }, 'needs Body or MediaUrl or ContentSid'],
-    ['a validity that is no integer', { ValidityPeriod: '5m' }, 'must be integer'],
+    ['no body', { Body: null }, 'needs Body or MediaUrl or ContentSid'],
+    ['a validity that is not an integer', { ValidityPeriod: '5m' }, 'must be integer'],
     ['a validity out of range', { ValidityPeriod: '36001' }, 'must be <= 36000'],
     ['another method', { method: 'PUT' }, 'no operation'],
     ['another path', { path: '/2010-04-01/Accounts/AC1/Messages.json' }, 'no operation'],
     ['another content type', { headers: { 'content-type': 'application/json' } }, 'content type'],
     ['no credentials', { headers: { authorization: 'Bearer x' } }, 'credentials'],
-  ])('a request with %s is not valid', async (_, change, fault) => {
+  ])('rejects a request with %s', async (_, change, fault) => {
     await send({ from: FROM });
     const [request] = fake.requests as [SeenRequest];
 
@@ -128,7 +129,7 @@ describe('by the description that Twilio publishes of its API', () => {
   it.each<[how: string, sender: Record<string, string>]>([
     ['a number', { From: FROM }],
     ['a messaging service', { MessagingServiceSid: SERVICE }],
-  ])('the fake answers a message from %s with a whole Message resource', async (_, sender) => {
+  ])('describes the answer of the fake to a message from %s', async (_, sender) => {
     const response = await ask({ To: MESSAGE.to, Body: MESSAGE.body, ValidityPeriod: '300', ...sender });
 
     expect(response.status).toBe(201);
@@ -136,7 +137,7 @@ describe('by the description that Twilio publishes of its API', () => {
     expect(faultsIn(messageResource, await response.json())).toEqual([]);
   });
 
-  it('the fake answers feedback with a whole Feedback resource', async () => {
+  it('describes the answer of the fake to feedback', async () => {
     const twilio = sender({ from: FROM, feedback: true });
     const { providerId } = await twilio.send(MESSAGE);
 
@@ -146,44 +147,34 @@ describe('by the description that Twilio publishes of its API', () => {
     expect(faultsIn(feedbackResource, await response.json())).toEqual([]);
   });
 
-  // The description has no errors; this is the shape at https://www.twilio.com/docs/usage/twilios-response.
+  // The description has no errors; their shape comes from https://www.twilio.com/docs/usage/twilios-response.
   it.each<[status: number, code: number, answer: Answer]>([
     [400, 21211, { refuse: 21211 }],
     [429, 20429, { throttle: '3' }],
     [503, 20500, { fail: 503 }],
-  ])('the fake says what is wrong as Twilio does: %d with %d', async (status, code, answer) => {
-    fake.answer(answer);
+  ])(
+    'lacks errors, which the fake sends as Twilio documents them: %d with %d',
+    async (status, code, answer) => {
+      fake.answer(answer);
 
-    const response = await ask({ To: MESSAGE.to, Body: MESSAGE.body, From: FROM });
+      const response = await ask({ To: MESSAGE.to, Body: MESSAGE.body, From: FROM });
 
-    expect(response.status).toBe(status);
-    expect(await response.json()).toEqual({
-      code,
-      message: expect.any(String),
-      more_info: `https://www.twilio.com/docs/errors/${code}`,
-      status,
-    });
-  });
+      expect(response.status).toBe(status);
+      expect(await response.json()).toEqual({
+        code,
+        message: expect.any(String),
+        more_info: `https://www.twilio.com/docs/errors/${code}`,
+        status,
+      });
+    },
+  );
 
   async function send(config: Partial<TwilioConfig>, message: Partial<Message> = {}): Promise<void> {
     await sender(config).send({ ...MESSAGE, ...message });
   }
 
-  function sender(overrides: Partial<TwilioConfig>, callbackUrl: string | null = null): TwilioSender {
-    const config: TwilioConfig = {
-      accountSid: fake.accountSid,
-      username: fake.accountSid,
-      password: fake.authToken,
-      from: null,
-      messagingServiceSid: null,
-      whatsapp: null,
-      callFrom: null,
-      feedback: false,
-      signingTokens: [fake.authToken],
-      apiUrl: fake.url,
-      ...overrides,
-    };
-    return new TwilioSender(config, callbackUrl);
+  function sender(overrides: Partial<TwilioConfig>, callbackUrl: string | null = null): TwilioProvider {
+    return new TwilioProvider(twilioConfigFor(fake, { from: null, ...overrides }), callbackUrl);
   }
 
   function ask(form: Record<string, string>, path: string = PATH): Promise<Response> {
@@ -201,7 +192,7 @@ const requestSchema = creation.requestBody.content[FORM].schema;
 const feedback = twilioApi.paths[FEEDBACK_PATH].post;
 const resources = twilioApi.components.schemas;
 
-// Not strict: the document is OpenAPI 3.0, whose keywords are not all JSON Schema's.
+// Not strict: some keywords of OpenAPI 3.0 are not JSON Schema.
 const ajv = new Ajv({ strict: false, allErrors: true, coerceTypes: 'array' });
 addFormats.default(ajv);
 ajv.addFormat('phone-number', /^((whatsapp:)?\+[1-9]\d{6,14}|[A-Za-z0-9 ]{1,11})$/);
@@ -212,7 +203,7 @@ ajv.addFormat('uri-map', true);
 interface Operation {
   readonly path: RegExp;
   readonly form: ValidateFunction;
-  /** Of each list of parameters one is needed. */
+  /** Each list needs one of its parameters. */
   readonly conditional: readonly (readonly string[])[];
 }
 
@@ -224,7 +215,7 @@ const OPERATIONS: readonly Operation[] = [
       properties: {
         ...requestSchema.properties,
         To: { ...requestSchema.properties.To, pattern: '^(whatsapp:)?\\+[1-9]\\d{6,14}$' },
-        // The range stands in the prose of the description.
+        // The description states the range in prose.
         ValidityPeriod: { type: 'integer', minimum: 1, maximum: 36_000 },
       },
       additionalProperties: false,
@@ -244,7 +235,7 @@ function whole(schema: { readonly properties: object }): ValidateFunction {
   return compile({ ...schema, required: Object.keys(schema.properties), additionalProperties: false });
 }
 
-/** With the patterns of its parameters in their places. */
+/** Returns a pattern for a path, made from the patterns of its parameters. */
 function pathPattern(
   path: string,
   parameters: readonly { readonly name: string; readonly schema: { readonly pattern: string } }[],
@@ -295,7 +286,7 @@ interface Change {
   readonly [parameter: string]: unknown;
 }
 
-/** Null takes a parameter away. */
+/** Changes parameters. Null removes one. */
 function changed(request: SeenRequest, { method, path, headers, ...parameters }: Change): SeenRequest {
   const form = new URLSearchParams(request.form);
   for (const [name, value] of Object.entries(parameters)) {

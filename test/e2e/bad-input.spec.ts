@@ -1,14 +1,18 @@
 import fc from 'fast-check';
 import { PROBLEMS } from '#errors';
-import { type RunningApi, someNumber, startApi } from '../support/api.js';
+import { type RunningApi, startApi } from '../support/api.js';
 import type { Answer } from '../support/client.js';
+import { POSTGRES_ALONE } from '../support/databases.js';
+import { someNumber } from '../support/phone-numbers.js';
+import { mapInFlight } from '../support/repeat.js';
+import { afterCoolDown } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
 const BODIES = 10_000;
-const AT_ONCE = 32;
+const IN_FLIGHT = 32;
 const SEED = 4_226;
 
-/** Bytes and the label they come with. */
+/** A request body and its content type. */
 interface Body {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly contentType: string;
@@ -24,7 +28,7 @@ const asJson = (value: unknown): Body => ({
 const digits = fc.constantFrom('0123456789', '０１２３４５６７８９', '٠١٢٣٤٥٦٧٨٩', '०१२३४५६७८९');
 const national = fc.integer({ min: 2_000_000, max: 9_999_999 }).map(String);
 
-/** One of our own numbers, written in one of many ways. */
+/** A valid phone number in unusual notation, or a slightly invalid one. */
 const oddNumber = fc
   .tuple(
     fc.constantFrom('+1', '1', '+1 ', '001', '＋1', 'tel:+1', '+', ''),
@@ -73,8 +77,8 @@ const members = [
   'a/b~c',
 ];
 
-/** Nearly what a route wants: some of its members, of which some are odd, and some of nobody's. */
-const nearly = fc
+/** Almost valid JSON bodies: known and unknown members, some with odd values. */
+const almostValid = fc
   .array(fc.tuple(fc.constantFrom(...members), fc.oneof({ weight: 2, arbitrary: oddNumber }, oddValue)), {
     maxLength: 5,
   })
@@ -84,7 +88,7 @@ const nearly = fc
   });
 
 const body: fc.Arbitrary<Body> = fc.oneof(
-  { weight: 5, arbitrary: nearly },
+  { weight: 5, arbitrary: almostValid },
   { weight: 2, arbitrary: fc.json().map((text) => ({ bytes: encode(text), contentType: JSON_TYPE })) },
   {
     weight: 1,
@@ -102,7 +106,7 @@ const body: fc.Arbitrary<Body> = fc.oneof(
     weight: 1,
     arbitrary: fc
       .tuple(
-        nearly,
+        almostValid,
         fc.constantFrom(
           'text/plain',
           'application/x-www-form-urlencoded',
@@ -120,12 +124,12 @@ const body: fc.Arbitrary<Body> = fc.oneof(
   },
 );
 
-describe('Whatever is thrown at a route', () => {
+describe('Invalid input', () => {
   let api: RunningApi;
   let id: string;
 
   beforeAll(async () => {
-    api = await startApi({ name: 'Postgres alone', redis: false }, { LIMIT_COOL_DOWN: '1h' });
+    api = await startApi(POSTGRES_ALONE, { LIMIT_COOL_DOWN: '1h' });
     id = (await api.client.post('/v1/verifications', { phone_number: someNumber() })).body.id;
   });
   afterAll(() => api.stop());
@@ -137,10 +141,12 @@ describe('Whatever is thrown at a route', () => {
     [`/v1/verifications/${id}/check`, [200]],
   ];
 
-  function fault({ status, body: said }: Answer, good: number[]): string | null {
+  /** Describes an answer that is neither a success nor a documented problem of the client. */
+  function faultOf({ status, body: answered }: Answer, good: number[]): string | null {
     if (good.includes(status)) return null;
-    const problem = PROBLEMS[said.code as keyof typeof PROBLEMS];
-    if (!problem || problem.status !== status || status >= 500) return `${status} ${JSON.stringify(said)}`;
+    const problem = PROBLEMS[answered.code as keyof typeof PROBLEMS];
+    if (!problem || problem.status !== status || status >= 500)
+      return `${status} ${JSON.stringify(answered)}`;
     return null;
   }
 
@@ -149,28 +155,23 @@ describe('Whatever is thrown at a route', () => {
   }
 
   it.each([0, 1, 2, 3])(
-    'is answered by what the contract says, 10,000 times (route %#)',
+    'gets a documented answer to each of 10,000 bodies (route %#)',
     async (index) => {
       const [path, good] = routes()[index] as [string, number[]];
       const bodies = fc.sample(body, { numRuns: BODIES, seed: SEED + index });
-      const faults: string[] = [];
-      const next = bodies.values();
-      const client = async () => {
-        for (const each of next) {
-          const found = fault(await send(path, each), good);
-          if (found)
-            faults.push(
-              `${found} for ${each.contentType} ${Buffer.from(each.bytes).toString().slice(0, 300)}`,
-            );
-        }
+      const check = async (each: Body) => {
+        const fault = faultOf(await send(path, each), good);
+        return (
+          fault && `${fault} for ${each.contentType} ${Buffer.from(each.bytes).toString().slice(0, 300)}`
+        );
       };
-      await Promise.all(Array.from({ length: AT_ONCE }, client));
-      expect(faults).toEqual([]);
+      const faults = await mapInFlight(bodies, check, IN_FLIGHT);
+      expect(faults.filter(Boolean)).toEqual([]);
     },
     180_000,
   );
 
-  it('makes no user that nobody proved to be, and leaves the server able to sign people in', async () => {
+  it('creates no users and leaves sign-ins working', async () => {
     expect(await api.database.query('select from users')).toHaveLength(0);
     const phone_number = someNumber();
     await api.client.post('/signup', { phone_number });
@@ -183,7 +184,7 @@ describe('Whatever is thrown at a route', () => {
 
   it.each([
     [
-      'nested 8,000 deep',
+      'JSON nested 8,000 deep',
       `{"phone_number":${'['.repeat(8_000)}1${']'.repeat(8_000)}}`,
       'application/json',
       400,
@@ -191,21 +192,18 @@ describe('Whatever is thrown at a route', () => {
     ['a member "constructor"', '{"phone_number":"+14155550100","constructor":1}', 'application/json', 400],
     ['JSON labelled UTF-16', '{}', 'application/json; charset=utf-16', 415],
     ['JSON labelled utf8', '{}', 'application/json; charset=utf8', 400],
-  ])('is told what is wrong: %s', async (_, text, contentType, expected) => {
+  ])('is rejected: %s', async (_, text, contentType, expected) => {
     const { status } = await send('/signup', { bytes: encode(text), contentType });
     expect(status).toBe(expected);
   });
 
-  it('is not unpacked', async () => {
+  it('is rejected when it is compressed', async () => {
     const headers = { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' };
     expect((await api.client.send('POST', '/signup', '{}', headers)).status).toBe(415);
   });
 
-  it('finds one account behind ten spellings of a number, and none behind what is no number', async () => {
-    const quick = await startApi(
-      { name: 'Postgres alone', redis: false },
-      { LIMIT_COOL_DOWN: '1s', DEFAULT_REGION: 'US' },
-    );
+  it('is rejected as a number, while eleven notations of one number share an account', async () => {
+    const quick = await startApi(POSTGRES_ALONE, { LIMIT_COOL_DOWN: '1s', DEFAULT_REGION: 'US' });
     const spellings = [
       ...['+14155552671', '+1 415 555 2671', '+1 (415) 555-2671', '(415) 555-2671', '415.555.2671'],
       ...[
@@ -219,10 +217,7 @@ describe('Whatever is thrown at a route', () => {
     ];
     const users = new Set<string>();
     for (const phone_number of spellings) {
-      await waitFor('the end of the cool-down', async () => {
-        const { status } = await quick.client.post('/signup', { phone_number });
-        return status === 200;
-      });
+      await afterCoolDown(() => quick.client.post('/signup', { phone_number }));
       const { body: signedUp } = await waitFor('the sign-up', async () => {
         const answer = await quick.client.post('/signup', {
           phone_number,

@@ -1,7 +1,9 @@
 import type { Locator, Page } from 'playwright-core';
-import { InboxSender } from '#messaging';
-import { type RunningApi, someNumber, startApi } from '../support/api.js';
+import { InboxProvider } from '#messaging';
+import { type RunningApi, startApi } from '../support/api.js';
 import { type Browser, findChromium, openBrowser } from '../support/browser.js';
+import { POSTGRES_ALONE } from '../support/databases.js';
+import { someNumber } from '../support/phone-numbers.js';
 import { waitFor } from '../support/wait.js';
 
 const chromium = findChromium();
@@ -9,41 +11,41 @@ const describeInChromium = chromium ? describe : describe.skip;
 
 const WCAG_AA = 4.5;
 
-/** What functions that run in the page find there. */
+/** Globals of functions that run in the page. */
 declare const document: { documentElement: { scrollWidth: number; clientWidth: number } };
 declare const navigator: { clipboard: { readText(): Promise<string> } };
 declare const getComputedStyle: (element: unknown) => Record<string, string>;
 declare const getSelection: () => { selectAllChildren(element: unknown): void };
 
-describeInChromium('The page of the inbox', () => {
+describeInChromium('The inbox page', () => {
   let api: RunningApi;
-  let inbox: InboxSender;
+  let inbox: InboxProvider;
   let browser: Browser | undefined;
   let page: Page;
-  let complaints: string[];
+  let consoleMessages: string[];
 
   beforeAll(async () => {
-    api = await startApi({ name: 'Postgres alone', redis: false }, { FALLBACK: 'sms>whatsapp>call@5s' });
-    inbox = api.nest.get(InboxSender);
+    api = await startApi(POSTGRES_ALONE, { FALLBACK: 'sms>whatsapp>call@5s' });
+    inbox = api.nest.get(InboxProvider);
     browser = await openBrowser(chromium as string);
     await browser.context.grantPermissions(['clipboard-read', 'clipboard-write']);
   });
   beforeEach(async () => {
     inbox.clear();
     inbox.plan = 'deliver';
-    complaints = [];
+    consoleMessages = [];
     page = await (browser as Browser).context.newPage();
     page.setDefaultTimeout(10_000);
-    await page.addInitScript(lookMoreOften);
-    // A violated policy is a message on the console, too.
-    page.on('console', (message) => complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(String(error)));
+    await page.addInitScript(pollMoreOften);
+    // Violations of the content security policy are console messages, too.
+    page.on('console', (message) => consoleMessages.push(message.text()));
+    page.on('pageerror', (error) => consoleMessages.push(String(error)));
     await page.goto(`${api.client.url}/dev/inbox`);
   });
   afterEach(async () => {
     await page.close();
     await endWaits();
-    expect(complaints).toEqual([]);
+    expect(consoleMessages).toEqual([]);
   });
   afterAll(async () => {
     await browser?.close();
@@ -70,7 +72,7 @@ describeInChromium('The page of the inbox', () => {
     await page.locator(`[value=${outcome}][aria-pressed=true]`).waitFor();
   }
 
-  /** Lest what a test delayed goes out once more, in the next test. */
+  /** Ends the delayed messages of a test, whose fallbacks would otherwise appear in the next test. */
   async function endWaits(): Promise<void> {
     const waiting = () =>
       inbox
@@ -80,15 +82,15 @@ describeInChromium('The page of the inbox', () => {
     await waitFor('the end of all waits', () => waiting().length === 0);
   }
 
-  /** @returns the number it goes to. */
-  async function ask(about: Record<string, string> = {}): Promise<string> {
+  /** Opens a verification and returns its phone number. */
+  async function requestCode(about: Record<string, string> = {}): Promise<string> {
     const phone_number = someNumber();
     const { status } = await api.client.post('/v1/verifications', { phone_number, ...about });
     expect(status).toBe(202);
     return phone_number;
   }
 
-  it('says how to begin while it is empty, with a command that can be pasted', async () => {
+  it('shows a command to paste while it is empty', async () => {
     const example = page.locator('#example');
     await example.waitFor();
     expect(await example.textContent()).toBe(
@@ -98,8 +100,8 @@ describeInChromium('The page of the inbox', () => {
     await untilGone(button('Clear'));
   });
 
-  it('shows a message and what its delivery went through', async () => {
-    const phoneNumber = await ask({ locale: 'de' });
+  it('shows a message and the history of its delivery', async () => {
+    const phoneNumber = await requestCode({ locale: 'de' });
     await step('delivered').waitFor();
     const code = await api.codeFor(phoneNumber);
     expect(await textOf('.to')).toBe(phoneNumber);
@@ -118,22 +120,22 @@ describeInChromium('The page of the inbox', () => {
   });
 
   it('shows the newest message first', async () => {
-    await ask();
+    await requestCode();
     await untilRows(1);
-    const phoneNumber = await ask();
+    const phoneNumber = await requestCode();
     await untilRows(2);
     expect(await textOf('.to')).toBe(phoneNumber);
   });
 
   it('writes Arabic from right to left', async () => {
-    await ask({ locale: 'ar' });
+    await requestCode({ locale: 'ar' });
     const body = newest().locator('.body');
     expect(await body.getAttribute('dir')).toBe('auto');
     expect(await styleOf(body, 'direction')).toBe('rtl');
     expect(await styleOf(newest(), 'direction')).toBe('ltr');
   });
 
-  it('takes whatever a message says for text', async () => {
+  it('shows markup in a message as text', async () => {
     const hostile = '<img src=x onerror=alert(1)><script>alert(2)</script>&amp;</p>';
     const texts = { locale: hostile, body: hostile, code: hostile, reference: 'none' };
     await inbox.send({ to: '+14155550123' as never, channel: 'sms', validForSeconds: 300, ...texts });
@@ -143,16 +145,16 @@ describeInChromium('The page of the inbox', () => {
   });
 
   it('copies the code', async () => {
-    await ask();
+    await requestCode();
     await button('Copy').click();
     await button('Copied').waitFor();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(await textOf('.code'));
     await button('Copy').waitFor();
   });
 
-  it('has messages fail, and the same code take another channel', async () => {
+  it('shows the fallback of a failed message with the same code', async () => {
     await choose('fail');
-    await ask();
+    await requestCode();
     await step('undelivered: unreachable', oldest()).waitFor();
     await step('replaced by whatsapp', oldest()).waitFor();
     await untilRows(2);
@@ -163,9 +165,9 @@ describeInChromium('The page of the inbox', () => {
     expect(await button('Fail').count()).toBe(0);
   });
 
-  it('lets whoever delays a message say that it arrived', async () => {
+  it('delivers a delayed message by hand', async () => {
     await choose('delay');
-    await ask();
+    await requestCode();
     await step('accepted').waitFor();
     expect(await button('Fail').isVisible()).toBe(true);
     await button('Deliver').click();
@@ -174,9 +176,9 @@ describeInChromium('The page of the inbox', () => {
     await untilGone(button('Fail'));
   });
 
-  it('lets whoever delays a message say that it failed', async () => {
+  it('fails a delayed message by hand', async () => {
     await choose('delay');
-    await ask();
+    await requestCode();
     await step('accepted').waitFor();
     await choose('deliver');
     await button('Fail').click();
@@ -185,9 +187,9 @@ describeInChromium('The page of the inbox', () => {
     await step('delivered').waitFor();
   });
 
-  it('shows another channel taken when nothing was heard in time, and the first message arriving after all', async () => {
+  it('shows the fallback of a message without a report, and the late delivery of the first message', async () => {
     await choose('delay');
-    await ask();
+    await requestCode();
     await step('replaced by whatsapp', oldest()).waitFor({ timeout: 20_000 });
     await untilRows(2);
     await step('accepted').waitFor();
@@ -199,11 +201,11 @@ describeInChromium('The page of the inbox', () => {
     await untilGone(button('Deliver'));
   });
 
-  it('tells which choice is made and what it means, also after a reload', async () => {
+  it('shows the chosen plan and its meaning, also after a reload', async () => {
     const pressed = page.locator('#plan [aria-pressed=true]');
     const meaning = page.locator('#meaning');
     for (const [outcome, means] of [
-      ['fail', /do not arrive/],
+      ['fail', /are not delivered/],
       ['delay', /until you press Deliver or Fail/],
     ] as const) {
       await choose(outcome);
@@ -214,8 +216,8 @@ describeInChromium('The page of the inbox', () => {
     }
   });
 
-  it('forgets all messages', async () => {
-    await ask();
+  it('deletes all messages', async () => {
+    await requestCode();
     await untilRows(1);
     await button('Clear').click();
     await page.locator('#empty').waitFor();
@@ -224,9 +226,9 @@ describeInChromium('The page of the inbox', () => {
     expect(await textOf('#state', page.locator('header'))).toBe('');
   });
 
-  it('leaves the messages alone that somebody may be selecting in', async () => {
+  it('keeps unchanged messages in place, so that selections survive', async () => {
     await choose('delay');
-    await ask();
+    await requestCode();
     await step('accepted').waitFor();
     const row = await newest().elementHandle();
     const selected = () => page.evaluate(() => String(getSelection()));
@@ -234,7 +236,7 @@ describeInChromium('The page of the inbox', () => {
       .locator('.body')
       .evaluate((body) => getSelection().selectAllChildren(body));
     const before = await selected();
-    await ask();
+    await requestCode();
     await untilRows(2);
     inbox.settle(inbox.messages()[1]?.id as string, 'delivered');
     await step('delivered', oldest()).waitFor();
@@ -243,9 +245,9 @@ describeInChromium('The page of the inbox', () => {
     expect(await oldest().evaluate((now, then) => now === then, row)).toBe(true);
   });
 
-  it('is reached by the keyboard alone, and shows where one is', async () => {
+  it('works with the keyboard alone and shows the focus', async () => {
     inbox.plan = 'delay';
-    await ask();
+    await requestCode();
     await step('accepted').waitFor();
     const reached: (string | null)[] = [];
     const names = ['Clear', 'deliver', 'fail', 'delay', 'Copy', 'Deliver', 'Fail'];
@@ -268,65 +270,65 @@ describeInChromium('The page of the inbox', () => {
     await page.locator('#example').waitFor();
     expect(await overflow()).toBe(0);
     await choose('fail');
-    await ask({ locale: 'ar' });
+    await requestCode({ locale: 'ar' });
     await step('replaced by whatsapp', oldest()).waitFor();
     await choose('delay');
-    await ask();
+    await requestCode();
     await step('accepted').waitFor();
     expect(await overflow()).toBe(0);
   });
 
-  it.each(['light', 'dark'] as const)('is legible in %s', async (colorScheme) => {
+  it.each(['light', 'dark'] as const)('has enough contrast in the %s scheme', async (colorScheme) => {
     await page.emulateMedia({ colorScheme });
-    const legible: Record<string, number> = {};
-    const look = async (what: string, element: Locator) => {
-      legible[what] = await element.evaluate(contrastOf);
+    const contrasts: Record<string, number> = {};
+    const measure = async (what: string, element: Locator) => {
+      contrasts[what] = await element.evaluate(contrastOf);
     };
     await page.locator('#example').waitFor();
-    await look('what to do', page.locator('#empty p'));
-    await look('the example', page.locator('#example'));
-    await ask();
+    await measure('what to do', page.locator('#empty p'));
+    await measure('the example', page.locator('#example'));
+    await requestCode();
     await step('delivered').waitFor();
-    await look('good', step('delivered'));
+    await measure('good', step('delivered'));
     await choose('fail');
-    await ask();
+    await requestCode();
     await untilRows(3);
     await step('undelivered').waitFor();
-    await look('bad', step('undelivered'));
-    await look('a step', step('queued'));
+    await measure('bad', step('undelivered'));
+    await measure('a step', step('queued'));
     for (const part of ['.to', '.channel', '.code', '.body', 'time', '.copy']) {
-      await look(part, newest().locator(part));
+      await measure(part, newest().locator(part));
     }
     for (const part of ['h1', '#state', 'legend', '#meaning', '#clear', '[value=fail]', '[value=delay]']) {
-      await look(part, page.locator(part));
+      await measure(part, page.locator(part));
     }
-    const hardlyLegible = Object.entries(legible).filter(([, contrast]) => !(contrast >= WCAG_AA));
-    expect(hardlyLegible).toEqual([]);
+    const tooLow = Object.entries(contrasts).filter(([, contrast]) => !(contrast >= WCAG_AA));
+    expect(tooLow).toEqual([]);
     expect(await styleOf(page.locator('body'), 'colorScheme')).toBe('light dark');
   });
 
-  it('says that the server is away, and goes on when it is back', async () => {
-    const away = page.getByText('The server does not answer');
+  it('reports that the server does not answer, and recovers', async () => {
+    const outage = page.getByText('The server does not answer');
     await page.route('**/dev/inbox/messages', (route) => route.abort());
-    await away.waitFor();
-    // Chromium reports on its console each request that gets no answer.
-    complaints = complaints.filter((text) => !/net::ERR_FAILED/.test(text));
+    await outage.waitFor();
+    // Chromium logs each request without an answer.
+    consoleMessages = consoleMessages.filter((text) => !/net::ERR_FAILED/.test(text));
     await page.unroute('**/dev/inbox/messages');
-    await ask();
+    await requestCode();
     await untilRows(1);
-    await untilGone(away);
-    complaints = complaints.filter((text) => !/net::ERR_FAILED/.test(text));
+    await untilGone(outage);
+    consoleMessages = consoleMessages.filter((text) => !/net::ERR_FAILED/.test(text));
   });
 });
 
-/** Runs in the page: it looks for news every second, which tests need not wait for. */
-function lookMoreOften(): void {
+/** Runs in the page: shortens its polling interval of one second. */
+function pollMoreOften(): void {
   const { setTimeout } = globalThis;
-  const hasty = (run: () => void, ms: number) => setTimeout(run, ms === 1_000 ? 100 : ms);
-  Object.assign(globalThis, { setTimeout: hasty });
+  const shortened = (run: () => void, ms: number) => setTimeout(run, ms === 1_000 ? 100 : ms);
+  Object.assign(globalThis, { setTimeout: shortened });
 }
 
-/** Runs in the page: the contrast of an element's text with what is behind it (WCAG 2.2, relative luminance). */
+/** Runs in the page: returns the contrast of an element's text with its background (WCAG 2.2, relative luminance). */
 function contrastOf(element: { parentElement: unknown }): number {
   const numbers = (colour = '') => (colour.match(/[\d.]+/g) ?? []).map(Number);
   const luminance = (colour: number[]) => {
@@ -334,10 +336,13 @@ function contrastOf(element: { parentElement: unknown }): number {
     const [red = 0, green = 0, blue = 0] = colour.map((each) => linear(each / 255));
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
-  const groundOf = (behind: { parentElement: unknown }): number[] => {
+  const backgroundOf = (behind: { parentElement: unknown }): number[] => {
     const ground = numbers(getComputedStyle(behind).backgroundColor);
-    return ground[3] === 0 ? groundOf(behind.parentElement as typeof behind) : ground;
+    return ground[3] === 0 ? backgroundOf(behind.parentElement as typeof behind) : ground;
   };
-  const [text, ground] = [luminance(numbers(getComputedStyle(element).color)), luminance(groundOf(element))];
+  const [text, ground] = [
+    luminance(numbers(getComputedStyle(element).color)),
+    luminance(backgroundOf(element)),
+  ];
   return (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
 }

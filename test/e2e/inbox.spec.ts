@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
-import { InboxSender } from '#messaging';
+import { InboxProvider } from '#messaging';
 import type { PhoneNumber } from '#phone';
-import { type RunningApi, someNumber, startApi } from '../support/api.js';
+import { type RunningApi, startApi } from '../support/api.js';
+import { POSTGRES_ALONE } from '../support/databases.js';
+import { someNumber } from '../support/phone-numbers.js';
+import { UNREACHABLE_TWILIO } from '../support/settings.js';
+import { deliveredAs, inboxMessages } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
 const ANN = '+14155550123' as PhoneNumber;
@@ -9,11 +13,11 @@ const BEN = '+4915112345678' as PhoneNumber;
 
 describe('The inbox', () => {
   let api: RunningApi;
-  let inbox: InboxSender;
+  let inbox: InboxProvider;
 
   beforeAll(async () => {
-    api = await startApi({ name: 'Postgres alone', redis: false }, { FALLBACK: 'sms>whatsapp' });
-    inbox = api.nest.get(InboxSender);
+    api = await startApi(POSTGRES_ALONE, { FALLBACK: 'sms>whatsapp' });
+    inbox = api.nest.get(InboxProvider);
   });
   beforeEach(() => inbox.clear());
   afterAll(() => api.stop());
@@ -24,7 +28,7 @@ describe('The inbox', () => {
       ...{ validForSeconds: 300, reference: 'none' },
     });
 
-  it('lists what was sent, newest first', async () => {
+  it('lists messages, newest first', async () => {
     const first = await send(ANN, '111111');
     const second = await send(BEN, '222222');
     const { body } = await api.client.get('/dev/inbox/messages');
@@ -38,22 +42,25 @@ describe('The inbox', () => {
     ]);
   });
 
-  it.each(['%2B14155550123', '+14155550123', '%2B1%20415%20555%200123'])('lists those to %s', async (to) => {
-    await send(ANN, '111111');
-    await send(BEN, '222222');
-    const { body } = await api.client.get(`/dev/inbox/messages?to=${to}`);
-    expect(body.map(({ code }: { code: string }) => code)).toEqual(['111111']);
-  });
+  it.each(['%2B14155550123', '+14155550123', '%2B1%20415%20555%200123'])(
+    'lists the messages to %s',
+    async (to) => {
+      await send(ANN, '111111');
+      await send(BEN, '222222');
+      const { body } = await api.client.get(`/dev/inbox/messages?to=${to}`);
+      expect(body.map(({ code }: { code: string }) => code)).toEqual(['111111']);
+    },
+  );
 
   it.each(['', 'ann', '14155550123', '%2B1', '%2B14155550123&to=%2B4915112345678', '%00'])(
-    'refuses the recipient "%s"',
+    'rejects the recipient "%s"',
     async (to) => {
       const { status, body } = await api.client.get(`/dev/inbox/messages?to=${to}`);
       expect([status, body.code]).toEqual([400, 'invalid_request']);
     },
   );
 
-  it('forgets when it is told to, and the oldest beyond a thousand', async () => {
+  it('deletes all messages on request, and the oldest beyond a thousand', async () => {
     for (let n = 1; n <= 1_001; n += 1) await send(ANN, String(n));
     expect(inbox.messages()).toHaveLength(1_000);
     expect(inbox.messages().at(-1)?.code).toBe('2');
@@ -61,7 +68,7 @@ describe('The inbox', () => {
     expect(inbox.messages()).toEqual([]);
   });
 
-  describe('plays', () => {
+  describe('with a plan', () => {
     const post = (path: string) => api.client.send('POST', path);
     const plan = (outcome: string) =>
       api.client.send('PUT', '/dev/inbox/plan', JSON.stringify({ outcome }), {
@@ -74,17 +81,12 @@ describe('The inbox', () => {
       return `/v1/verifications/${body.id}`;
     }
 
-    function deliveryOf(path: string, status: string) {
-      return waitFor(`a message that is ${status}`, async () => {
-        const { body } = await api.client.get(path);
-        return body.delivery.status === status && body;
-      });
-    }
+    const deliveryOf = (path: string, status: string) => deliveredAs(api.client, path, status);
 
     const newest = async () => (await api.client.get('/dev/inbox/messages')).body[0];
     const statuses = ({ history }: { history: { status: string }[] }) => history.map(({ status }) => status);
 
-    it('what it is told to from now on', async () => {
+    it('reads and changes the plan', async () => {
       expect((await api.client.get('/dev/inbox/plan')).body).toEqual({ outcome: 'deliver' });
       expect((await plan('fail')).body).toEqual({ outcome: 'fail' });
       expect((await api.client.get('/dev/inbox/plan')).body).toEqual({ outcome: 'fail' });
@@ -92,19 +94,19 @@ describe('The inbox', () => {
       expect([refused.status, refused.body.errors[0].pointer]).toEqual([400, '/outcome']);
     });
 
-    it('messages that arrive', async () => {
+    it('"deliver" delivers messages', async () => {
       expect((await deliveryOf(await open(), 'delivered')).delivery.reason).toBeNull();
       expect(statuses(await newest())).toEqual(['queued', 'delivered']);
     });
 
-    it('a phone that is switched off, and another channel that is not', async () => {
+    it('"fail" fails each message, also the one of the fallback channel', async () => {
       await plan('fail');
       const path = await open();
-      const fallen = await waitFor('the fallback', async () => {
+      const replaced = await waitFor('the fallback', async () => {
         const { body } = await api.client.get(path);
         return body.channel === 'whatsapp' && body;
       });
-      expect(fallen.status).toBe('pending');
+      expect(replaced.status).toBe('pending');
       expect((await deliveryOf(path, 'undelivered')).delivery.reason).toBe('unreachable');
       const [second, first] = (await api.client.get('/dev/inbox/messages')).body;
       expect(statuses(first)).toEqual(['queued', 'accepted', 'undelivered', 'replaced by whatsapp']);
@@ -112,7 +114,7 @@ describe('The inbox', () => {
       expect(second.code).toBe(first.code);
     });
 
-    it('messages of which nothing is heard until somebody says what became of them', async () => {
+    it('"delay" reports nothing until the message is delivered or failed by hand', async () => {
       await plan('delay');
       const [path, other] = [await open(), await open()];
       await deliveryOf(path, 'sent');
@@ -125,20 +127,20 @@ describe('The inbox', () => {
       expect((await deliveryOf(other, 'delivered')).channel).toBe('whatsapp');
     });
 
-    it('nothing on messages that there are not', async () => {
-      const { status, body } = await post('/dev/inbox/messages/nobody/fail');
+    it('answers 404 for unknown messages', async () => {
+      const { status, body } = await post('/dev/inbox/messages/unknown/fail');
       expect([status, body.code]).toEqual([404, 'not_found']);
-      expect((await post('/dev/inbox/messages/nobody/deliver')).status).toBe(404);
+      expect((await post('/dev/inbox/messages/unknown/deliver')).status).toBe(404);
     });
   });
 
-  it('tells channel, language and segments', async () => {
+  it('lists channel, language and segments', async () => {
     const headers = { 'accept-language': 'hi, en;q=0.5' };
     const phone_number = someNumber();
     await api.client.post('/v1/verifications', { phone_number }, headers);
     const message = await waitFor('the message', async () => {
-      const { body } = await api.client.get(`/dev/inbox/messages?to=${encodeURIComponent(phone_number)}`);
-      return body[0];
+      const [newest] = await inboxMessages(api.client, phone_number);
+      return newest;
     });
     expect(message).toMatchObject({ channel: 'sms', locale: 'hi', segments: 1 });
     await api.client.post('/v1/verifications', { phone_number: someNumber(), channel: 'call' });
@@ -148,7 +150,7 @@ describe('The inbox', () => {
     });
   });
 
-  it('is a page that runs its own script and style and nothing else', async () => {
+  it('has a page whose policy allows only its own script and style', async () => {
     const { headers, body } = await api.client.get('/dev/inbox');
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
     const policy = headers.get('content-security-policy') as string;
@@ -159,13 +161,8 @@ describe('The inbox', () => {
     expect(policy).not.toContain('unsafe');
   });
 
-  it('is not there when messages go out', async () => {
-    const TWILIO = {
-      TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
-      TWILIO_AUTH_TOKEN: '0'.repeat(32),
-      TWILIO_FROM: '+15005550006',
-    };
-    const real = await startApi({ name: 'Postgres alone', redis: false }, TWILIO);
+  it('does not exist when another provider sends the messages', async () => {
+    const real = await startApi(POSTGRES_ALONE, UNREACHABLE_TWILIO);
     const { status } = await real.client.get('/dev/inbox/messages');
     await real.stop();
     expect(status).toBe(404);

@@ -4,12 +4,13 @@ import formats from 'ajv-formats';
 import type { Answer, Client } from '../support/client.js';
 import { freshDatabase, type TestDatabase } from '../support/databases.js';
 import { ServerProcess } from '../support/server-process.js';
-import { waitFor } from '../support/wait.js';
+import { OPERATOR_TOKEN, SECRET } from '../support/settings.js';
+import { newestCode } from '../support/verifications.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: a document is whatever it is until it was looked at
+// biome-ignore lint/suspicious/noExplicitAny: the document has no type until it is validated
 type Loose = any;
 
-/** Each documented operation with the statuses it must name. */
+/** Each documented operation with the statuses that it must name. */
 const OPERATIONS: Record<string, number[]> = {
   'post /signup': [200, 400, 401, 403, 413, 415, 422, 429, 500, 503],
   'get /protected': [200, 401, 500, 503],
@@ -32,7 +33,7 @@ const OPERATIONS: Record<string, number[]> = {
   'put /dev/inbox/plan': [200, 400, 401, 413, 415, 500, 503],
 };
 
-/** The document is made by the build, so the server that serves it is the built one. */
+/** The build generates the document, so this spec runs the built server. */
 describe('The OpenAPI document', () => {
   let database: TestDatabase;
   let server: ServerProcess;
@@ -44,8 +45,8 @@ describe('The OpenAPI document', () => {
     database = await freshDatabase();
     server = await ServerProcess.api({
       DATABASE_URL: database.url,
-      SECRET: 'a secret for tests that is long enough',
-      OPERATOR_TOKEN: 'a-token-for-operators',
+      SECRET,
+      OPERATOR_TOKEN,
     });
     client = server.client;
     document = (await client.get('/openapi.json')).body;
@@ -61,18 +62,18 @@ describe('The OpenAPI document', () => {
     return document.paths[path]?.[method];
   };
 
-  it('is a valid one', async () => {
+  it('is valid', async () => {
     await expect(SwaggerParser.validate(structuredClone(document))).resolves.toBeDefined();
   });
 
-  it('knows every operation, and no other', () => {
+  it('lists exactly the documented operations', () => {
     const names = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method} ${path}`),
     );
     expect(names.sort()).toEqual(Object.keys(OPERATIONS).sort());
   });
 
-  it.each(Object.entries(OPERATIONS))('names every status of %s, and the headers', (name, statuses) => {
+  it.each(Object.entries(OPERATIONS))('lists every status of %s and its headers', (name, statuses) => {
     const { responses, summary } = operation(name);
     expect(summary).toMatch(/^[^`\n]+$/);
     expect(Object.keys(responses).map(Number)).toEqual(expect.arrayContaining(statuses));
@@ -85,15 +86,15 @@ describe('The OpenAPI document', () => {
     }
   });
 
-  it('says where a new verification is', () => {
+  it('describes the Location header of a new verification', () => {
     expect(operation('post /v1/verifications').responses[202].headers).toHaveProperty('Location');
   });
 
-  it('says where the codes are that nobody sends', () => {
+  it('links to the inbox', () => {
     expect(document.info.description).toContain('(/dev/inbox)');
   });
 
-  it('has bodies that can be tried as they stand', async () => {
+  it('has example bodies that the server accepts', async () => {
     const schema = document.components.schemas.OpenVerificationDto;
     const examples = Object.entries<Loose>(schema.properties).map(([name, { example }]) => [name, example]);
     expect(schema.required).toEqual(['phone_number']);
@@ -107,7 +108,7 @@ describe('The OpenAPI document', () => {
     expect(document.components.schemas.CheckVerificationDto.required).toEqual(['code']);
   });
 
-  it('tells the limits of bodies, which are the true ones', async () => {
+  it('states the limits that the server enforces on bodies', async () => {
     const phone_number = '+14155550100';
     for (const [path, name] of [
       ['/signup', 'SignUpDto'],
@@ -124,7 +125,7 @@ describe('The OpenAPI document', () => {
     expect(document.components.schemas.CheckVerificationDto.additionalProperties).toBe(false);
   });
 
-  it('shows every problem whole, as its path would answer it', () => {
+  it('has a complete example of every problem of each path', () => {
     for (const [path, methods] of Object.entries<Loose>(dereferenced.paths)) {
       for (const { responses } of Object.values<Loose>(methods)) {
         for (const [status, { content }] of Object.entries<Loose>(responses)) {
@@ -140,7 +141,7 @@ describe('The OpenAPI document', () => {
     }
   });
 
-  it('asks for the bearer where one is needed', () => {
+  it('requires a bearer on protected routes only', () => {
     expect(document.components.securitySchemes.bearer).toMatchObject({
       type: 'http',
       scheme: 'bearer',
@@ -150,7 +151,7 @@ describe('The OpenAPI document', () => {
     expect(operation('post /signup').security).toBeUndefined();
   });
 
-  it('describes the answers that are really given', async () => {
+  it('describes the actual responses of the server', async () => {
     function describes(name: string, answer: Answer): Answer {
       const [method, path] = name.split(' ') as [string, string];
       const response = dereferenced.paths[path][method].responses[answer.status];
@@ -166,18 +167,13 @@ describe('The OpenAPI document', () => {
 
     const phone_number = '+14155550177';
     const other = '+14155550178';
-    const code = (to: string) =>
-      waitFor('the code', async () => {
-        const { body } = await client.get(`/dev/inbox/messages?to=${encodeURIComponent(to)}`);
-        return body[0]?.code;
-      });
     describes('post /signup', await client.post('/signup', { phone_number }));
     describes('post /signup', await client.post('/signup', { phone_number }));
     describes('post /signup', await client.post('/signup', { phone_number: 1 }));
     describes('post /signup', await client.post('/signup', { phone_number, otp: 'wrong' }));
     const { body } = describes(
       'post /signup',
-      await client.post('/signup', { phone_number, otp: await code(phone_number) }),
+      await client.post('/signup', { phone_number, otp: await newestCode(client, phone_number) }),
     );
     describes('get /protected', await client.as(body.token).get('/protected'));
     describes('get /protected', await client.get('/protected'));
@@ -191,7 +187,7 @@ describe('The OpenAPI document', () => {
     describes('post /v1/verifications/{id}/check', await client.post(`${path}/check`, { code: 'wrong' }));
     describes(
       'post /v1/verifications/{id}/check',
-      await client.post(`${path}/check`, { code: await code(other) }),
+      await client.post(`${path}/check`, { code: await newestCode(client, other) }),
     );
     describes('delete /v1/verifications/{id}', await client.delete(path));
     describes('get /health/ready', await client.get('/health/ready'));
@@ -204,7 +200,7 @@ function faultsOf(schema: Loose, value: unknown): string {
   return ajv.validate(asJsonSchema(schema), value) ? '' : ajv.errorsText(ajv.errors);
 }
 
-/** OpenAPI 3.0 says `nullable` where JSON Schema says `type: null`; and what is not described must not be there. */
+/** Translates the `nullable` of OpenAPI 3.0 and forbids undescribed members. */
 function asJsonSchema(schema: Loose): Loose {
   if (typeof schema !== 'object' || schema === null) return schema;
   if (Array.isArray(schema)) return schema.map(asJsonSchema);

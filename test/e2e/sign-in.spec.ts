@@ -1,15 +1,16 @@
-import { type RunningApi, someNumber, startApi } from '../support/api.js';
+import { type RunningApi, startApi } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
+import { someNumber } from '../support/phone-numbers.js';
+import { times } from '../support/repeat.js';
+import { afterCoolDown, inboxMessages, openVerification, wrongCode } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
-const times = <T>(n: number, what: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => what(i));
-/** A machine that is busy with something else may answer 503 in time rather than 410 late. */
-const others = (answers: Answer[], expected: number[]) =>
+/** Returns the unexpected answers. A busy machine may answer 503 in time rather than 410 late. */
+const unexpected = (answers: Answer[], expected: number[]) =>
   answers.filter(({ status }) => !expected.includes(status));
-const another = (code: string) => String((Number(code) + 1) % 1_000_000).padStart(6, '0');
 
-describe.each(modes)('Signing in on $name', (mode) => {
+describe.each(modes)('A server on $name', (mode) => {
   let api: RunningApi;
   const post = (path: string, body?: unknown) => api.client.post(path, body);
 
@@ -23,14 +24,16 @@ describe.each(modes)('Signing in on $name', (mode) => {
     return post('/signup', { phone_number, otp: await api.codeFor(phone_number) });
   }
 
-  async function open(phone_number = someNumber(), members: object = {}) {
-    const { body } = await post('/v1/verifications', { phone_number, ...members });
-    const code = await api.codeFor(phone_number);
-    return { id: body.id as string, phone_number, code, path: `/v1/verifications/${body.id}` };
+  /** Waits for the second message to a number and returns both, newest first. */
+  function secondMessage(phoneNumber: string) {
+    return waitFor('the second message', async () => {
+      const messages = await inboxMessages(api.client, phoneNumber);
+      return messages.length === 2 && messages;
+    });
   }
 
   describe('POST /signup', () => {
-    it('sends a code, and trades it for a user and a token', async () => {
+    it('sends a code and exchanges it for a user and a token', async () => {
       const phone_number = someNumber();
       const asked = await post('/signup', { phone_number, name: 'Ada' });
       expect(asked.status).toBe(200);
@@ -55,14 +58,14 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(hoursLeft).toBeCloseTo(48, 1);
     });
 
-    it('gives a token that the protected route accepts', async () => {
+    it('returns a token that the protected route accepts', async () => {
       const { body } = await signUp(someNumber());
       const answer = await api.client.as(body.token).get('/protected');
       expect(answer.status).toBe(200);
       expect(answer.body).toEqual({ message: expect.any(String), user: body.data });
     });
 
-    it('takes the name of the second half before that of the first', async () => {
+    it('prefers the name that comes with the code to an earlier one', async () => {
       const phone_number = someNumber();
       await post('/signup', { phone_number, name: 'Ada' });
       const { body } = await post('/signup', {
@@ -73,25 +76,21 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(body.data.name).toBe('Grace');
     });
 
-    it('takes the name that was given last for a code', async () => {
+    it('uses the last name that came with a request for the code', async () => {
       const phone_number = someNumber();
       await post('/signup', { phone_number, name: 'Adda' });
-      await waitFor('the end of the cool-down', async () => {
-        return (await post('/signup', { phone_number, name: 'Ada' })).status === 200;
-      });
+      await afterCoolDown(() => post('/signup', { phone_number, name: 'Ada' }));
       const { body } = await post('/signup', { phone_number, otp: await api.codeFor(phone_number) });
       expect(body.data.name).toBe('Ada');
     });
 
-    it('sends a new code when the old one has hardly any life left', async () => {
+    it('sends a new code when the old one is about to expire', async () => {
       const otp = { ...api.config.otp, ttlMs: 14_000 };
       const brief = await startApi(mode, { LIMIT_COOL_DOWN: '1s' }, { otp });
       const phone_number = someNumber();
       await brief.client.post('/signup', { phone_number });
       const code = await brief.codeFor(phone_number);
-      await waitFor('the end of the cool-down', async () => {
-        return (await brief.client.post('/signup', { phone_number })).status === 200;
-      });
+      await afterCoolDown(() => brief.client.post('/signup', { phone_number }));
       const another = await waitFor('another code', async () => {
         const newest = await brief.codeFor(phone_number);
         return newest !== code && newest;
@@ -101,13 +100,11 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(status).toBe(200);
     });
 
-    it('finds the same user again, whatever name is given then', async () => {
+    it('signs in the existing user and ignores a new name', async () => {
       const phone_number = someNumber();
       const first = await signUp(phone_number, { name: 'Ada' });
-      const again = await waitFor('the end of the cool-down', async () => {
-        const { status } = await post('/signup', { phone_number, name: 'Eve' });
-        return status === 200;
-      }).then(() => post('/signup', { phone_number, otp: 'unused' }));
+      await afterCoolDown(() => post('/signup', { phone_number, name: 'Eve' }));
+      const again = await post('/signup', { phone_number, otp: 'unused' });
       expect(again.status).toBe(401);
       const second = await waitFor('the new code', async () => {
         const answer = await post('/signup', { phone_number, otp: await api.codeFor(phone_number) });
@@ -117,14 +114,11 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(second.body.token).not.toBe(first.body.token);
     });
 
-    it('answers the same for a known and an unknown number', async () => {
+    it('answers known and unknown numbers alike', async () => {
       const known = someNumber();
       await signUp(known);
       const [a, b] = await Promise.all([
-        waitFor('the end of the cool-down', async () => {
-          const answer = await post('/signup', { phone_number: known });
-          return answer.status === 200 && answer;
-        }),
+        afterCoolDown(() => post('/signup', { phone_number: known })),
         post('/signup', { phone_number: someNumber() }),
       ]);
       expect(a.body).toEqual(b.body);
@@ -132,11 +126,11 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(names(a.headers)).toEqual(names(b.headers));
     });
 
-    it('does not tell wrong, used and never-sent codes apart', async () => {
+    it('answers wrong, used and never-sent codes alike', async () => {
       const phone_number = someNumber();
       await post('/signup', { phone_number });
       const code = await api.codeFor(phone_number);
-      const wrong = await post('/signup', { phone_number, otp: another(code) });
+      const wrong = await post('/signup', { phone_number, otp: wrongCode(code) });
       await post('/signup', { phone_number, otp: code });
       const used = await post('/signup', { phone_number, otp: code });
       const neverSent = await post('/signup', { phone_number: someNumber(), otp: code });
@@ -151,17 +145,19 @@ describe.each(modes)('Signing in on $name', (mode) => {
       }
     });
 
-    it('takes no more than five guesses', async () => {
+    it('rejects the right code after five wrong ones', async () => {
       const phone_number = someNumber();
       await post('/signup', { phone_number });
       const code = await api.codeFor(phone_number);
-      for (const guess of times(5, (i) => String(i).repeat(6)).map((g) => (g === code ? another(code) : g))) {
+      for (const guess of times(5, (i) => String(i).repeat(6)).map((g) =>
+        g === code ? wrongCode(code) : g,
+      )) {
         await post('/signup', { phone_number, otp: guess });
       }
       expect((await post('/signup', { phone_number, otp: code })).status).toBe(401);
     });
 
-    it('sends the same code again, but not before the cool-down is over', async () => {
+    it('sends the same code again, but only after the cool-down', async () => {
       const phone_number = someNumber();
       await post('/signup', { phone_number });
       const code = await api.codeFor(phone_number);
@@ -170,18 +166,12 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(early.body).toMatchObject({ code: 'rate_limited', limit: 'cool_down', retry_after: 1 });
       expect(early.headers.get('retry-after')).toBe('1');
 
-      await waitFor(
-        'the end of the cool-down',
-        async () => (await post('/signup', { phone_number })).status === 200,
-      );
-      const messages = await waitFor('the second message', async () => {
-        const { body } = await api.client.get(`/dev/inbox/messages?to=${encodeURIComponent(phone_number)}`);
-        return body.length === 2 && body;
-      });
-      expect(messages.map((m: { code: string }) => m.code)).toEqual([code, code]);
+      await afterCoolDown(() => post('/signup', { phone_number }));
+      const messages = await secondMessage(phone_number);
+      expect(messages.map((message) => message.code)).toEqual([code, code]);
     });
 
-    it('reads one number however it is written', async () => {
+    it('recognises a number in any notation', async () => {
       const phone_number = someNumber();
       const national = phone_number.slice(2).replace(/(\d{3})(\d{3})(\d{4})/, '($1) $2-$3');
       await post('/signup', { phone_number: national });
@@ -196,7 +186,7 @@ describe.each(modes)('Signing in on $name', (mode) => {
   });
 
   describe('/v1/verifications', () => {
-    it('opens a verification, and tells how its message fares', async () => {
+    it('opens a verification and reports the delivery of its message', async () => {
       const phone_number = someNumber();
       const { status, headers, body } = await post('/v1/verifications', {
         phone_number,
@@ -224,8 +214,8 @@ describe.each(modes)('Signing in on $name', (mode) => {
       });
     });
 
-    it('trades the right code for a session, once', async () => {
-      const { path, code, phone_number } = await open(undefined, { name: 'Ada' });
+    it('exchanges the right code for a session, once', async () => {
+      const { path, code, phone_number } = await openVerification(api, { name: 'Ada' });
       const { status, body } = await post(`${path}/check`, { code });
       expect(status).toBe(200);
       expect(body).toEqual({
@@ -241,10 +231,10 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(again.body).toMatchObject({ code: 'verification_closed', verification_status: 'approved' });
     });
 
-    it('counts wrong codes down, then takes none', async () => {
-      const { path, code } = await open();
+    it('counts attempts down and closes after the last', async () => {
+      const { path, code } = await openVerification(api);
       const answers = [];
-      for (let i = 0; i < 5; i += 1) answers.push(await post(`${path}/check`, { code: another(code) }));
+      for (let i = 0; i < 5; i += 1) answers.push(await post(`${path}/check`, { code: wrongCode(code) }));
       expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401]);
       expect(answers.map(({ body }) => body.attempts_left)).toEqual([4, 3, 2, 1, 0]);
       const right = await post(`${path}/check`, { code });
@@ -253,8 +243,8 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect((await api.client.get(path)).body.status).toBe('max_attempts_reached');
     });
 
-    it('can be given up', async () => {
-      const { path, code } = await open();
+    it('cancels a verification', async () => {
+      const { path, code } = await openVerification(api);
       expect((await api.client.delete(path)).status).toBe(204);
       expect((await api.client.get(path)).body.status).toBe('canceled');
       for (const answer of [
@@ -267,8 +257,8 @@ describe.each(modes)('Signing in on $name', (mode) => {
       }
     });
 
-    it('sends the same code again from resend_at on', async () => {
-      // The code comes when it comes, and the cool-down does not wait for it.
+    it('sends the same code again from resend_at', async () => {
+      // The cool-down may end before the code arrives, so the early request comes first.
       const phone_number = someNumber();
       const opened = await post('/v1/verifications', { phone_number });
       const path = `/v1/verifications/${opened.body.id}`;
@@ -278,20 +268,14 @@ describe.each(modes)('Signing in on $name', (mode) => {
       expect(Number(early.headers.get('retry-after'))).toBe(early.body.retry_after);
 
       expect(Date.parse(opened.body.resend_at)).toBeLessThanOrEqual(Date.now() + 1_000);
-      const resent = await waitFor('the end of the cool-down', async () => {
-        const answer = await post(`${path}/resend`, { channel: 'sms' });
-        return answer.status === 202 && answer;
-      });
-      // The second wait is the longer one of the policy.
+      const resent = await afterCoolDown(() => post(`${path}/resend`, { channel: 'sms' }));
+      // The second cool-down of the policy is longer.
       expect(Date.parse(resent.body.resend_at) - Date.now()).toBeGreaterThan(1_000);
-      const messages = await waitFor('the second message', async () => {
-        const inbox = await api.client.get(`/dev/inbox/messages?to=${encodeURIComponent(phone_number)}`);
-        return inbox.body.length === 2 && inbox.body;
-      });
+      const messages = await secondMessage(phone_number);
       expect(messages[0].code).toBe(code);
     });
 
-    it('knows no other ids, whatever their form', async () => {
+    it('answers unknown and malformed ids with 404', async () => {
       for (const id of ['AAAAAAAAAAAAAAAAAAAAAA', 'x', '%00', 'constructor', '..%2f..']) {
         for (const answer of [
           await api.client.get(`/v1/verifications/${id}`),
@@ -305,12 +289,11 @@ describe.each(modes)('Signing in on $name', (mode) => {
       }
     });
 
-    it('is bound to whoever asked: the code of one does not open another of the same number', async () => {
-      const first = await open();
-      const second = await waitFor('the end of the cool-down', async () => {
-        const { status, body } = await post('/v1/verifications', { phone_number: first.phone_number });
-        return status === 202 && body;
-      });
+    it('rejects the code of another verification of the same number', async () => {
+      const first = await openVerification(api);
+      const { body: second } = await afterCoolDown(() =>
+        post('/v1/verifications', { phone_number: first.phone_number }),
+      );
       const code = await waitFor('another code', async () => {
         const newest = await api.codeFor(first.phone_number);
         return newest !== first.code && newest;
@@ -321,25 +304,25 @@ describe.each(modes)('Signing in on $name', (mode) => {
     });
   });
 
-  describe('under attack', () => {
-    it('makes one session of 500 parallel right codes', async () => {
-      const { path, code } = await open();
+  describe('under parallel requests', () => {
+    it('creates one session for 500 right codes', async () => {
+      const { path, code } = await openVerification(api);
       const answers = await Promise.all(times(500, () => post(`${path}/check`, { code })));
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-      expect(others(answers, [200, 410, 503])).toEqual([]);
+      expect(unexpected(answers, [200, 410, 503])).toEqual([]);
     });
 
-    it('compares at most five of 500 parallel guesses, and refuses the right one that comes last', async () => {
-      const { path, code } = await open();
-      const wrong = times(499, () => post(`${path}/check`, { code: another(code) }));
+    it('compares at most five of 500 guesses and rejects the right code afterwards', async () => {
+      const { path, code } = await openVerification(api);
+      const wrong = times(499, () => post(`${path}/check`, { code: wrongCode(code) }));
       const answers = await Promise.all(wrong);
       const last = await post(`${path}/check`, { code });
       expect(answers.filter(({ body }) => body.code === 'code_rejected').length).toBeLessThanOrEqual(5);
-      expect(others(answers, [401, 410, 503])).toEqual([]);
+      expect(unexpected(answers, [401, 410, 503])).toEqual([]);
       expect(last.status).toBe(410);
     });
 
-    it('opens one sign-up of 50 parallel requests for one number', async () => {
+    it('opens one sign-up for 50 requests for one number', async () => {
       const phone_number = someNumber();
       const answers = await Promise.all(times(50, () => post('/signup', { phone_number })));
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);

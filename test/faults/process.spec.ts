@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import pg from 'pg';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/databases.js';
+import { withClient } from '../support/postgres.js';
 import { ServerProcess } from '../support/server-process.js';
 import { waitFor } from '../support/wait.js';
 
@@ -35,7 +35,7 @@ async function signUp({ client }: ServerProcess, phone_number = '+14155550100'):
   return (await client.post('/signup', { phone_number, otp })).body.token;
 }
 
-/** The sign-in that the server prints, run by a shell as a person would paste it. */
+/** Runs the sign-in that the server prints in a shell, as a person would paste it. */
 async function pasteBanner(server: ServerProcess): Promise<string> {
   const { execFile } = await import('node:child_process');
   const { promisify } = await import('node:util');
@@ -51,13 +51,13 @@ async function pasteBanner(server: ServerProcess): Promise<string> {
   return (await shell('bash', ['-c', rest.join('\n')])).stdout;
 }
 
-describe('A start on a bare machine', () => {
-  it('prints a sign-in that works when it is pasted', async () => {
+describe('A start without databases', () => {
+  it('prints a sign-in that works when pasted', async () => {
     const server = await start({ DATA_DIR: someFolder() });
     expect(JSON.parse(await pasteBanner(server))).toMatchObject({ user: { phone_number: '+14155550100' } });
   });
 
-  it('keeps users, tokens and the secret for the next start, and ends with 0', async () => {
+  it('keeps users, tokens and the secret for the next start, and exits with 0', async () => {
     const DATA_DIR = someFolder();
     const first = await start({ DATA_DIR });
     const token = await signUp(first);
@@ -70,7 +70,7 @@ describe('A start on a bare machine', () => {
     expect(body.user.phone_number).toBe('+14155550100');
   });
 
-  it('is not stopped by a process that was killed, whose Postgres it takes over and ends', async () => {
+  it('takes over the Postgres of a killed process and stops it', async () => {
     const DATA_DIR = someFolder();
     const killed = await start({ DATA_DIR });
     const token = await signUp(killed);
@@ -80,15 +80,15 @@ describe('A start on a bare machine', () => {
     expect((await next.client.as(token).get('/protected')).status).toBe(200);
     expect((await next.end('SIGTERM')).code).toBe(0);
 
-    // Nothing is left that would hold the folder: a third start makes a new server.
+    // Nothing holds the folder any more: a third start launches a new Postgres.
     const third = await start({ DATA_DIR });
     expect((await third.client.as(token).get('/protected')).status).toBe(200);
   });
 });
 
-describe('A server that runs', () => {
-  it('outlives an error that nobody waited for', async () => {
-    // Waits in the server until it is about to start, then fails in the two ways that nobody can catch.
+describe('A running server', () => {
+  it('survives uncaught errors and unhandled rejections', async () => {
+    // Runs in the server: waits until the error handlers are installed, then causes both kinds of errors.
     const stray = `const timer = setInterval(() => {
       if (process.listenerCount('uncaughtException') === 0) return;
       clearInterval(timer);
@@ -105,8 +105,8 @@ describe('A server that runs', () => {
   });
 });
 
-describe('A server that is told to end', () => {
-  it('does so when Redis was never there', async () => {
+describe('A server that is stopped', () => {
+  it('exits with 0 although Redis was never reachable', async () => {
     const server = await start({
       DATA_DIR: someFolder(),
       REDIS_URL: 'redis://127.0.0.1:1',
@@ -116,7 +116,7 @@ describe('A server that is told to end', () => {
     expect((await server.end('SIGTERM')).code).toBe(0);
   });
 
-  it('does so when it was npm that was told', async () => {
+  it('ends when its npm process is killed', async () => {
     const DATA_DIR = someFolder();
     const shell = spawn('sh', ['-c', 'node scripts/run.mjs api; true'], {
       cwd: resolve(import.meta.dirname, '../..'),
@@ -139,8 +139,8 @@ describe('A server that is told to end', () => {
   });
 });
 
-describe('A start that cannot be', () => {
-  it('names every fault of the environment at once, without values, and exits with 78', async () => {
+describe('A failing start', () => {
+  it('names every invalid variable at once, without values, and exits with 78', async () => {
     const server = ServerProcess.spawn('api', {
       PORT: '70000',
       OTP_TTL: '1h',
@@ -155,19 +155,19 @@ describe('A start that cannot be', () => {
       expect(output).not.toContain(value);
   });
 
-  it('is refused in production with all that is for development named', async () => {
+  it('names every development default that production forbids', async () => {
     const { code, output } = await ServerProcess.spawn('api', { NODE_ENV: 'production' }).ended();
     expect(code).toBe(78);
     for (const name of ['DATABASE_URL', 'SECRET', 'MESSAGE_SENDER']) expect(output).toContain(`${name}: `);
   });
 
-  it('is refused to a worker that could only fill an inbox nobody sees', async () => {
+  it('of a worker reports that the inbox cannot be its provider', async () => {
     const { code, output } = await ServerProcess.spawn('worker', { DATA_DIR: someFolder() }).ended();
     expect(code).toBe(78);
     expect(output).toContain('MESSAGE_SENDER: ');
   });
 
-  it('says that the port is taken, and leaves no Postgres behind', async () => {
+  it('reports a port that is in use', async () => {
     const blocker = createServer().listen(0, '127.0.0.1');
     await waitFor('the port', () => blocker.listening);
     const port = String((blocker.address() as { port: number }).port);
@@ -177,9 +177,9 @@ describe('A start that cannot be', () => {
     expect(output).toContain('EADDRINUSE');
   });
 
-  it('says that Postgres is away', async () => {
+  it('reports that Postgres is unreachable', async () => {
     const { code, output } = await ServerProcess.spawn('api', {
-      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+      DATABASE_URL: 'postgres://latchkey@127.0.0.1:1/none',
     }).ended();
     expect(code).toBe(1);
     expect(output).toContain('DATABASE_URL: connect ECONNREFUSED');
@@ -190,17 +190,17 @@ describe('Migrations', () => {
   let database: TestDatabase;
   afterEach(() => database.drop());
 
-  it('may be applied by several processes at once', async () => {
+  it('are applied once by several parallel processes', async () => {
     database = await emptyDatabase();
     const DATABASE_URL = database.url;
     const ends = await Promise.all(
-      [1, 2, 3].map(() => ServerProcess.spawn('migrate', { DATABASE_URL }).ended()),
+      [1, 2, 3].map(() => ServerProcess.spawn('cli', { DATABASE_URL }, ['migrate']).ended()),
     );
     expect(ends.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(ends.filter(({ output }) => output.includes('CreateUsers'))).toHaveLength(1);
   });
 
-  it('are demanded, not applied, where MIGRATE_ON_START is off', async () => {
+  it('are demanded, but not applied, when MIGRATE_ON_START is off', async () => {
     database = await emptyDatabase();
     const { code, output } = await ServerProcess.spawn('api', {
       DATABASE_URL: database.url,
@@ -210,25 +210,29 @@ describe('Migrations', () => {
     expect(output).toContain('npm run migrate');
   });
 
-  it('can be taken back one by one', async () => {
+  it('can be reverted one by one', async () => {
     database = await freshDatabase();
-    const tables = async () => {
-      const client = new pg.Client(database.url);
-      await client.connect();
-      const { rows } = await client.query(`select tablename from pg_tables where schemaname = 'public'`);
-      await client.end();
-      return rows.map(({ tablename }) => tablename);
-    };
+    const tables = () =>
+      withClient(database.url, async (client) => {
+        const { rows } = await client.query(`select tablename from pg_tables where schemaname = 'public'`);
+        return rows.map(({ tablename }) => tablename);
+      });
     expect(await tables()).toContain('bad_numbers');
-    const { code } = await ServerProcess.spawn('migrate', { DATABASE_URL: database.url }, ['revert']).ended();
+    const { code } = await ServerProcess.spawn('cli', { DATABASE_URL: database.url }, [
+      'migrate',
+      'revert',
+    ]).ended();
     expect(code).toBe(0);
     expect(await tables()).not.toContain('bad_numbers');
     expect(await tables()).toContain('users');
   });
 
-  it('have an end', async () => {
+  it('report when there is nothing to revert', async () => {
     database = await emptyDatabase();
-    const end = await ServerProcess.spawn('migrate', { DATABASE_URL: database.url }, ['revert']).ended();
-    expect(end).toMatchObject({ code: 0, output: expect.stringContaining('nothing to take back') });
+    const end = await ServerProcess.spawn('cli', { DATABASE_URL: database.url }, [
+      'migrate',
+      'revert',
+    ]).ended();
+    expect(end).toMatchObject({ code: 0, output: expect.stringContaining('nothing to revert') });
   });
 });

@@ -1,16 +1,19 @@
-import { someNumber } from '../support/api.js';
 import { Client } from '../support/client.js';
+import { codesIn } from '../support/code-requests.js';
 import { modes } from '../support/databases.js';
 import { Deployment } from '../support/deployment.js';
 import type { FakeTwilio } from '../support/fake-twilio.js';
+import { someNumber } from '../support/phone-numbers.js';
+import { times } from '../support/repeat.js';
 import type { ServerProcess } from '../support/server-process.js';
+import { printNumbers } from '../support/statistics.js';
 import { waitFor } from '../support/wait.js';
 
-const SENDS = 200;
+const MESSAGES = 200;
 const SLOW_MS = 300;
 
-/** How many sends one process has under way at once: what a SIGKILL can double. */
-const UNDER_WAY = 50;
+/** The messages that one process sends at the same time. A SIGKILL can duplicate these. */
+const IN_FLIGHT = 50;
 
 interface Audit {
   readonly accepted: number;
@@ -18,8 +21,7 @@ interface Audit {
   readonly doubled: number;
 }
 
-/** Whatever happens to the process, what it accepted reaches the provider. */
-describe.each(modes)('An accepted send on $name', (mode) => {
+describe.each(modes)('An accepted message on $name', (mode) => {
   let deployment: Deployment;
   let twilio: FakeTwilio;
 
@@ -29,9 +31,9 @@ describe.each(modes)('An accepted send on $name', (mode) => {
   });
   afterEach(() => deployment.close());
 
-  /** Asks for codes for as many numbers at once; the numbers whose request was accepted. */
-  async function request(server: ServerProcess, sends = SENDS): Promise<string[]> {
-    const numbers = Array.from({ length: sends }, someNumber);
+  /** Requests codes for many numbers at once and returns the numbers whose request was accepted. */
+  async function request(server: ServerProcess, messages = MESSAGES): Promise<string[]> {
+    const numbers = times(messages, someNumber);
     const answers = await Promise.all(
       numbers.map((phone_number) => server.client.post('/v1/verifications', { phone_number })),
     );
@@ -39,9 +41,8 @@ describe.each(modes)('An accepted send on $name', (mode) => {
   }
 
   function audit(numbers: string[]): Audit {
-    const received = numbers.map((number) => twilio.messages.filter(({ to }) => to === number));
-    const codes = received.map((messages) => new Set(messages.map(({ body }) => /\d{6}/.exec(body)?.[0])));
-    expect(codes.every(({ size }) => size <= 1)).toBe(true);
+    const received = numbers.map((number) => twilio.messagesTo(number));
+    expect(received.map(codesIn).every(({ size }) => size <= 1)).toBe(true);
     return {
       accepted: numbers.length,
       delivered: received.filter(({ length }) => length > 0).length,
@@ -49,54 +50,51 @@ describe.each(modes)('An accepted send on $name', (mode) => {
     };
   }
 
-  /** For whoever reads the run: the specs bound these numbers, the log tells them. */
-  function report(what: string, numbers: unknown): void {
-    process.stdout.write(`    ${mode.name}, ${what}: ${JSON.stringify(numbers)}\n`);
-  }
+  const print = (what: string, numbers: object) => printNumbers(`${mode.name}, ${what}`, numbers);
 
-  it('is finished before SIGTERM ends the process, when there is time', async () => {
+  it('is sent before the process ends on SIGTERM, when the drain timeout allows', async () => {
     twilio.answerAll({ slow: SLOW_MS });
     const server = await deployment.start({ DRAIN_TIMEOUT: '30s' });
     const numbers = await request(server);
     const { code } = await server.end('SIGTERM');
     expect(code).toBe(0);
-    report('SIGTERM with 30 s to drain', audit(numbers));
-    expect(audit(numbers)).toEqual({ accepted: SENDS, delivered: SENDS, doubled: 0 });
+    print('SIGTERM with 30 s to drain', audit(numbers));
+    expect(audit(numbers)).toEqual({ accepted: MESSAGES, delivered: MESSAGES, doubled: 0 });
   });
 
-  it('is left to the next process, and not doubled, when SIGTERM leaves no time', async () => {
+  it('is sent once, by the next process, when the drain timeout is too short', async () => {
     twilio.answerAll({ slow: 3 * SLOW_MS });
     const server = await deployment.start({ DRAIN_TIMEOUT: '3s' });
     const numbers = await request(server);
     const { code } = await server.end('SIGTERM');
     expect(code).toBe(0);
-    expect(twilio.messages.length).toBeLessThan(SENDS);
+    expect(twilio.messages.length).toBeLessThan(MESSAGES);
 
     await deployment.start();
-    await waitFor('the rest', () => audit(numbers).delivered === SENDS, 20_000);
-    report('SIGTERM with 3 s to drain, then the next start', audit(numbers));
-    expect(audit(numbers)).toEqual({ accepted: SENDS, delivered: SENDS, doubled: 0 });
+    await waitFor('the remaining messages', () => audit(numbers).delivered === MESSAGES, 20_000);
+    print('SIGTERM with 3 s to drain, then the next start', audit(numbers));
+    expect(audit(numbers)).toEqual({ accepted: MESSAGES, delivered: MESSAGES, doubled: 0 });
   });
 
-  it('survives SIGKILL: the next process sends it within ten seconds of being up', async () => {
-    // So slow that the last is accepted long before the last is sent.
+  it('survives SIGKILL and is sent within ten seconds of the next start', async () => {
+    // The provider is so slow that all messages are accepted long before the last one is sent.
     twilio.answerAll({ slow: 10 * SLOW_MS });
     const killed = await deployment.start();
     const numbers = await request(killed);
     await twilio.received(1);
     await killed.end('SIGKILL');
-    expect(twilio.messages.length).toBeLessThan(SENDS);
+    expect(twilio.messages.length).toBeLessThan(MESSAGES);
     twilio.answerAll({ slow: SLOW_MS });
 
     await deployment.start();
-    await waitFor('the rest', () => audit(numbers).delivered === SENDS, 10_000);
+    await waitFor('the remaining messages', () => audit(numbers).delivered === MESSAGES, 10_000);
     const { accepted, doubled } = audit(numbers);
-    report('SIGKILL, then the next start', audit(numbers));
-    expect(accepted).toBe(SENDS);
-    expect(doubled).toBeLessThanOrEqual(UNDER_WAY);
+    print('SIGKILL, then the next start', audit(numbers));
+    expect(accepted).toBe(MESSAGES);
+    expect(doubled).toBeLessThanOrEqual(IN_FLIGHT);
   });
 
-  it('is sent by a worker when the API only answers', async () => {
+  it('is sent by a worker when the API runs no tasks', async () => {
     const server = await deployment.start({ BACKGROUND: 'off' });
     const [number] = await request(server, 1);
     expect(twilio.requests).toHaveLength(0);

@@ -4,30 +4,20 @@ import { openLog } from '#program';
 import { createApi } from '../../apps/api/src/api.js';
 import { Client } from './client.js';
 import { freshDatabase, freshRedis, type Mode, type TestDatabase } from './databases.js';
-import { GENEROUS } from './generous.js';
-import { waitFor } from './wait.js';
-
-export const SECRET = 'a secret for tests that is long enough';
+import { GENEROUS, SECRET } from './settings.js';
+import { newestCode } from './verifications.js';
 
 export interface RunningApi {
   readonly client: Client;
   readonly config: AppConfig;
   readonly database: TestDatabase;
   readonly nest: NestFastifyApplication;
-  /** The newest code that was sent to the number, once it is there. */
+  /** Waits for a code in the inbox and returns the newest one. */
   codeFor(phoneNumber: string): Promise<string>;
   stop(): Promise<void>;
 }
 
-let lastNumber = 0;
-
-/** A valid phone number that no other test of this file uses. */
-export function someNumber(): string {
-  lastNumber += 1;
-  return `+1415555${String(1_000 + lastNumber)}`;
-}
-
-/** The true server with its true modules, on a free port, with a database of its own. */
+/** Starts the real server in this process, on a free port, with a database of its own. */
 export async function startApi(
   mode: Mode,
   variables: Record<string, string> = {},
@@ -57,25 +47,28 @@ export async function startApi(
   };
 }
 
-/** Another server with the same configuration on the same stores, as a second replica is, or a restarted one. */
+/** Starts another server with the same configuration on the same stores, as a second replica or after a restart. */
 export function startReplica({ config, database }: RunningApi): Promise<RunningApi> {
   return listen(config, database);
 }
 
+/** Starts a server with these variables, on stores that the spec opened, and with a log that the spec can read. */
+export async function startApiOn(
+  variables: Record<string, string | undefined> & { DATABASE_URL: string },
+  log = openLog('silent'),
+): Promise<Omit<RunningApi, 'config' | 'database' | 'stop'>> {
+  const config = readConfig({ NODE_ENV: 'test', PORT: '0', SECRET, ...variables });
+  return serve(config, variables.DATABASE_URL, log);
+}
+
 async function listen(config: AppConfig, database: TestDatabase): Promise<RunningApi> {
-  const nest = await createApi(config, database.url, openLog(config.logLevel));
+  const api = await serve(config, database.url, openLog(config.logLevel));
+  return { ...api, config, database, stop: () => api.nest.close() };
+}
+
+async function serve(config: AppConfig, databaseUrl: string, log: ReturnType<typeof openLog>) {
+  const nest: NestFastifyApplication = await createApi(config, databaseUrl, log);
   await nest.listen(0, '127.0.0.1');
   const client = new Client(await nest.getUrl());
-  return {
-    client,
-    config,
-    database,
-    nest,
-    codeFor: (phoneNumber) =>
-      waitFor(`a code for ${phoneNumber}`, async () => {
-        const { body } = await client.get(`/dev/inbox/messages?to=${encodeURIComponent(phoneNumber)}`);
-        return body[0]?.code;
-      }),
-    stop: () => nest.close(),
-  };
+  return { client, nest, codeFor: (phoneNumber: string) => newestCode(client, phoneNumber) };
 }

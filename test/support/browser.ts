@@ -6,7 +6,7 @@ import { type BrowserContext, chromium } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
-/** Root has no sandbox, and a test no business with anybody but the server under test. */
+/** Root has no sandbox; and the browser must call nothing but the server under test. */
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -22,36 +22,36 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** Where a Chromium is; null without one, which is said loudly and, on CI, is an error. */
+/** Finds a Chromium. Without one it warns and returns null; on CI it throws. */
 export function findChromium(): string | null {
   const { CHROMIUM_PATH, CI, PATH = '' } = process.env;
   if (CHROMIUM_PATH) return CHROMIUM_PATH;
   const found = NAMES.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name))).find(
-    isProgram,
+    isExecutable,
   );
   if (found) return found;
 
   const remedy = `set CHROMIUM_PATH, or install ${NAMES.join(' or ')}`;
-  if (CI === 'true') throw new Error(`There is no Chromium, and CI tests no halves: ${remedy}`);
-  process.stderr.write(`\n!!! NO CHROMIUM: the page of the inbox is NOT tested. To test it, ${remedy}.\n\n`);
+  if (CI === 'true') throw new Error(`There is no Chromium, and CI must not skip tests: ${remedy}`);
+  process.stderr.write(`\n!!! NO CHROMIUM: the inbox page is NOT tested. To test it, ${remedy}.\n\n`);
   return null;
 }
 
-/** A Chromium that knows nothing yet and leaves nothing behind. */
+/** Opens a Chromium with an empty profile, which is deleted on close. */
 export async function openBrowser(executablePath: string): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'latchkey-browser-'));
-  const forget = () => rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  const removeProfile = () => rm(profile, { recursive: true, force: true, maxRetries: 5 });
   try {
     const context = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS });
-    const close = () => context.close().finally(forget);
+    const close = () => context.close().finally(removeProfile);
     return { context, close };
   } catch (error) {
-    await forget();
+    await removeProfile();
     throw error;
   }
 }
 
-function isProgram(path: string): boolean {
+function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

@@ -1,8 +1,15 @@
-/** An answer as a client sees it. */
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+/** Half of the cost of `fetch`, which matters to specs with thousands of requests. */
+const agent = new Agent({ keepAlive: true });
+
+/** An HTTP response with its body read. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: specs say what they expect
+  // biome-ignore lint/suspicious/noExplicitAny: specs assert what they expect
   readonly body: any;
 }
 
@@ -29,16 +36,33 @@ export class Client {
     return this.send('DELETE', path);
   }
 
-  /** Whatever the caller likes, well-formed or not. */
+  /** Sends any body, well-formed or not. */
   async send(
     method: string,
     path: string,
-    body?: string | Uint8Array<ArrayBuffer>,
+    body?: string | Uint8Array,
     headers: Record<string, string> = {},
   ): Promise<Answer> {
-    const answer = await fetch(this.url + path, { method, body, headers: { ...this.headers, ...headers } });
-    const text = await answer.text();
-    const isJson = answer.headers.get('content-type')?.includes('json') && text !== '';
-    return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };
+    const sent = request(this.url + path, { method, agent, headers: { ...this.headers, ...headers } });
+    const answered = once(sent, 'response') as Promise<[IncomingMessage]>;
+    // A server that refuses a body may reset the connection after its answer.
+    sent.on('error', () => {});
+    sent.end(body);
+    const [response] = await answered;
+    const read = await text(response);
+    const isJson = response.headers['content-type']?.includes('json') && read !== '';
+    return {
+      status: response.statusCode as number,
+      headers: headersOf(response),
+      body: isJson ? JSON.parse(read) : read,
+    };
   }
+}
+
+function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
+  }
+  return headers;
 }

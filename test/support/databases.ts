@@ -1,31 +1,38 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import pg from 'pg';
+import type pg from 'pg';
 import { migrateAll } from '#program';
+import { openPool, withClient } from './postgres.js';
+import { waitFor } from './wait.js';
 
 const TEMPLATE = 'latchkey_migrated';
 const TEMPLATE_LOCK = 1;
 
-/** A server that specs run against; absent ones leave out what would need them. */
+/** `pool.end()` resolves before its sockets are closed; servers under test close theirs on their own time, too. */
+const CLOSED_WITHIN_MS = 10_000;
+
+/** The services that a spec runs against. */
 export interface Mode {
   readonly name: string;
   readonly redis: boolean;
 }
 
-/** The two ways to run Latchkey. Everything that is promised is promised in both. */
+export const POSTGRES_ALONE: Mode = { name: 'Postgres alone', redis: false };
+
+/** The two ways to run Latchkey. Both keep every promise. */
 export const modes: Mode[] = [
-  { name: 'Postgres alone', redis: false },
+  POSTGRES_ALONE,
   ...(process.env.TEST_REDIS_URL ? [{ name: 'Postgres and Redis', redis: true }] : []),
 ];
 
 export interface TestDatabase {
   readonly url: string;
-  /** Runs a statement as the superuser, past everything the server does. */
+  /** Runs a statement as the superuser, behind the back of the server. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   drop(): Promise<void>;
 }
 
-/** A migrated database of one's own, cloned in a few milliseconds. */
+/** Clones a migrated database for one spec, which takes a few milliseconds. */
 export async function freshDatabase(): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await asAdmin(async (admin) => {
@@ -34,18 +41,18 @@ export async function freshDatabase(): Promise<TestDatabase> {
     if (rowCount === 0) await createTemplate(admin);
     await admin.query(`create database ${name} template ${TEMPLATE}`);
   });
-  const pool = new pg.Pool({ connectionString: urlOf(name), max: 4 });
+  const pool = openPool(urlOf(name), 4);
   return {
     url: urlOf(name),
     query: async (text, values) => (await pool.query(text, values)).rows,
     drop: async () => {
       await pool.end();
-      await asAdmin((admin) => admin.query(`drop database ${name} with (force)`));
+      await asAdmin((admin) => drop(admin, name));
     },
   };
 }
 
-/** An empty database without tables. */
+/** Creates a database without tables. */
 export async function emptyDatabase(): Promise<TestDatabase> {
   const database = await freshDatabase();
   await database.query('drop schema public cascade');
@@ -54,20 +61,20 @@ export async function emptyDatabase(): Promise<TestDatabase> {
   return database;
 }
 
-/** As jest.config.mjs has it. */
-const WORKERS = 2;
 let redisesGiven = 0;
 
 /**
- * An empty Redis database that no other worker of Jest, and no server that a spec has running already, uses: on one
- * they would do each other's tasks. The first one is left alone, since it may be somebody's.
+ * Empties a Redis database that no other worker of Jest and no running server of this spec uses: servers that share
+ * one would take each other's tasks. Database 0 is left alone, because REDIS_URL may name a Redis that others use.
  */
 export async function freshRedis(): Promise<string> {
-  const url = new URL(process.env.TEST_REDIS_URL as string);
+  const { TEST_REDIS_URL, TEST_WORKERS = '1', JEST_WORKER_ID } = process.env;
+  const url = new URL(TEST_REDIS_URL as string);
   const admin = new Redis(url.href);
   const [, databases] = (await admin.config('GET', 'databases')) as [string, string];
-  const own = Math.floor((Number(databases) - 1) / WORKERS);
-  const worker = (Number(process.env.JEST_WORKER_ID) - 1) % WORKERS;
+  const workers = Number(TEST_WORKERS);
+  const own = Math.floor((Number(databases) - 1) / workers);
+  const worker = (Number(JEST_WORKER_ID) - 1) % workers;
   const database = 1 + worker * own + (redisesGiven % own);
   redisesGiven += 1;
   await admin.select(database);
@@ -85,14 +92,18 @@ async function createTemplate(admin: pg.Client): Promise<void> {
   await admin.query(`alter database ${draft} rename to ${TEMPLATE}`);
 }
 
-async function asAdmin<T>(work: (admin: pg.Client) => Promise<T>): Promise<T> {
-  const admin = new pg.Client(process.env.TEST_POSTGRES_URL);
-  await admin.connect();
-  try {
-    return await work(admin);
-  } finally {
-    await admin.end();
-  }
+/** Waits for the end of the connections, because `drop database … with (force)` would break them. */
+async function drop(admin: pg.Client, name: string): Promise<void> {
+  const isUnused = async () => {
+    const { rowCount } = await admin.query('select from pg_stat_activity where datname = $1', [name]);
+    return rowCount === 0;
+  };
+  await waitFor(`the end of all connections to ${name}`, isUnused, CLOSED_WITHIN_MS).catch(() => {});
+  await admin.query(`drop database ${name} with (force)`);
+}
+
+function asAdmin<T>(work: (admin: pg.Client) => Promise<T>): Promise<T> {
+  return withClient(process.env.TEST_POSTGRES_URL as string, work);
 }
 
 function urlOf(database: string): string {

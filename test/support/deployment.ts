@@ -1,8 +1,12 @@
 import { freshDatabase, freshRedis, type Mode, type TestDatabase } from './databases.js';
 import { FakeTwilio } from './fake-twilio.js';
-import { ServerProcess, throughTwilio } from './server-process.js';
+import { ServerProcess } from './server-process.js';
+import { SECRET, throughTwilio } from './settings.js';
 
-/** Our programs on stores of their own, and the provider that they send through. */
+/** The public address of the servers. Nothing listens there: the fake Twilio sends its reports to a server. */
+export const PUBLIC_URL = 'https://login.example.com';
+
+/** Server processes that share one database, and the fake Twilio that they send through. */
 export class Deployment {
   private readonly processes: ServerProcess[] = [];
 
@@ -18,20 +22,27 @@ export class Deployment {
     return new Deployment(twilio, database, {
       ...throughTwilio(twilio),
       DATABASE_URL: database.url,
-      SECRET: 'a secret for tests that is long enough',
+      SECRET,
       ...(mode.redis && { REDIS_URL: await freshRedis() }),
     });
   }
 
-  /** Where the verifications are. */
+  /** The URL of the store that holds the verifications. */
   get storeUrl(): string {
     return (this.variables.REDIS_URL ?? this.variables.DATABASE_URL) as string;
   }
 
-  /** One more API. */
+  /** Starts another API. */
   async start(more: Record<string, string> = {}): Promise<ServerProcess> {
     const server = await ServerProcess.api({ ...this.variables, ...more });
     this.processes.push(server);
+    return server;
+  }
+
+  /** Starts an API that receives delivery reports. */
+  async startWithReports(more: Record<string, string> = {}): Promise<ServerProcess> {
+    const server = await this.start({ PUBLIC_URL, ...more });
+    this.twilio.sendReportsTo(server.client.url);
     return server;
   }
 

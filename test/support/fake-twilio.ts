@@ -1,60 +1,49 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { Random } from '../../apps/simulate/src/random.js';
+import { Random } from '../../apps/cli/src/simulate/random.js';
+import {
+  callResource,
+  errorReply,
+  type Failing,
+  failureReply,
+  faultOfCall,
+  faultOfMessage,
+  feedbackResource,
+  JSON_TYPE,
+  messageResource,
+  type Reply,
+  sendReply,
+} from './fake-twilio-replies.js';
 import {
   type AnsweredReport,
-  type CallbackOptions,
-  type CallbackPlan,
-  FakeCallbacks,
+  FakeReports,
   type Forgery,
-  type ReportedMessage,
-  type Said,
-} from './fake-twilio-callbacks.js';
+  type ReportedStatus,
+  type ReportOptions,
+  type ReportPlan,
+} from './fake-twilio-reports.js';
+import { type AcceptedFeedback, type AcceptedMessage, hex, messageOf } from './fake-twilio-requests.js';
+
+export type { AcceptedMessage } from './fake-twilio-requests.js';
 
 /**
- * How the fake answers a request it could take: for a message, for a call or with feedback.
+ * The answer to a valid request: for a message, for a call or with feedback.
  * - `accept`: 201 and the Message resource
- * - `{ refuse }`: 400, or another status, with this error code of Twilio's
+ * - `{ refuse }`: 400, or another status, with this Twilio error code
  * - `{ throttle }`: 429 with this `Retry-After`
  * - `{ fail }`: this 5xx status
- * - `hang`: never, and the message is not taken
- * - `reset`: by a TCP reset, and the message is not taken
- * - `cut`: takes the message, then closes in the middle of saying so
- * - `garble`: takes the message, then says so in half a JSON text
- * - `drip`: takes the message, then says so in blanks that never end
- * - `{ slow }`: takes the message, then says so after as many milliseconds
+ * - `hang`: no answer, and the message is not accepted
+ * - `reset`: a TCP reset, and the message is not accepted
+ * - `cut`: accepts the message, then closes the connection in the middle of the response
+ * - `garble`: accepts the message, then sends half of the JSON text
+ * - `drip`: accepts the message, then sends blanks that never end
+ * - `{ slow }`: accepts the message, then answers after this many milliseconds
  */
-export type Answer = Taking | Failing | 'hang' | 'reset';
+export type Answer = Accepting | Failing | 'hang' | 'reset';
 
-type Taking = 'accept' | 'cut' | 'garble' | 'drip' | { readonly slow: number };
-
-type Failing =
-  | { readonly refuse: number; readonly status?: number }
-  | { readonly throttle: string }
-  | { readonly fail: number; readonly retryAfter?: string };
-
-/** A message, or a call. */
-export interface AcceptedMessage extends ReportedMessage {
-  /** Empty for a call, and for what is made of a template. */
-  readonly body: string;
-  /** Seconds. */
-  readonly validityPeriod: number | null;
-  readonly contentSid: string | null;
-  /** JSON. */
-  readonly contentVariables: string | null;
-  readonly provideFeedback: boolean;
-  /** What a call says. */
-  readonly twiml: string | null;
-  readonly receivedAt: Date;
-}
-
-export interface AcceptedFeedback {
-  readonly messageSid: string;
-  readonly outcome: string;
-}
+type Accepting = 'accept' | 'cut' | 'garble' | 'drip' | { readonly slow: number };
 
 export interface SeenRequest {
   readonly method: string;
@@ -70,23 +59,21 @@ interface Waiter {
 }
 
 const DRIP_MS = 10;
-const WHATSAPP = 'whatsapp:';
-const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** Twilio's API as far as messages, calls, their feedback and their reports go, on a real loopback server. */
+/** The parts of Twilio's API that handle messages, calls, feedback and delivery reports, on a loopback server. */
 export class FakeTwilio {
   readonly accountSid = `AC${hex(16)}`;
   readonly authToken = hex(16);
-  /** The other auth token, while one replaces the other. */
+  /** The second auth token, valid during a rotation. */
   readonly secondaryToken = hex(16);
-  /** Credentials that do as well as the account's own. */
+  /** An API key that is as good as the account's own credentials. */
   readonly apiKey = { sid: `SK${hex(16)}`, secret: hex(16) };
-  /** Messages and calls. */
+  /** Accepted messages and calls. */
   readonly messages: AcceptedMessage[] = [];
   readonly feedback: AcceptedFeedback[] = [];
-  /** Whatever arrived whole, the turned-away included. */
+  /** All complete requests, including refused ones. */
   readonly requests: SeenRequest[] = [];
-  /** Connections ever opened. */
+  /** The number of connections opened since the start. */
   connections = 0;
   private port = 0;
 
@@ -94,8 +81,8 @@ export class FakeTwilio {
     this.serve(request, response).catch(() => response.destroy());
   });
   private readonly next: Answer[] = [];
-  private usual: () => Answer = () => 'accept';
-  private readonly callbacksOut = new FakeCallbacks(this, () => this.tellWaiters());
+  private defaultAnswer: () => Answer = () => 'accept';
+  private readonly outgoingReports = new FakeReports(this, () => this.notifyWaiters());
   private readonly waiters = new Set<Waiter>();
   private readonly timers = new Set<NodeJS.Timeout>();
 
@@ -115,79 +102,89 @@ export class FakeTwilio {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The next requests get these answers, one each; those after them get what `answerAll` said. */
+  /** Returns the accepted messages to a number. */
+  messagesTo(number: string): AcceptedMessage[] {
+    return this.messages.filter(({ to }) => to === number);
+  }
+
+  /** Counts the requests for messages to a number, including refused ones. */
+  requestsFor(number: string): number {
+    return this.requests.filter(({ form }) => form.get('To') === number).length;
+  }
+
+  /** Sets the answers to the next requests, one each. Later requests get the answer of `answerAll`. */
   answer(...next: Answer[]): void {
     this.next.push(...next);
   }
 
-  /** Every request from now on; `accept` until something else is said. */
+  /** Sets the answer to all requests from now on. The default is `accept`. */
   answerAll(answer: Answer): void {
     this.next.length = 0;
-    this.usual = () => answer;
+    this.defaultAnswer = () => answer;
   }
 
-  /** About this share of the requests from now on gets that answer, the same ones for the same seed. */
+  /** Gives this answer to about this share of the requests from now on, the same ones for the same seed. */
   answerRandomly({ share, with: fault }: { share: number; with: Answer }, seed: number): void {
     const random = new Random(seed);
     this.next.length = 0;
-    this.usual = () => (random.chance(share) ? fault : 'accept');
+    this.defaultAnswer = () => (random.chance(share) ? fault : 'accept');
   }
 
-  /** What is reported, from now on, of each message that named an address for it; nothing until this is said. */
-  callbacks(plan: CallbackPlan, options: CallbackOptions = {}): void {
-    this.callbacksOut.follow(plan, options);
+  /** Plans the reports on each message that names an address for them. By default none are sent. */
+  planReports(plan: ReportPlan, options: ReportOptions = {}): void {
+    this.outgoingReports.follow(plan, options);
   }
 
-  /** Reports by hand, or pretends to; says what the server answered. */
-  report(sid: string, said: Said, forgery: Forgery = {}): Promise<number> {
-    const message = this.messages.find((taken) => taken.sid === sid);
+  /** Sends one report, genuine or forged, and returns the HTTP status of the answer. */
+  report(sid: string, reported: ReportedStatus, forgery: Forgery = {}): Promise<number> {
+    const message = this.messages.find((accepted) => accepted.sid === sid);
     if (!message) throw new Error(`there is no message ${sid}`);
-    return this.callbacksOut.post(message, said, forgery);
+    return this.outgoingReports.post(message, reported, forgery);
   }
 
-  /** What reports are signed with from now on. */
-  signWith(token: string): void {
-    this.callbacksOut.token = token;
+  /** Sets the auth token that signs all reports from now on. */
+  signReportsWith(token: string): void {
+    this.outgoingReports.token = token;
   }
 
-  /** Where the public addresses lead, as a proxy before the server would. */
-  reportVia(address: string): void {
-    this.callbacksOut.via = address;
+  /** Sends reports to this server instead of the public address, as if it were behind a proxy. */
+  sendReportsTo(serverUrl: string): void {
+    this.outgoingReports.serverUrl = serverUrl;
   }
 
-  /** What was reported and answered, in that order. */
+  /** The answered reports, in order. */
   get reports(): readonly AnsweredReport[] {
-    return this.callbacksOut.answered;
+    return this.outgoingReports.answered;
   }
 
-  /** What reports were answered that came again, or will. */
+  /** The HTTP statuses of answers that made a report repeat. */
   get refusals(): readonly number[] {
-    return this.callbacksOut.refusals;
+    return this.outgoingReports.refusals;
   }
 
-  /** Waits until this many times a report has been refused, and is to come again, since the start. */
+  /** Waits until this many reports were refused and will repeat, since the start. */
   refused(count: number): Promise<void> {
     return this.until(() => this.refusals.length >= count);
   }
 
-  /** Waits until this many reports have been answered since the start. */
+  /** Waits until this many reports were answered since the start. */
   reported(count: number): Promise<void> {
     return this.until(() => this.reports.length >= count);
   }
 
-  /** Waits until this many messages have been taken since the start. */
+  /** Waits until this many messages were accepted since the start. */
   received(count: number): Promise<void> {
     return this.until(() => this.messages.length >= count);
   }
 
-  /** Waits until this many requests have arrived since the start. */
+  /** Waits until this many requests arrived since the start. */
   requested(count: number): Promise<void> {
     return this.until(() => this.requests.length >= count);
   }
 
-  /** Refuses connections from now on, and breaks those it has. */
+  /** Closes all connections and refuses new ones. */
   async stop(): Promise<void> {
-    await this.callbacksOut.stop();
+    await this.outgoingReports.stop();
     if (!this.server.listening) return;
     for (const { reject } of this.waiters) reject(new Error('the fake was stopped'));
     this.waiters.clear();
@@ -199,7 +196,7 @@ export class FakeTwilio {
     await closed;
   }
 
-  /** Also after `stop`: the same address and the same credentials again. */
+  /** Starts listening, also again after `stop`, at the same address and with the same credentials. */
   async listen(): Promise<void> {
     this.server.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');
@@ -210,11 +207,11 @@ export class FakeTwilio {
     const { method = '', url: path = '', headers } = request;
     const form = new URLSearchParams(await text(request));
     this.requests.push({ method, path, headers, form });
-    this.tellWaiters();
+    this.notifyWaiters();
 
     const fault = this.faultOf(method, path, headers, form);
-    if (fault) reply(response, fault);
-    else this.give(this.next.shift() ?? this.usual(), path, form, response);
+    if (fault) sendReply(response, fault);
+    else this.respond(this.next.shift() ?? this.defaultAnswer(), path, form, response);
   }
 
   private faultOf(
@@ -223,7 +220,7 @@ export class FakeTwilio {
     headers: IncomingHttpHeaders,
     form: URLSearchParams,
   ): Reply | null {
-    if (!this.knows(headers.authorization)) {
+    if (!this.isAuthorized(headers.authorization)) {
       return errorReply(401, 20003, 'Authenticate', { 'WWW-Authenticate': 'Basic realm="Twilio API"' });
     }
     const resource = this.resourceOf(path);
@@ -244,52 +241,49 @@ export class FakeTwilio {
     return isKnown ? 'feedback' : null;
   }
 
-  private knows(authorization: string | undefined): boolean {
-    const known = [
+  private isAuthorized(authorization: string | undefined): boolean {
+    const credentials = [
       [this.accountSid, this.authToken],
       [this.apiKey.sid, this.apiKey.secret],
     ];
-    return known.some((pair) => authorization === `Basic ${Buffer.from(pair.join(':')).toString('base64')}`);
+    return credentials.some(
+      (pair) => authorization === `Basic ${Buffer.from(pair.join(':')).toString('base64')}`,
+    );
   }
 
-  private give(answer: Answer, path: string, form: URLSearchParams, response: ServerResponse): void {
+  private respond(answer: Answer, path: string, form: URLSearchParams, response: ServerResponse): void {
     if (answer === 'reset') response.socket?.resetAndDestroy();
-    else if (typeof answer === 'object' && !('slow' in answer)) reply(response, failureReply(answer, form));
-    else if (answer !== 'hang') this.confirm(answer, this.take(path, form), response);
+    else if (typeof answer === 'object' && !('slow' in answer))
+      sendReply(response, failureReply(answer, form));
+    else if (answer !== 'hang') this.confirm(answer, this.accept(path, form), response);
   }
 
-  private take(path: string, form: URLSearchParams): Reply {
+  private accept(path: string, form: URLSearchParams): Reply {
     const resource = this.resourceOf(path);
-    if (resource === 'feedback') return this.takeFeedback(path.split('/').at(-2) ?? '', form);
+    if (resource === 'feedback') return this.acceptFeedback(path.split('/').at(-2) ?? '', form);
     const message = messageOf(form, resource === 'call');
     this.messages.push(message);
-    this.tellWaiters();
-    this.callbacksOut.taken(message);
-    const taken = resource === 'call' ? this.callResource(message) : this.messageResource(message, form);
-    return { status: 201, body: JSON.stringify(taken) };
+    this.notifyWaiters();
+    this.outgoingReports.start(message);
+    const accepted =
+      resource === 'call'
+        ? callResource(this.accountSid, message)
+        : messageResource(this.accountSid, message, form);
+    return { status: 201, body: JSON.stringify(accepted) };
   }
 
-  private takeFeedback(messageSid: string, form: URLSearchParams): Reply {
-    const outcome = form.get('Outcome') ?? 'confirmed';
-    this.feedback.push({ messageSid, outcome });
-    this.tellWaiters();
-    const date = rfc2822(new Date());
-    const taken = {
-      account_sid: this.accountSid,
-      date_created: date,
-      date_updated: date,
-      message_sid: messageSid,
-      outcome,
-      uri: `/2010-04-01/Accounts/${this.accountSid}/Messages/${messageSid}/Feedback.json`,
-    };
-    return { status: 200, body: JSON.stringify(taken) };
+  private acceptFeedback(messageSid: string, form: URLSearchParams): Reply {
+    const feedback = { messageSid, outcome: form.get('Outcome') ?? 'confirmed' };
+    this.feedback.push(feedback);
+    this.notifyWaiters();
+    return { status: 200, body: JSON.stringify(feedbackResource(this.accountSid, feedback)) };
   }
 
-  private confirm(answer: Taking, taken: Reply, response: ServerResponse): void {
-    const { status, body: whole } = taken;
+  private confirm(answer: Accepting, accepted: Reply, response: ServerResponse): void {
+    const { status, body: whole } = accepted;
     const half = whole.slice(0, whole.length / 2);
-    if (answer === 'accept') reply(response, taken);
-    else if (answer === 'garble') reply(response, { status, body: half });
+    if (answer === 'accept') sendReply(response, accepted);
+    else if (answer === 'garble') sendReply(response, { status, body: half });
     else if (answer === 'cut') {
       response.writeHead(status, { ...JSON_TYPE, 'Content-Length': Buffer.byteLength(whole) });
       response.write(half, () => response.destroy());
@@ -299,53 +293,8 @@ export class FakeTwilio {
       this.timers.add(drip);
       response.on('close', () => clearInterval(drip));
     } else {
-      this.timers.add(setTimeout(() => reply(response, taken), answer.slow));
+      this.timers.add(setTimeout(() => sendReply(response, accepted), answer.slow));
     }
-  }
-
-  private messageResource(
-    { sid, body, messagingServiceSid, receivedAt }: AcceptedMessage,
-    form: URLSearchParams,
-  ) {
-    const uri = `/2010-04-01/Accounts/${this.accountSid}/Messages/${sid}`;
-    const date = rfc2822(receivedAt);
-    return {
-      account_sid: this.accountSid,
-      api_version: '2010-04-01',
-      body,
-      date_created: date,
-      date_sent: null,
-      date_updated: date,
-      direction: 'outbound-api',
-      error_code: null,
-      error_message: null,
-      from: form.get('From'),
-      messaging_service_sid: messagingServiceSid,
-      num_media: '0',
-      num_segments: messagingServiceSid ? '0' : '1',
-      price: null,
-      price_unit: null,
-      sid,
-      status: messagingServiceSid ? 'accepted' : 'queued',
-      subresource_uris: { media: `${uri}/Media.json` },
-      to: form.get('To'),
-      uri: `${uri}.json`,
-    };
-  }
-
-  /** As much of it as anybody reads: we have no description of it. */
-  private callResource({ sid, to, from, receivedAt }: AcceptedMessage) {
-    return {
-      account_sid: this.accountSid,
-      api_version: '2010-04-01',
-      date_created: rfc2822(receivedAt),
-      direction: 'outbound-api',
-      from,
-      sid,
-      status: 'queued',
-      to,
-      uri: `/2010-04-01/Accounts/${this.accountSid}/Calls/${sid}.json`,
-    };
   }
 
   private until(met: () => boolean): Promise<void> {
@@ -353,100 +302,11 @@ export class FakeTwilio {
     return new Promise((resolve, reject) => this.waiters.add({ met, resolve, reject }));
   }
 
-  private tellWaiters(): void {
+  private notifyWaiters(): void {
     for (const waiter of this.waiters) {
       if (!waiter.met()) continue;
       this.waiters.delete(waiter);
       waiter.resolve();
     }
   }
-}
-
-function messageOf(form: URLSearchParams, isCall: boolean): AcceptedMessage {
-  const to = form.get('To') ?? '';
-  const validity = form.get('ValidityPeriod');
-  return {
-    sid: `${isCall ? 'CA' : 'SM'}${hex(16)}`,
-    channel: isCall ? 'call' : to.startsWith(WHATSAPP) ? 'whatsapp' : 'sms',
-    to: numberOf(to),
-    body: form.get('Body') ?? '',
-    from: form.has('From') ? numberOf(form.get('From') ?? '') : null,
-    messagingServiceSid: form.get('MessagingServiceSid'),
-    validityPeriod: validity === null ? null : Number(validity),
-    statusCallback: form.get('StatusCallback'),
-    contentSid: form.get('ContentSid'),
-    contentVariables: form.get('ContentVariables'),
-    provideFeedback: form.get('ProvideFeedback') === 'true',
-    twiml: form.get('Twiml'),
-    receivedAt: new Date(),
-  };
-}
-
-function numberOf(address: string): string {
-  return address.startsWith(WHATSAPP) ? address.slice(WHATSAPP.length) : address;
-}
-
-function faultOfMessage(form: URLSearchParams): Reply | null {
-  if (!form.get('To')) return errorReply(400, 21604, "A 'To' phone number is required.");
-  if (!form.get('From') && !form.get('MessagingServiceSid')) {
-    return errorReply(400, 21603, "A 'From' phone number is required.");
-  }
-  const isWhatsApp = (name: string) => form.get(name)?.startsWith(WHATSAPP) ?? false;
-  if (form.has('From') && isWhatsApp('From') !== isWhatsApp('To')) {
-    return errorReply(400, 21910, "'From' and 'To' must be of the same channel.");
-  }
-  if (!form.get('Body') && !form.get('ContentSid'))
-    return errorReply(400, 21602, 'Message body is required.');
-  return faultOfCallback(form);
-}
-
-function faultOfCall(form: URLSearchParams): Reply | null {
-  if (!form.get('To')) return errorReply(400, 21201, "No 'To' number is specified");
-  if (!form.get('From')) return errorReply(400, 21213, "No 'From' number is specified");
-  if (!form.get('Twiml')) return errorReply(400, 21205, 'Url parameter is required.');
-  return faultOfCallback(form);
-}
-
-function faultOfCallback(form: URLSearchParams): Reply | null {
-  const address = form.get('StatusCallback');
-  return address === null || URL.canParse(address)
-    ? null
-    : errorReply(400, 21609, "The 'StatusCallback' URL is not a valid URL.");
-}
-
-interface Reply {
-  readonly status: number;
-  readonly headers?: Record<string, string>;
-  readonly body: string;
-}
-
-function reply(response: ServerResponse, { status, headers, body }: Reply): void {
-  response.writeHead(status, { ...JSON_TYPE, ...headers }).end(body);
-}
-
-function failureReply(answer: Failing, form: URLSearchParams): Reply {
-  if ('refuse' in answer) {
-    // Quotes what was sent, as Twilio does.
-    const message = `The 'To' number ${form.get('To')} cannot be sent '${form.get('Body')}'.`;
-    return errorReply(answer.status ?? 400, answer.refuse, message);
-  }
-  if ('throttle' in answer) {
-    return errorReply(429, 20429, 'Too Many Requests', { 'Retry-After': answer.throttle });
-  }
-  const headers = answer.retryAfter === undefined ? undefined : { 'Retry-After': answer.retryAfter };
-  return errorReply(answer.fail, 20500, 'Internal Server Error', headers);
-}
-
-function errorReply(status: number, code: number, message: string, headers?: Reply['headers']): Reply {
-  const more_info = `https://www.twilio.com/docs/errors/${code}`;
-  return { status, headers, body: JSON.stringify({ code, message, more_info, status }) };
-}
-
-/** RFC 2822, section 3.3: a numeric zone. */
-function rfc2822(date: Date): string {
-  return date.toUTCString().replace('GMT', '+0000');
-}
-
-function hex(bytes: number): string {
-  return randomBytes(bytes).toString('hex');
 }

@@ -8,11 +8,11 @@ declare global {
 }
 
 /**
- * Starts `services.ts` as a process of its own and passes on where the servers are. Jest runs this hook
- * on plain `require`, which cannot load the project; and only another process outlives Ctrl-C,
- * `--bail` and `kill -9` to clear up after them.
+ * Starts `services.ts` in a process of its own and passes the addresses of its servers to the specs. Jest runs
+ * this hook on plain `require`, which cannot load the project; and only a separate process survives Ctrl-C,
+ * `--bail` and `kill -9` and can clean up afterwards.
  */
-export default async function startServices(): Promise<void> {
+export default async function startServices({ maxWorkers }: { maxWorkers: number }): Promise<void> {
   const here = import.meta.dirname;
   build(join(here, '../../scripts/run.mjs'));
   const program = `require(${JSON.stringify(join(here, 'services.ts'))})`;
@@ -21,15 +21,16 @@ export default async function startServices(): Promise<void> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   globalThis.testServices = services;
+  process.env.TEST_WORKERS = String(maxWorkers);
   for await (const line of createInterface({ input: services.stdout })) {
     Object.assign(process.env, JSON.parse(line));
     return;
   }
-  throw new Error('the services which the tests need did not start; the reason stands above');
+  throw new Error('the services of the tests did not start; see the error above');
 }
 
-/** Some specs run the programs themselves, as they are shipped. */
+/** Builds the programs, which some specs run as they are shipped. */
 function build(script: string): void {
   const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' });
-  if (status !== 0) throw new Error('the build failed; the reason stands above');
+  if (status !== 0) throw new Error('the build failed; see the error above');
 }

@@ -1,23 +1,15 @@
-import pg from 'pg';
 import type { TestDatabase } from './databases.js';
+import { withClient } from './postgres.js';
 
-/** While the work lasts, whoever needs the table waits until the server's patience with Postgres ends. */
-export async function whileLocked<T>(
-  { url }: TestDatabase,
-  table: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  const locker = new pg.Client(url);
-  await locker.connect();
-  try {
+/** Makes statements on the table wait until the server's statement timeout while the work runs. */
+export function whileLocked<T>({ url }: TestDatabase, table: string, work: () => Promise<T>): Promise<T> {
+  return withClient(url, async (locker) => {
     await locker.query(`begin; lock table ${table} in access exclusive mode`);
-    return await work();
-  } finally {
-    await locker.end();
-  }
+    return work();
+  });
 }
 
-/** While the work lasts, whoever needs the table meets an error that nobody foresaw. */
+/** Makes statements on the table fail unexpectedly while the work runs. */
 export async function whileMissing<T>(
   { query }: TestDatabase,
   table: string,

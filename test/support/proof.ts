@@ -5,7 +5,7 @@ interface Challenge {
   readonly signature: string;
 }
 
-/** Solves an ALTCHA challenge with nothing but a hash, as any client can; what goes into `altcha`. */
+/** Solves an ALTCHA challenge with nothing but a hash function and returns the value for `altcha`. */
 export function solve({ parameters, signature }: Challenge): string {
   const counter = Buffer.alloc(4);
   const head = Buffer.from(parameters.salt + parameters.nonce, 'hex');

@@ -1,14 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** How the wire is: whole, cut (every connection is reset), or a black hole (bytes and connections get stuck). */
-type State = 'whole' | 'cut' | 'black hole';
+/**
+ * - `cut`: resets every connection
+ * - `black hole`: connections and bytes get stuck
+ */
+type State = 'open' | 'cut' | 'black hole';
 
-/** A wire to a server, for breaking: stands before the server at an address of its own. */
+/** A proxy in front of a server whose connections a test can break. */
 export class TcpProxy {
-  private state: State = 'whole';
+  private state: State = 'open';
   private readonly sockets = new Set<Socket>();
-  /** What connected to the black hole and has no other end yet. */
+  /** Connections to the black hole that have no connection to the server yet. */
   private readonly stuck = new Set<Socket>();
 
   private constructor(
@@ -18,16 +21,15 @@ export class TcpProxy {
     server.on('connection', (client) => this.accept(client));
   }
 
-  /** @param url of the server, which names its host and port. */
   static async before(url: string): Promise<TcpProxy> {
-    // What the client sends must wait until the wire has another end.
+    // The client's bytes must wait until the server is connected.
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new TcpProxy(new URL(url), server);
   }
 
-  /** The server's URL, by way of this proxy. */
+  /** The server's URL through this proxy. */
   get url(): string {
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
@@ -35,21 +37,21 @@ export class TcpProxy {
     return url.href;
   }
 
-  /** Resets every connection, and every new one: the server is gone. */
+  /** Resets every connection and every new one, as if the server were gone. */
   cut(): void {
     this.state = 'cut';
     for (const socket of this.sockets) reset(socket);
   }
 
-  /** Passes nothing on and tells nobody: the server hangs. */
+  /** Stops passing bytes on, as if the server hung. */
   blackHole(): void {
     this.state = 'black hole';
     for (const socket of this.sockets) socket.pause();
   }
 
-  /** As if nothing had been; what got stuck goes on. */
+  /** Ends the fault. Stuck connections continue. */
   heal(): void {
-    this.state = 'whole';
+    this.state = 'open';
     for (const client of this.stuck) this.join(client);
     this.stuck.clear();
     for (const socket of this.sockets) socket.resume();
@@ -91,14 +93,14 @@ export class TcpProxy {
   }
 }
 
-/** By hand, because a pipe resumes its source whenever it likes. */
+/** Copies by hand, because `pipe` would resume a paused source. */
 function pass(from: Socket, to: Socket): void {
   from.on('data', (bytes) => to.write(bytes));
   from.on('end', () => to.end());
   from.on('close', () => to.destroy());
 }
 
-/** A socket that is ending by itself is not reset: Node 20 would spin for ever when the process exits. */
+/** Resets a socket, unless it is ending already: Node 20 would then spin forever when the process exits. */
 function reset(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();

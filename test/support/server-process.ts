@@ -2,23 +2,22 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { Client } from './client.js';
-import type { FakeTwilio } from './fake-twilio.js';
-import { GENEROUS } from './generous.js';
+import { GENEROUS } from './settings.js';
 import { waitFor } from './wait.js';
 
 const PROGRAMS = {
   api: 'dist/apps/api/src/main.js',
   worker: 'dist/apps/worker/src/main.js',
-  migrate: 'dist/apps/api/src/migrate.js',
+  cli: 'dist/apps/cli/src/main.js',
 };
 
-/** What a process said and how it ended. */
+/** The output and exit code of a process. */
 export interface Ended {
   readonly code: number | null;
   readonly output: string;
 }
 
-/** One of our programs as it is shipped: built, in a process of its own, on a free port. */
+/** A built program that runs in a process of its own, on a free port. */
 export class ServerProcess {
   output = '';
   private readonly exit: Promise<unknown>;
@@ -47,12 +46,12 @@ export class ServerProcess {
     return new ServerProcess(child);
   }
 
-  /** An API that answers, or a failed test with what it said instead. */
+  /** Starts an API and waits until it answers. Throws with its output when it does not. */
   static async api(variables: Record<string, string>): Promise<ServerProcess> {
     const server = ServerProcess.spawn('api', variables);
     try {
       await waitFor('the API', () => /Latchkey is up/.test(server.output) || server.hasEnded, 30_000);
-      if (server.hasEnded) throw new Error('it ended');
+      if (server.hasEnded) throw new Error('the process ended');
       return server;
     } catch (error) {
       await server.end('SIGKILL');
@@ -81,14 +80,4 @@ export class ServerProcess {
     if (!this.hasEnded) await this.exit;
     return { code: this.child.exitCode, output: this.output };
   }
-}
-
-/** The variables that make a server send through the fake. */
-export function throughTwilio(twilio: FakeTwilio): Record<string, string> {
-  return {
-    TWILIO_ACCOUNT_SID: twilio.accountSid,
-    TWILIO_AUTH_TOKEN: twilio.authToken,
-    TWILIO_FROM: '+15005550006',
-    TWILIO_API_URL: twilio.url,
-  };
 }

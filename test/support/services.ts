@@ -14,26 +14,26 @@ interface Service {
 }
 
 /**
- * The servers that the specs run against, real ones, in a folder of their own. This process prints where
- * they are and keeps them until its standard input ends, which it does however Jest ends.
+ * Starts the real servers that the specs run against, in a folder of their own, and prints their addresses.
+ * They run until standard input ends, which happens however Jest ends.
  */
 async function serve(): Promise<void> {
   const folder = await makeFolder();
-  const leave = [() => rm(folder, { recursive: true, force: true })];
+  const cleanUp = [() => rm(folder, { recursive: true, force: true })];
   try {
     const postgres = await startEmbeddedPostgres(join(folder, 'postgres'));
-    leave.unshift(() => postgres.stop());
+    cleanUp.unshift(() => postgres.stop());
     const redis = await findRedis(folder);
-    if (redis) leave.unshift(() => redis.stop());
+    if (redis) cleanUp.unshift(() => redis.stop());
 
     console.log(JSON.stringify({ TEST_POSTGRES_URL: postgres.url, TEST_REDIS_URL: redis?.url }));
     await once(process.stdin.resume(), 'end');
   } finally {
-    for (const step of leave) await step();
+    for (const step of cleanUp) await step();
   }
 }
 
-/** Everybody may pass: Postgres runs as another user when the tests run as root. */
+/** The folder must be traversable: Postgres runs as another user when the tests run as root. */
 async function makeFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-test-'));
   await chmod(folder, 0o711);
@@ -47,8 +47,8 @@ async function findRedis(folder: string): Promise<Service | null> {
   if (program) return startRedis(program, folder);
 
   const remedy = 'set REDIS_URL, or install redis-server or valkey-server';
-  if (CI === 'true') throw new Error(`There is no Redis, and CI tests no halves: ${remedy}`);
-  console.warn(`\n!!! NO REDIS: whatever runs on Redis is NOT tested. To test it, ${remedy}.\n`);
+  if (CI === 'true') throw new Error(`There is no Redis, and CI must not skip tests: ${remedy}`);
+  console.warn(`\n!!! NO REDIS: the Redis drivers are NOT tested. To test them, ${remedy}.\n`);
   return null;
 }
 
@@ -73,15 +73,13 @@ async function startRedis(program: string, folder: string): Promise<Service> {
 }
 
 function untilReady(server: ChildProcessByStdio<null, Readable, null>): Promise<void> {
-  const said: string[] = [];
+  const lines: string[] = [];
   return new Promise((resolve, reject) => {
     createInterface({ input: server.stdout }).on('line', (line) => {
-      said.push(line);
+      lines.push(line);
       if (line.includes('Ready to accept connections')) resolve();
     });
-    server.once('close', () =>
-      reject(new Error(`Redis does not start. Its last words:\n${said.join('\n')}`)),
-    );
+    server.once('close', () => reject(new Error(`Redis did not start. Its output:\n${lines.join('\n')}`)));
   });
 }
 
@@ -94,7 +92,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-// Jest may be gone before it has heard; there are still servers to stop.
+// Jest may be gone before it has read the line; the servers must still be stopped.
 process.stdout.on('error', () => {});
 
 serve().catch((error: unknown) => {

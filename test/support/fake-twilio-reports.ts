@@ -2,53 +2,55 @@ import { createHmac } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from '../../apps/simulate/src/random.js';
+import { Random } from '../../apps/cli/src/simulate/random.js';
 
-/** What a report tells of its message, and where to. */
+/** The parts of a message that its delivery reports need. */
 export interface ReportedMessage {
   readonly sid: string;
   readonly channel: 'sms' | 'whatsapp' | 'call';
-  /** The number, whatever the channel. */
+  /** The phone number, without a channel prefix. */
   readonly to: string;
-  /** The number, whatever the channel. */
+  /** The phone number, without a channel prefix. */
   readonly from: string | null;
   readonly messagingServiceSid: string | null;
-  /** As it came, with the fragment. */
+  /** The address as the request named it, with its fragment. */
   readonly statusCallback: string | null;
 }
 
-/** A status, or one with the error code that explains it. */
-export type Said = string | Readonly<Record<string, number>>;
+/** A status, or a status with its error code. */
+export type ReportedStatus = string | Readonly<Record<string, number>>;
 
-/** What is said of a message, in order; or of each its own. */
-export type CallbackPlan = readonly Said[] | ((message: ReportedMessage) => readonly Said[]);
+/** The reports on a message, in order: the same for all messages, or chosen for each. */
+export type ReportPlan =
+  | readonly ReportedStatus[]
+  | ((message: ReportedMessage) => readonly ReportedStatus[]);
 
-export interface CallbackOptions {
-  /** How long after the message the first report comes. */
-  readonly lateMs?: number;
-  /** Each report twice. */
+export interface ReportOptions {
+  /** The delay between the message and its first report. */
+  readonly delayMs?: number;
+  /** Sends each report twice. */
   readonly doubled?: boolean;
-  /** The reports in another order, the same one for the same seed. */
-  readonly shuffled?: number;
+  /** Shuffles the reports with this seed. */
+  readonly shuffleSeed?: number;
 }
 
-/** What is wrong with a report by hand; nothing unless said. */
+/** The faults of a forged report. */
 export interface Forgery {
   readonly errorCode?: number;
-  /** Null: not signed. */
+  /** The auth token. Null: no signature. */
   readonly signedWith?: string | null;
-  /** Posted here, and signed for it, instead of the message's own address. */
+  /** The address to post to and to sign for, instead of the message's own. */
   readonly url?: string;
-  /** Signed for this address, wherever it is posted. */
+  /** The address to sign for, when it differs from the address to post to. */
   readonly signedFor?: string;
-  /** Parameters as they are posted, but not as they are signed. */
+  /** Parameters to change after the signature is made. */
   readonly changed?: Readonly<Record<string, string>>;
 }
 
 export interface AnsweredReport {
   readonly sid: string;
   readonly status: string;
-  /** The HTTP status; null: there was no answer, however often it was tried. */
+  /** The HTTP status. Null: every attempt failed without an answer. */
   readonly answer: number | null;
 }
 
@@ -57,104 +59,108 @@ interface Account {
   readonly authToken: string;
 }
 
-const AT_ONCE = 8;
-const LIMIT_MS = 15_000;
-/** Twilio waits longer; it doubles each time. */
+const CONNECTIONS = 8;
+const TIMEOUT_MS = 15_000;
+/** Doubles with each retry. Twilio waits longer. */
 const RETRY_MS = 50;
 
-/** Posts reports on messages as Twilio does: signed, a few at once, and again as the fragment of the address asks. */
-export class FakeCallbacks {
+/** Posts delivery reports as Twilio does: signed, over a few connections, with the retries that the address asks for. */
+export class FakeReports {
   readonly answered: AnsweredReport[] = [];
-  /** The HTTP statuses of answers after which a report comes again. */
+  /** The HTTP statuses of answers that made a report repeat. */
   readonly refusals: number[] = [];
-  /** What reports are signed with from now on. */
+  /** The auth token that signs the reports. */
   token: string;
-  /** Where the public addresses lead, as a proxy before the server would; null: where they say. */
-  via: string | null = null;
-  private planFor: (message: ReportedMessage) => readonly Said[] = () => [];
-  private options: CallbackOptions = {};
+  /** The server that receives the reports instead of the public address, as if behind a proxy. */
+  serverUrl: string | null = null;
+  private planFor: (message: ReportedMessage) => readonly ReportedStatus[] = () => [];
+  private options: ReportOptions = {};
   private random = new Random(0);
   private readonly running = new Set<Promise<void>>();
   private ended = ending();
-  private readonly agent = new Agent({ maxSockets: AT_ONCE });
+  private readonly agent = new Agent({ maxSockets: CONNECTIONS });
 
   constructor(
     private readonly account: Account,
-    private readonly told: () => void,
+    private readonly onChange: () => void,
   ) {
     this.token = account.authToken;
   }
 
-  follow(plan: CallbackPlan, options: CallbackOptions): void {
+  follow(plan: ReportPlan, options: ReportOptions): void {
     this.planFor = typeof plan === 'function' ? plan : () => plan;
     this.options = options;
-    this.random = new Random(options.shuffled ?? 0);
+    this.random = new Random(options.shuffleSeed ?? 0);
   }
 
-  /** Reports on the message by the plan, one after another. */
-  taken(message: ReportedMessage): void {
+  /** Sends the planned reports on a message, one after another. */
+  start(message: ReportedMessage): void {
     const reports = message.statusCallback === null ? [] : this.reportsOn(message);
     if (reports.length === 0) return;
-    const telling = this.tellAll(message, reports, this.ended.signal).catch(() => {});
-    this.running.add(telling);
-    void telling.then(() => this.running.delete(telling));
+    const reporting = this.sendAll(message, reports, this.ended.signal).catch(() => {});
+    this.running.add(reporting);
+    void reporting.then(() => this.running.delete(reporting));
   }
 
-  /** @returns the HTTP status. */
-  async post(message: ReportedMessage, said: Said, forgery: Forgery = {}): Promise<number> {
+  /** Posts one report and returns the HTTP status. */
+  async post(message: ReportedMessage, reported: ReportedStatus, forgery: Forgery = {}): Promise<number> {
     const { signal } = this.ended;
     const { url = message.statusCallback ?? '', signedWith = this.token, signedFor = url } = forgery;
-    const form = { ...formOf(this.account, message, said), ...errorOf(forgery.errorCode) };
-    const signature = signedWith === null ? null : sign(signedWith, withoutFragment(signedFor), form);
+    const form = { ...formOf(this.account, message, reported), ...errorOf(forgery.errorCode) };
+    const signature = signedWith === null ? null : signReport(signedWith, withoutFragment(signedFor), form);
     return this.send(withoutFragment(url), { ...form, ...forgery.changed }, signature, signal);
   }
 
-  /** Forgets what was to be reported, and breaks off what is. */
+  /** Cancels all pending reports. */
   async stop(): Promise<void> {
     this.ended.abort();
     await Promise.all(this.running);
     this.ended = ending();
   }
 
-  private reportsOn(message: ReportedMessage): Said[] {
+  private reportsOn(message: ReportedMessage): ReportedStatus[] {
     const plan = this.planFor(message);
-    const reports = this.options.doubled ? plan.flatMap((said) => [said, said]) : [...plan];
-    if (this.options.shuffled === undefined) return reports;
+    const reports = this.options.doubled ? plan.flatMap((reported) => [reported, reported]) : [...plan];
+    if (this.options.shuffleSeed === undefined) return reports;
     for (let last = reports.length - 1; last > 0; last -= 1) {
       const other = this.random.below(last + 1);
-      [reports[last], reports[other]] = [reports[other] as Said, reports[last] as Said];
+      [reports[last], reports[other]] = [reports[other] as ReportedStatus, reports[last] as ReportedStatus];
     }
     return reports;
   }
 
-  private async tellAll(
+  private async sendAll(
     message: ReportedMessage,
-    reports: readonly Said[],
+    reports: readonly ReportedStatus[],
     signal: AbortSignal,
   ): Promise<void> {
-    await sleep(this.options.lateMs ?? 0, undefined, { signal });
-    for (const said of reports) await this.tell(message, said, signal);
+    await sleep(this.options.delayMs ?? 0, undefined, { signal });
+    for (const reported of reports) await this.sendWithRetries(message, reported, signal);
   }
 
-  private async tell(message: ReportedMessage, said: Said, signal: AbortSignal): Promise<void> {
+  private async sendWithRetries(
+    message: ReportedMessage,
+    reported: ReportedStatus,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { retries, policy } = overridesOf(message.statusCallback ?? '');
     let answer: number | null = null;
     for (let attempt = 0; attempt <= retries; attempt += 1) {
       if (attempt > 0) await sleep(RETRY_MS * 2 ** (attempt - 1), undefined, { signal });
-      answer = await this.post(message, said).catch(() => null);
+      answer = await this.post(message, reported).catch(() => null);
       signal.throwIfAborted();
       const isFinal = answer === null ? !policy.includes('ct') : answer < 500 || !policy.includes('5xx');
       if (isFinal) break;
       if (answer !== null) this.refusals.push(answer);
-      this.told();
+      this.onChange();
     }
-    this.answered.push({ sid: message.sid, status: statusOf(said).status, answer });
-    this.told();
+    this.answered.push({ sid: message.sid, status: statusOf(reported).status, answer });
+    this.onChange();
   }
 
   private send(url: string, form: Form, signature: string | null, signal: AbortSignal): Promise<number> {
     const address = new URL(url);
-    const to = new URL(address.pathname + address.search, this.via ?? address);
+    const to = new URL(address.pathname + address.search, this.serverUrl ?? address);
     const body = new URLSearchParams(form).toString();
     const headers = {
       'Content-Type': 'application/x-www-form-urlencoded',
@@ -164,7 +170,7 @@ export class FakeCallbacks {
       ...(signature !== null && { 'X-Twilio-Signature': signature }),
     };
     return new Promise((resolve, reject) => {
-      const posted = request(to, { method: 'POST', headers, agent: this.agent, signal, timeout: LIMIT_MS });
+      const posted = request(to, { method: 'POST', headers, agent: this.agent, signal, timeout: TIMEOUT_MS });
       posted.on('response', (response) =>
         response.resume().on('end', () => resolve(response.statusCode ?? 0)),
       );
@@ -176,7 +182,7 @@ export class FakeCallbacks {
   }
 }
 
-/** Every report listens to it. */
+/** Every pending report listens to this signal. */
 function ending(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
@@ -185,8 +191,8 @@ function ending(): AbortController {
 
 type Form = Readonly<Record<string, string>>;
 
-function formOf({ accountSid }: Account, message: ReportedMessage, said: Said): Form {
-  const { status, errorCode } = statusOf(said);
+function formOf({ accountSid }: Account, message: ReportedMessage, reported: ReportedStatus): Form {
+  const { status, errorCode } = statusOf(reported);
   const { sid, from, to, messagingServiceSid } = message;
   const common = { AccountSid: accountSid, ApiVersion: '2010-04-01', ...errorOf(errorCode) };
   if (message.channel === 'call') {
@@ -214,9 +220,9 @@ function formOf({ accountSid }: Account, message: ReportedMessage, said: Said): 
   };
 }
 
-function statusOf(said: Said): { status: string; errorCode?: number } {
-  if (typeof said === 'string') return { status: said };
-  const [[status, errorCode]] = Object.entries(said) as [[string, number]];
+function statusOf(reported: ReportedStatus): { status: string; errorCode?: number } {
+  if (typeof reported === 'string') return { status: reported };
+  const [[status, errorCode]] = Object.entries(reported) as [[string, number]];
   return { status, errorCode };
 }
 
@@ -224,13 +230,17 @@ function errorOf(errorCode: number | undefined): Form {
   return errorCode === undefined ? {} : { ErrorCode: String(errorCode) };
 }
 
-/** https://www.twilio.com/docs/usage/security#validating-requests */
-function sign(token: string, url: string, form: Form): string {
-  const said = Object.keys(form)
+/** Signs as https://www.twilio.com/docs/usage/security#validating-requests describes, without Twilio's library. */
+export function signReport(
+  token: string,
+  url: string,
+  form: Readonly<Record<string, string | string[]>>,
+): string {
+  const parameters = Object.keys(form)
     .sort()
     .map((name) => name + form[name]);
   return createHmac('sha1', token)
-    .update(url + said.join(''))
+    .update(url + parameters.join(''))
     .digest('base64');
 }
 
@@ -238,7 +248,7 @@ function withoutFragment(url: string): string {
   return url.split('#')[0] as string;
 }
 
-/** Unsaid: once more, if no connection came about. */
+/** Reads the retries from the fragment. By default Twilio retries once, if it could not connect. */
 function overridesOf(url: string): { retries: number; policy: readonly string[] } {
   const overrides = new URLSearchParams(url.split('#')[1]);
   return { retries: Number(overrides.get('rc') ?? 1), policy: (overrides.get('rp') ?? 'ct').split(',') };

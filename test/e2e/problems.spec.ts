@@ -1,0 +1,270 @@
+import { AuthService, SessionService } from '#auth';
+import { PROBLEMS, type ProblemCode } from '#errors';
+import { type RunningApi, startApi } from '../support/api.js';
+import type { Answer, Client } from '../support/client.js';
+import { POSTGRES_ALONE } from '../support/databases.js';
+import { whileLocked, whileMissing } from '../support/outages.js';
+import { someNumber } from '../support/phone-numbers.js';
+import { rawGet, rawPost, sendRawOnce } from '../support/raw-http.js';
+import { UNREACHABLE_TWILIO } from '../support/settings.js';
+import { openVerification, signIn, wrongCode } from '../support/verifications.js';
+
+const PUBLIC_URL = 'https://sign-in.example';
+const REALM = 'Bearer realm="latchkey"';
+const INVALID_TOKEN = `${REALM}, error="invalid_token"`;
+const NO_ID = 'AAAAAAAAAAAAAAAAAAAAAA';
+
+let api: RunningApi;
+let strict: RunningApi;
+let reporting: RunningApi;
+let client: Client;
+let token: string;
+/** The answer to a request that never completes. It takes ten seconds, so the request starts before the tests. */
+let timedOut: Promise<Answer>;
+
+beforeAll(async () => {
+  api = await startApi(POSTGRES_ALONE, { PUBLIC_URL });
+  client = api.client;
+  timedOut = sendRawOnce(client, rawPost('/v1/verifications', { 'Content-Length': 2 }, '{'));
+  token = await signIn(api);
+  strict = await startApi(POSTGRES_ALONE, {
+    PUBLIC_URL,
+    BREAKER_MODE: 'enforce',
+    SPEND_CAP_PER_COUNTRY: '0.1',
+  });
+  reporting = await startApi(POSTGRES_ALONE, { PUBLIC_URL, ...UNREACHABLE_TWILIO });
+});
+afterAll(() => Promise.all([api.stop(), strict.stop(), reporting.stop()]));
+afterEach(() => jest.restoreAllMocks());
+
+describe('Problem responses', () => {
+  interface Occurrence {
+    readonly answer: () => Promise<Answer>;
+    readonly extensions?: object;
+    readonly headers?: Record<string, string>;
+  }
+
+  /** A request for each row of the table of problems. */
+  const occurrences: Record<ProblemCode, Occurrence> = {
+    invalid_request: {
+      answer: () => client.post('/v1/verifications', {}),
+      extensions: { errors: [{ pointer: '/phone_number', detail: expect.stringContaining('must be') }] },
+    },
+    unauthenticated: {
+      answer: () => client.get('/protected'),
+      headers: { 'www-authenticate': REALM },
+    },
+    invalid_token: {
+      answer: () => client.as('nobody').get('/protected'),
+      headers: { 'www-authenticate': INVALID_TOKEN },
+    },
+    code_rejected: {
+      answer: async () => {
+        const { path, code } = await openVerification(api);
+        return client.post(`${path}/check`, { code: wrongCode(code) });
+      },
+      extensions: { attempts_left: 4 },
+    },
+    proof_of_work_required: {
+      answer: async () => {
+        // The fifth message to an address that has not used any code yet needs a proof of work.
+        const ask = () => strict.client.post('/v1/verifications', { phone_number: someNumber() });
+        for (let i = 0; i < 4; i += 1) await ask();
+        return ask();
+      },
+      extensions: { challenge: { parameters: expect.any(Object), signature: expect.any(String) } },
+    },
+    invalid_signature: {
+      answer: () =>
+        reporting.client.send('POST', '/v1/webhooks/twilio', 'MessageStatus=delivered', {
+          'content-type': 'application/x-www-form-urlencoded',
+        }),
+    },
+    not_found: { answer: () => client.get('/v1/verifications/unknown') },
+    method_not_allowed: {
+      answer: () => client.delete('/v1/verifications'),
+      headers: { allow: 'POST' },
+    },
+    request_timeout: { answer: () => timedOut },
+    verification_closed: {
+      answer: async () => {
+        const { path } = await openVerification(api);
+        await client.delete(path);
+        return client.delete(path);
+      },
+      extensions: { verification_status: 'canceled' },
+    },
+    payload_too_large: { answer: () => client.post('/v1/verifications', { name: 'a'.repeat(16_384) }) },
+    unsupported_media_type: {
+      answer: () => client.send('POST', '/v1/verifications', '{}', { 'content-type': 'text/plain' }),
+    },
+    phone_number_not_allowed: {
+      answer: () => client.post('/v1/verifications', { phone_number: '+442079460958' }),
+    },
+    sends_suspended: {
+      // A message to this country costs more than the daily cap.
+      answer: () => strict.client.post('/v1/verifications', { phone_number: '+923012345678' }),
+      extensions: { retry_after: expect.any(Number) },
+      headers: { 'retry-after': expect.stringMatching(/^\d+$/) },
+    },
+    rate_limited: {
+      answer: async () => {
+        const { path } = await openVerification(api);
+        return client.post(`${path}/resend`);
+      },
+      extensions: { limit: 'cool_down', retry_after: 30 },
+      headers: { 'retry-after': '30' },
+    },
+    headers_too_large: {
+      answer: () => sendRawOnce(client, rawGet('/health/live', `X-Bomb: ${'a'.repeat(16_384)}`)),
+    },
+    internal_error: {
+      answer: () => whileMissing(api.database, 'users', () => client.as(token).get('/protected')),
+    },
+    unavailable: {
+      answer: () => whileLocked(api.database, 'users', () => client.as(token).get('/protected')),
+      headers: { 'retry-after': '2' },
+    },
+  };
+  const codes = Object.keys(PROBLEMS) as ProblemCode[];
+
+  it.each(codes)('%s has the members of RFC 9457, of the table of problems and of its own', async (code) => {
+    const { answer, extensions, headers = {} } = occurrences[code];
+    const { status, title } = PROBLEMS[code];
+    const given = await answer();
+    expect(given.status).toBe(status);
+    expect(given.headers.get('content-type')).toMatch(/^application\/problem\+json(;|$)/);
+    expect(given.body).toEqual({
+      type: `${PUBLIC_URL}/problems/${code}`,
+      title,
+      status,
+      detail: expect.stringMatching(/\w/),
+      instance: given.headers.get('x-request-id'),
+      code,
+      ...extensions,
+    });
+    for (const [name, value] of Object.entries(headers)) expect(given.headers.get(name)).toEqual(value);
+  });
+
+  it('have an explanation at their type URL and in one list', async () => {
+    const explained = codes.map((code) => ({ code, ...PROBLEMS[code] }));
+    expect((await client.get('/problems')).body).toEqual(explained);
+    for (const explanation of explained) {
+      const { status, body } = await client.get(`/problems/${explanation.code}`);
+      expect(status).toBe(200);
+      expect(body).toEqual(explanation);
+    }
+  });
+
+  it.each(['nope', 'constructor', '__proto__', 'Not_Found'])(
+    'have no explanation for the unknown code %s',
+    async (code) => {
+      expect((await client.get(`/problems/${code}`)).body).toMatchObject({ status: 404, code: 'not_found' });
+    },
+  );
+
+  const atSignUp: Partial<Record<ProblemCode, () => Promise<Answer>>> = {
+    invalid_request: () => client.post('/signup', {}),
+    invalid_token: () => client.as('nobody').post('/signup', { phone_number: someNumber() }),
+    code_rejected: () => client.post('/signup', { phone_number: someNumber(), otp: '123456' }),
+    method_not_allowed: () => client.delete('/signup'),
+    payload_too_large: () => client.post('/signup', { name: 'a'.repeat(16_384) }),
+    unsupported_media_type: () => client.send('POST', '/signup', '{}', { 'content-type': 'text/plain' }),
+    rate_limited: async () => {
+      const phone_number = someNumber();
+      await client.post('/signup', { phone_number });
+      return client.post('/signup?again', { phone_number });
+    },
+    internal_error: () =>
+      whileMissing(api.database, 'verifications', () =>
+        client.post('/%73ignup', { phone_number: someNumber() }),
+      ),
+    unavailable: () =>
+      whileLocked(api.database, 'verifications', () =>
+        client.post('/signup', { phone_number: someNumber() }),
+      ),
+  };
+
+  it.each(Object.keys(atSignUp) as ProblemCode[])(
+    '%s repeats its title as `error` at /signup, for older clients',
+    async (code) => {
+      const { body } = await (atSignUp[code] as () => Promise<Answer>)();
+      expect(body).toMatchObject({ code, error: PROBLEMS[code].title });
+    },
+  );
+});
+
+describe('Unexpected errors', () => {
+  const auth = () => api.nest.get(AuthService);
+  const sessions = () => api.nest.get(SessionService);
+  const vault = 'the combination of the vault';
+  const faults: Record<string, () => Promise<Answer>> = {
+    'a missing table': () =>
+      whileMissing(api.database, 'verifications', () => client.get(`/v1/verifications/${NO_ID}`)),
+    'a missing table in a transaction': async () => {
+      const { path, code } = await openVerification(api);
+      return whileMissing(api.database, 'tokens', () => client.post(`${path}/check`, { code }));
+    },
+    'a handler that rejects': () => {
+      jest.spyOn(auth(), 'verification').mockRejectedValue(new Error(vault));
+      return client.get(`/v1/verifications/${NO_ID}`);
+    },
+    'a handler that throws synchronously': () => {
+      jest.spyOn(auth(), 'verification').mockImplementation(() => {
+        throw new TypeError(vault);
+      });
+      return client.get(`/v1/verifications/${NO_ID}`);
+    },
+    'an error with a status of its own': () => {
+      jest
+        .spyOn(auth(), 'verification')
+        .mockRejectedValue(Object.assign(new Error(vault), { statusCode: 200 }));
+      return client.get(`/v1/verifications/${NO_ID}`);
+    },
+    'a rejection with a string': () => {
+      jest.spyOn(auth(), 'verification').mockRejectedValue(vault);
+      return client.get(`/v1/verifications/${NO_ID}`);
+    },
+    'a rejection with nothing': () => {
+      jest.spyOn(auth(), 'verification').mockRejectedValue(undefined);
+      return client.get(`/v1/verifications/${NO_ID}`);
+    },
+    'a rejection with an object without a prototype': () => {
+      jest.spyOn(auth(), 'verification').mockRejectedValue(Object.create(null));
+      return client.get(`/v1/verifications/${NO_ID}`);
+    },
+    'a guard that rejects': () => {
+      jest.spyOn(sessions(), 'userOf').mockRejectedValue(new RangeError(vault));
+      return client.as(token).get('/protected');
+    },
+    'a response that JSON cannot represent': () => {
+      jest.spyOn(sessions(), 'userOf').mockResolvedValue({ version: 1n } as never);
+      return client.as(token).get('/protected');
+    },
+  };
+
+  it.each(Object.keys(faults))(
+    '%s becomes an internal_error without details, and the process keeps running',
+    async (fault) => {
+      const { status, headers, body } = await (faults[fault] as () => Promise<Answer>)();
+      expect(status).toBe(500);
+      expect(body).toEqual({
+        type: `${PUBLIC_URL}/problems/internal_error`,
+        title: PROBLEMS.internal_error.title,
+        status: 500,
+        detail: 'unexpected error; quote the request id to the operator',
+        instance: headers.get('x-request-id'),
+        code: 'internal_error',
+      });
+      expect([...headers.values()].join()).not.toContain(vault);
+      jest.restoreAllMocks();
+      await signIn(api);
+    },
+  );
+
+  it('do not use up the code', async () => {
+    const { path, code } = await openVerification(api);
+    await whileMissing(api.database, 'tokens', () => client.post(`${path}/check`, { code }));
+    expect((await client.post(`${path}/check`, { code })).status).toBe(200);
+  });
+});

@@ -1,0 +1,34 @@
+// Starts the specs that take longest first, so that no worker ends the run alone with one of them. Specs that bound
+// times, or that mostly wait, come before those that keep a core busy, such as bad-input and scenarios.
+const LONGEST_FIRST = [
+  'test/faults/delivery-volume.spec.ts',
+  'test/faults/delivery-fallback.spec.ts',
+  'test/faults/delivery-retries.spec.ts',
+  'test/faults/outages.spec.ts',
+  'test/faults/sending.spec.ts',
+  'libs/background/src/background.spec.ts',
+  'test/e2e/bad-input.spec.ts',
+  'test/faults/process.spec.ts',
+  'test/e2e/send-policy.spec.ts',
+  'scenarios.spec.ts',
+  'guess-policy.spec.ts',
+  'simulate.spec.ts',
+  'test/',
+];
+
+const rankOf = ({ path }) => {
+  const rank = LONGEST_FIRST.findIndex((part) => path.includes(part));
+  return rank === -1 ? LONGEST_FIRST.length : rank;
+};
+
+module.exports = class LongestFirst {
+  sort(tests) {
+    return [...tests].sort((a, b) => rankOf(a) - rankOf(b) || a.path.localeCompare(b.path));
+  }
+
+  allFailedTests(tests) {
+    return tests;
+  }
+
+  cacheResults() {}
+};
