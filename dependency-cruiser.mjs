@@ -1,20 +1,22 @@
-// Which way the arrows go, one sentence per rule.
-const driver = (suffixes, rooms) => `(\\.(${suffixes})\\.ts$|^libs/(${rooms})/)`;
+// Module boundaries, one sentence per rule.
+const driver = (suffixes, libs) => `(\\.(${suffixes})\\.ts$|^libs/(${libs})/)`;
+
+const SPEC = '\\.spec\\.ts$';
 
 export default {
   forbidden: [
     { name: 'no cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'every import resolves', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'libs never know apps', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
+    { name: 'libs never import apps', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
     {
-      name: 'nothing but tests knows tests',
+      name: 'only tests import tests',
       severity: 'error',
       from: { pathNot: '^test/|\\.spec\\.ts$' },
       to: { path: '^test/|\\.spec\\.ts$' },
     },
     {
-      // The spec that holds migrations against entities has to see both.
-      name: 'a lib is entered by its index only',
+      // The spec that compares migrations with entities imports both.
+      name: 'a lib is imported through its index.ts only',
       severity: 'error',
       from: { path: '^(libs/[^/]+|apps/[^/]+|test)/', pathNot: '^libs/postgres/src/migrate\\.spec\\.ts$' },
       to: {
@@ -23,45 +25,75 @@ export default {
       },
     },
     {
-      name: 'errors, phone and config know no other lib',
+      name: 'an index.ts exports names of its own lib only',
+      severity: 'error',
+      from: { path: '^libs/([^/]+)/src/index\\.ts$' },
+      to: { pathNot: '^libs/$1/' },
+    },
+    {
+      name: 'apps import app, app imports auth, auth imports delivery, and never the reverse',
+      severity: 'error',
+      from: { path: '^libs/', pathNot: ['^libs/(app|auth|delivery)/', SPEC] },
+      to: { path: '^libs/(app|auth|delivery)/' },
+    },
+    {
+      name: 'delivery imports neither auth nor app',
+      severity: 'error',
+      from: { path: '^libs/delivery/', pathNot: SPEC },
+      to: { path: '^libs/(app|auth)/' },
+    },
+    {
+      name: 'auth does not import app',
+      severity: 'error',
+      from: { path: '^libs/auth/' },
+      to: { path: '^libs/app/' },
+    },
+    {
+      name: 'errors, phone and config import no other lib',
       severity: 'error',
       from: { path: '^libs/(errors|phone|config)/' },
       to: { path: '^libs/', pathNot: '^libs/$1/' },
     },
     {
-      name: 'otp, tokens, users, abuse and messaging do not know one another: auth composes them',
+      name: 'otp, tokens, users, abuse and messaging do not import one another',
       severity: 'error',
       from: { path: '^libs/(otp|tokens|users|abuse|messaging)/' },
-      to: { path: '^libs/(otp|tokens|users|abuse|messaging|auth)/', pathNot: '^libs/$1/' },
+      to: { path: '^libs/(otp|tokens|users|abuse|messaging)/', pathNot: '^libs/$1/' },
     },
     {
-      name: 'only drivers for Redis know ioredis',
+      name: 'messaging needs neither a database nor keys',
       severity: 'error',
-      from: { pathNot: [driver('redis', 'redis'), '\\.spec\\.ts$', '^test/'] },
+      from: { path: '^libs/messaging/' },
+      to: { path: '^libs/(postgres|redis|keys)/' },
+    },
+    {
+      name: 'only drivers for Redis import ioredis',
+      severity: 'error',
+      from: { pathNot: [driver('redis', 'redis'), SPEC, '^test/'] },
       to: { path: 'node_modules/(ioredis|@nestjs-modules/ioredis)/' },
     },
     {
-      name: 'only drivers for Postgres, entities and repositories know typeorm and pg',
+      name: 'only drivers for Postgres, entities, repositories and modules import typeorm and pg',
       severity: 'error',
-      from: { pathNot: [driver('postgres|entity|repository|module', 'postgres'), '\\.spec\\.ts$', '^test/'] },
+      from: { pathNot: [driver('postgres|entity|repository|module', 'postgres'), SPEC, '^test/'] },
       to: { path: 'node_modules/(typeorm|@nestjs/typeorm|pg)/' },
     },
     {
-      name: 'only the driver for Twilio knows twilio',
+      name: 'only the driver for Twilio imports twilio',
       severity: 'error',
-      from: { pathNot: ['\\.twilio\\.ts$', '\\.spec\\.ts$', '^test/'] },
+      from: { pathNot: ['\\.twilio\\.ts$', SPEC, '^test/'] },
       to: { path: 'node_modules/twilio/' },
     },
     {
-      name: 'only background knows bullmq',
+      name: 'only background imports bullmq',
       severity: 'error',
-      from: { pathNot: ['^libs/background/', '\\.spec\\.ts$', '^test/'] },
+      from: { pathNot: ['^libs/background/', SPEC, '^test/'] },
       to: { path: 'node_modules/bullmq/' },
     },
     {
-      name: 'only the API and the guard know HTTP',
+      name: 'only the API and the guard import HTTP libraries',
       severity: 'error',
-      from: { pathNot: ['^apps/api/', '^libs/auth/src/auth\\.guard\\.ts$', '\\.spec\\.ts$', '^test/'] },
+      from: { pathNot: ['^apps/api/', '^libs/auth/src/auth\\.guard\\.ts$', SPEC, '^test/'] },
       to: { path: 'node_modules/(fastify|@fastify|@nestjs/(platform-fastify|swagger|terminus))/' },
     },
   ],

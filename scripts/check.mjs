@@ -1,25 +1,50 @@
-// The one gate: everything that must hold before a change lands, in the order in which it fails fastest.
-import { spawnSync } from 'node:child_process';
+// Runs every check that must pass before a change is merged. The static checks run side by side and are all
+// reported; the others run in order and stop at the first failure.
+import { spawn } from 'node:child_process';
 import path from 'node:path';
 
 const bin = (name) => path.join('node_modules', '.bin', name);
 
-const steps = [
+const staticChecks = [
   ['format and lint', bin('biome'), ['check', '--error-on-warnings']],
+  ['language', process.execPath, ['scripts/language.mjs']],
   ['types', bin('tsc'), ['--noEmit']],
-  ['arrows between rooms', bin('depcruise'), ['--config', 'dependency-cruiser.mjs', 'apps', 'libs', 'test']],
+  ['module boundaries', bin('depcruise'), ['--config', 'dependency-cruiser.mjs', 'apps', 'libs', 'test']],
   ['dead code', bin('knip'), []],
+];
+
+const orderedChecks = [
   ['build', bin('nest'), ['build', 'api']],
-  ['documents in sync', process.execPath, ['scripts/docs.mjs', '--check']],
+  ['generated documents', process.execPath, ['scripts/docs.mjs', '--check']],
   ['tests', 'npm', ['test']],
 ];
 
-for (const [name, command, args] of steps) {
-  console.log(`\n── ${name}`);
-  const { status } = spawnSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });
-  if (status !== 0) {
-    console.error(`\n✗ ${name}`);
-    process.exit(status || 1);
-  }
+const results = await Promise.all(staticChecks.map(runQuietly));
+if (results.includes(false)) process.exit(1);
+for (const check of orderedChecks) if (!(await run(check))) process.exit(1);
+console.log('\n✓ all checks passed');
+
+/** Prints the output of a failed check only, so that the output of parallel checks does not mix. */
+async function runQuietly([name, ...command]) {
+  const { passed, output } = await spawned(command, 'pipe');
+  console.log(passed ? `✓ ${name}` : `✗ ${name}\n${output}`);
+  return passed;
 }
-console.log('\n✓ all checks hold');
+
+async function run([name, ...command]) {
+  console.log(`\n── ${name}`);
+  const { passed } = await spawned(command, 'inherit');
+  if (!passed) console.error(`\n✗ ${name}`);
+  return passed;
+}
+
+function spawned([file, args], stdio) {
+  const child = spawn(file, args, { stdio, shell: process.platform === 'win32' });
+  let output = '';
+  child.stdout?.on('data', (text) => (output += text));
+  child.stderr?.on('data', (text) => (output += text));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ passed: status === 0, output }));
+  });
+}
