@@ -43,6 +43,24 @@ describe.each(modes)('The guess policy on $name', (mode) => {
     expect((await api.open(number)).code_length).toBe(8);
   });
 
+  it('keeps guesses at a test number out of the gauge, also when it signs in', async () => {
+    const testNumber = '+15005550006';
+    const api = await start({ ...NO_COOL_DOWN, TEST_PHONE_NUMBERS: `${testNumber}=246813` });
+    const guessesOnGauge = async () => {
+      const [row] = await api.database.query<{ state: string }>(
+        `select state from abuse_states where key = 'gauge'`,
+      );
+      return JSON.parse(row?.state ?? '{"days":[]}').days.map(([, guesses]: [number, number]) => guesses);
+    };
+    await api.guess(someNumber(), 2);
+    expect(await guessesOnGauge()).toEqual([2]);
+
+    const verification = await api.open(testNumber);
+    for (const code of ['000000', '000001']) expect((await api.check(verification, code)).status).toBe(401);
+    expect((await api.check(verification, '246813')).status).toBe(200);
+    expect(await guessesOnGauge()).toEqual([2]);
+  });
+
   it('delays unknown devices beyond a budget, but never a known device', async () => {
     const api = await start({ ...NO_COOL_DOWN, BREAKER_MODE: 'monitor' });
     const number = someNumber();
