@@ -9,9 +9,9 @@ export type TaskWorkerOptions = Omit<WorkerOptions, 'connection'>;
 /** A BullMQ queue on one of its backends. The driver owns the connections. */
 export abstract class TaskQueue {
   // BullMQ's types depend on the backend, and this lib does not.
-  // biome-ignore lint/suspicious/noExplicitAny: see above
+  // biome-ignore lint/suspicious/noExplicitAny: the type arguments depend on the backend
   abstract readonly queue: Queue<any, any, string, any>;
-  // biome-ignore lint/suspicious/noExplicitAny: see above
+  // biome-ignore lint/suspicious/noExplicitAny: the type arguments depend on the backend
   abstract work(process: TaskProcessor, options: TaskWorkerOptions): Worker<any, any, string, any>;
   /** Resolves when tasks can be added and the worker can be started. */
   abstract ready(worker?: Worker): Promise<void>;
