@@ -6,6 +6,7 @@ import type { ReportedStatus } from '../support/fake-twilio-reports.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { TcpProxy } from '../support/proxy.js';
 import { mapInFlight, times } from '../support/repeat.js';
+import { scaled } from '../support/scale.js';
 import { countStatuses, percentiles, printNumbers } from '../support/statistics.js';
 
 describe.each(modes)('A delivery on $name', (mode) => {
@@ -21,10 +22,9 @@ describe.each(modes)('A delivery on $name', (mode) => {
   afterEach(() => deployment.close());
 
   describe('of many messages', () => {
-    // The code that sends is the same in every case: one case has a thousand messages, on the slower queue.
     it.each<[many: number, what: string, answers: { share: number; with: Answer }]>([
-      [mode.redis ? 300 : 1_000, 'throttles 30 % of the requests', { share: 0.3, with: { throttle: '1' } }],
-      [300, 'fails 20 % of the requests', { share: 0.2, with: { fail: 503 } }],
+      [scaled(1_000), 'throttles 30 % of the requests', { share: 0.3, with: { throttle: '1' } }],
+      [scaled(1_000), 'fails 20 % of the requests', { share: 0.2, with: { fail: 503 } }],
     ])(
       'sends each of %i once, within five seconds, when the provider %s',
       async (many, what, answers) => {
@@ -51,25 +51,26 @@ describe.each(modes)('A delivery on $name', (mode) => {
 
   describe('with delivery reports', () => {
     it('is delivered although reports are doubled, out of order and late', async () => {
+      const half = scaled(250);
       const server = await deployment.startWithReports();
       const reports = ['queued', 'sent', 'delivered'];
       twilio.planReports(reports, { doubled: true, shuffleSeed: 1 });
       const began = Date.now();
-      const early = await mapInFlight(times(250, someNumber), (number) => requestCode(server, number));
+      const early = await mapInFlight(times(half, someNumber), (number) => requestCode(server, number));
       twilio.planReports(reports, { doubled: true, shuffleSeed: 2, delayMs: 1_500 });
-      const late = await mapInFlight(times(250, someNumber), (number) => requestCode(server, number));
-      await twilio.reported(3_000);
+      const late = await mapInFlight(times(half, someNumber), (number) => requestCode(server, number));
+      await twilio.reported(6 * 2 * half);
 
       const deliveries = await mapInFlight([...early, ...late], (one) => deliveryOf(server, one, isOver));
-      print('500 deliveries with 3,000 reports', {
+      print('deliveries with six reports each', {
         ...countStatuses(deliveries),
         wallMs: Date.now() - began,
       });
-      expect(countStatuses(deliveries)).toEqual({ delivered: 500 });
+      expect(countStatuses(deliveries)).toEqual({ delivered: 2 * half });
       expect(countStatuses(twilio.reports.map(({ answer }) => ({ status: String(answer) })))).toEqual({
-        204: 3_000,
+        204: 6 * 2 * half,
       });
-      expect(twilio.messages).toHaveLength(500);
+      expect(twilio.messages).toHaveLength(2 * half);
     }, 60_000);
 
     it('is retried once, and only after failures that a retry can fix', async () => {
@@ -80,13 +81,14 @@ describe.each(modes)('A delivery on $name', (mode) => {
         () => [{ failed: 30008 }],
         (nth) => (nth === 1 ? [{ failed: 30008 }] : ['sent', 'delivered']),
       ];
-      const numbers = times(200, someNumber);
+      const each = scaled(50);
+      const numbers = times(4 * each, someNumber);
       const plan = ({ to }: { to: string }) =>
         kinds[numbers.indexOf(to) % 4]?.(twilio.messagesTo(to).length) ?? [];
       twilio.planReports(plan, { doubled: true, shuffleSeed: 3 });
       const asked = await mapInFlight(numbers, (number) => requestCode(server, number));
       // All reports on all expected messages: after them nothing is left that could cause another message.
-      await twilio.reported(50 * (6 + 4 + 2 * 2 + 2 + 4));
+      await twilio.reported(each * (6 + 4 + 2 * 2 + 2 + 4));
       const deliveries = await mapInFlight(asked, (one) => deliveryOf(server, one, isOver));
 
       const outcomes = deliveries.map(({ status, reason }, i) => {
@@ -94,12 +96,12 @@ describe.each(modes)('A delivery on $name', (mode) => {
         const codes = codesIn(messages).size;
         return { status: `${i % 4}: ${status}, ${reason}, messages ${messages.length}, codes ${codes}` };
       });
-      print('200 deliveries by what is reported', countStatuses(outcomes));
+      print('deliveries by what is reported', countStatuses(outcomes));
       expect(countStatuses(outcomes)).toEqual({
-        '0: delivered, null, messages 1, codes 1': 50,
-        '1: undelivered, unreachable, messages 1, codes 1': 50,
-        '2: failed, provider, messages 2, codes 1': 50,
-        '3: delivered, null, messages 2, codes 1': 50,
+        '0: delivered, null, messages 1, codes 1': each,
+        '1: undelivered, unreachable, messages 1, codes 1': each,
+        '2: failed, provider, messages 2, codes 1': each,
+        '3: delivered, null, messages 2, codes 1': each,
       });
     }, 60_000);
 

@@ -1,0 +1,7 @@
+/** The share of the full volume that a run tests. CONTRIBUTING.md says when to run all of it. */
+const SCALE = Number(process.env.TEST_SCALE ?? '0.25');
+
+/** Returns how many of `full` to test. */
+export function scaled(full: number): number {
+  return Math.ceil(full * SCALE);
+}
