@@ -1,6 +1,7 @@
 import type { CountryCode } from 'libphonenumber-js';
 import type { FallbackConfig } from './fallback.js';
 import type { LimitName, Rate } from './limits.js';
+import type { LocaleTag } from './locale.js';
 import type { Channel, ProviderName } from './route.js';
 
 export interface TwilioConfig {
@@ -45,6 +46,10 @@ export abstract class AppConfig {
   abstract readonly dataDir: string;
   /** Null: the embedded Postgres. */
   abstract readonly databaseUrl: string | null;
+  /** Null: the schema that an installation is in, or one for a new installation. */
+  abstract readonly databaseSchema: string | null;
+  /** The most connections to Postgres, all pools together. */
+  abstract readonly databasePoolSize: number;
   /** Null: Postgres stores everything. */
   abstract readonly redisUrl: string | null;
   /** Null: one is generated and kept under `dataDir`. */
@@ -59,20 +64,29 @@ export abstract class AppConfig {
   /** Null: no fallback. */
   abstract readonly fallback: FallbackConfig | null;
   abstract readonly brand: string;
-  /** The last line of an SMS, which lets a browser or an Android app fill the code in. */
-  abstract readonly autofill: { readonly origin: string } | { readonly appHash: string } | null;
+  /** The website and the Android apps that may fill in a code, by the last line of its SMS. */
+  abstract readonly autofill: { readonly origin: string | null; readonly appHashes: readonly string[] };
   /** Codes by phone number, and when they expire (milliseconds since 1970; null: never). */
   abstract readonly testNumbers: {
     readonly codes: Readonly<Record<string, string>>;
     readonly until: number | null;
   };
   abstract readonly defaultRegion: CountryCode | null;
+  /** Prefixes of international numbers. */
+  abstract readonly newNumberRanges: readonly string[];
+  /** The languages of messages. Not empty. */
+  abstract readonly locales: readonly LocaleTag[];
+  /** Null: the language of the number's country. */
+  abstract readonly defaultLocale: LocaleTag | null;
   abstract readonly otp: { readonly ttlMs: number; readonly length: number; readonly maxAttempts: number };
   abstract readonly tokenTtlMs: number;
-  /** ISO 3166-1 alpha-2 codes. Null: all countries. */
+  /** ISO 3166-1 alpha-2 codes, and calling codes such as `+870`. Null: all countries, and no numbers without one. */
   abstract readonly allowedCountries: readonly string[] | null;
   /** IP addresses and networks. */
   abstract readonly trustedProxies: readonly string[];
+  abstract readonly keepAliveTimeoutMs: number;
+  abstract readonly maxConnections: number;
+  abstract readonly maxConnectionsPerAddress: number;
   abstract readonly limits: {
     readonly coolDownsMs: readonly number[];
     readonly sendsPerNumber: readonly Rate[];
@@ -82,6 +96,8 @@ export abstract class AppConfig {
     readonly monitored: readonly LimitName[];
   };
   abstract readonly breakerEnforced: boolean;
+  /** True: development with the inbox, where limits on messages are recorded but not enforced, unless set. */
+  abstract readonly trial: boolean;
   abstract readonly spendCaps: { readonly perDay: number; readonly perCountry: number };
   /** Null: the built-in prices. */
   abstract readonly pricesFile: string | null;
@@ -91,9 +107,15 @@ export abstract class AppConfig {
   abstract readonly operatorToken: string | null;
   /** True: this process sends the messages it accepts. */
   abstract readonly background: boolean;
-  /** The port a worker serves its metrics on. Null: none. */
+  /** The separate port of the metrics. Null: the API serves them on its own port, a worker none. */
   abstract readonly metricsPort: number | null;
   abstract readonly drainTimeoutMs: number;
+  /** Between the signal and the end of new connections. */
+  abstract readonly shutdownDelayMs: number;
   abstract readonly migrateOnStart: boolean;
+  /** False: neither Swagger UI nor the OpenAPI document is served. */
+  abstract readonly docs: boolean;
   abstract readonly logLevel: string;
+  /** Valid settings that probably do not do what the operator wants, for the log. */
+  abstract readonly warnings: readonly string[];
 }

@@ -24,13 +24,13 @@ describe('contradictions', () => {
   });
 
   it.each([
+    ['a default language that is not allowed', { LOCALES: 'en,fr', DEFAULT_LOCALE: 'de' }, 'DEFAULT_LOCALE'],
     ['Twilio without an account', { TWILIO_AUTH_TOKEN, TWILIO_FROM }, 'TWILIO_ACCOUNT_SID'],
     ['Twilio without credentials', { TWILIO_ACCOUNT_SID, TWILIO_FROM }, 'TWILIO_AUTH_TOKEN'],
     ['Twilio without a sender', { TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN }, 'TWILIO_FROM'],
     ['an API key without its secret', { ...TWILIO, TWILIO_API_KEY }, 'TWILIO_API_KEY'],
     ["an API key's secret without the key", { ...TWILIO, TWILIO_API_SECRET }, 'TWILIO_API_KEY'],
     ['a previous secret without a secret', { SECRET_PREVIOUS: 's'.repeat(32) }, 'SECRET_PREVIOUS'],
-    ['two last lines of an SMS', { SMS_ORIGIN: 'example.com', SMS_APP_HASH: 'FA+9qCX9VSu' }, 'SMS_APP_HASH'],
     ['the HTTP provider without a URL', { MESSAGE_SENDER: 'http' }, 'HTTP_SENDER_URL'],
     ['the default inbox in a process that sends nothing', { BACKGROUND: 'off' }, 'BACKGROUND'],
     [
@@ -40,6 +40,16 @@ describe('contradictions', () => {
     ],
   ])('rejects %s', (_, variables, name) => {
     expect(configurationErrorOf(variables).faults).toEqual([{ name, rule: expect.any(String) }]);
+  });
+
+  it('requires a template for WhatsApp by Twilio, in production only', () => {
+    const whatsapp = { ...TWILIO, TWILIO_WHATSAPP_FROM: TWILIO_FROM };
+    expect(configurationErrorOf({ ...PRODUCTION, ...whatsapp }).faults).toEqual([
+      { name: 'TWILIO_WHATSAPP_CONTENT_SID', rule: expect.any(String) },
+    ]);
+    const template = { TWILIO_WHATSAPP_CONTENT_SID: `HX${'0'.repeat(32)}` };
+    expect(() => readConfig({ ...PRODUCTION, ...whatsapp, ...template })).not.toThrow();
+    expect(() => readConfig(whatsapp)).not.toThrow();
   });
 
   it('lists every Twilio variable that is missing', () => {

@@ -59,11 +59,7 @@ function secretChecks(env: Environment): Check[] {
 
 function smsChecks(env: Environment): Check[] {
   return [
-    [
-      Boolean(env.SMS_ORIGIN) && Boolean(env.SMS_APP_HASH),
-      'SMS_APP_HASH',
-      'excludes SMS_ORIGIN, because an SMS has only one last line: unset one of them',
-    ],
+    [lacksDefault(env), 'DEFAULT_LOCALE', 'must be one of LOCALES: add it there, or choose another'],
     [
       env.BACKGROUND === 'off' && defaultProviderOf(env) === 'inbox',
       'BACKGROUND',
@@ -72,10 +68,15 @@ function smsChecks(env: Environment): Check[] {
   ];
 }
 
+function lacksDefault({ DEFAULT_LOCALE: locale, LOCALES: locales }: Environment): boolean {
+  return locale !== undefined && locales !== undefined && !locales.split(/ *, */).includes(locale);
+}
+
 function twilioChecks(env: Environment): Check[] {
   const twilio = usesTwilio(env);
   const hasCredentials = Boolean(env.TWILIO_AUTH_TOKEN || env.TWILIO_API_KEY);
   const hasSender = Boolean(env.TWILIO_FROM || env.TWILIO_MESSAGING_SERVICE_SID);
+  const needsTemplate = env.NODE_ENV === 'production' && Boolean(env.TWILIO_WHATSAPP_FROM);
   return [
     [twilio && !env.TWILIO_ACCOUNT_SID, 'TWILIO_ACCOUNT_SID', 'is required to send through Twilio'],
     [twilio && !hasCredentials, 'TWILIO_AUTH_TOKEN', 'or TWILIO_API_KEY is required to send through Twilio'],
@@ -88,6 +89,11 @@ function twilioChecks(env: Environment): Check[] {
       Boolean(env.TWILIO_API_KEY) !== Boolean(env.TWILIO_API_SECRET),
       'TWILIO_API_KEY',
       'and TWILIO_API_SECRET belong together: set both or neither',
+    ],
+    [
+      twilio && needsTemplate && !env.TWILIO_WHATSAPP_CONTENT_SID,
+      'TWILIO_WHATSAPP_CONTENT_SID',
+      'is required in production with TWILIO_WHATSAPP_FROM: WhatsApp delivers codes by an approved template only',
     ],
   ];
 }

@@ -1,5 +1,6 @@
 import { configurationErrorOf, TWILIO } from '../../../test/support/configuration.js';
 import { Environment } from './environment.js';
+import { readConfig } from './read-config.js';
 import { rulesOf } from './rules.js';
 
 /** Values that break the rule of their own variable, whatever the other variables are. */
@@ -8,7 +9,15 @@ const WRONG = {
   HOST: ['a host', 'http://host'],
   PORT: ['-1', '65536', '80.5', 'http', '0x50', '99999999999'],
   PUBLIC_URL: ['id.example.org', 'ftp://id.example.org', '/'],
-  DATABASE_URL: ['mysql://db/latchkey', 'db:5432', 'localhost', 'postgres://a:50%ge@db/latchkey'],
+  DATABASE_URL: [
+    'mysql://db/latchkey',
+    'db:5432',
+    'localhost',
+    'postgres://a:50%ge@db/latchkey',
+    'postgres://a:1#b@db/latchkey',
+  ],
+  DATABASE_SCHEMA: ['1st', 'a-b', 'a b', 'pg_latchkey', 'x'.repeat(64)],
+  DATABASE_POOL_SIZE: ['3', '0', '1001', 'many'],
   REDIS_URL: ['http://redis', 'redis', '127.0.0.1:6379'],
   SECRET: ['s'.repeat(31), 'é'.repeat(15)],
   SECRET_PREVIOUS: ['s'.repeat(31)],
@@ -17,7 +26,7 @@ const WRONG = {
   TWILIO_AUTH_TOKEN: ['t'.repeat(15)],
   TWILIO_API_KEY: [`AC${'a'.repeat(32)}`],
   TWILIO_API_SECRET: ['t'.repeat(15)],
-  TWILIO_FROM: ['+0123456789', 'twelve chars', '+1 415 555 0100'],
+  TWILIO_FROM: ['+0123456789', 'twelve chars', '& + - _', 'AT*T', '+1 415 555 0100'],
   TWILIO_MESSAGING_SERVICE_SID: [`AC${'a'.repeat(32)}`],
   TWILIO_AUTH_TOKEN_SECONDARY: ['t'.repeat(15)],
   TWILIO_WHATSAPP_FROM: ['whatsapp:+14155550100', '4155550100', '+0123456789'],
@@ -51,6 +60,7 @@ const WRONG = {
     'exämple.com',
   ],
   SMS_APP_HASH: ['FA+9qCX9VS', 'FA+9qCX9VSuu', 'FA+9qCX9VS='],
+  SMS_APP_HASHES: ['FA+9qCX9VS', 'FA+9qCX9VSu,', 'FA+9qCX9VSu AbCdEfGhIjK', 'FA+9qCX9VSu,AbCdEfGhIj='],
   TEST_PHONE_NUMBERS: [
     '+15005550006',
     '+15005550006=12345',
@@ -90,7 +100,10 @@ const WRONG = {
   OTP_LENGTH: ['5', '11', 'six', '6.5'],
   OTP_MAX_ATTEMPTS: ['0', '11', '-5'],
   TOKEN_TTL: ['59s', '366d', 'forever'],
-  ALLOWED_COUNTRIES: ['us', 'US,', 'US;CA', 'US,XX', '__proto__'],
+  ALLOWED_COUNTRIES: ['us', 'US,', 'US;CA', 'US,XX', '__proto__', '+1', '+979', '870', 'US,+87'],
+  NEW_NUMBER_RANGES: ['8619', '+', '+86', '+86 19', '+0819', '+8619,', '+123456789012345'],
+  DEFAULT_LOCALE: ['de-AT', 'EN', 'zh-TW', 'zh_Hant', 'nl', 'en,fr', '__proto__'],
+  LOCALES: ['english', 'en;fr', 'en,', 'en,en', 'en,zh-TW', 'toString'],
   TRUSTED_PROXIES: [
     '10.0.0.0/33',
     '::1/129',
@@ -100,6 +113,9 @@ const WRONG = {
     '10.0.0.0/',
     '10.0.0.0/-1',
   ],
+  KEEP_ALIVE_TIMEOUT: ['0s', '61m', '75'],
+  MAX_CONNECTIONS: ['0', '-1', '1e3', '1000001'],
+  MAX_CONNECTIONS_PER_ADDRESS: ['0', 'many'],
   LIMIT_SENDS_PER_NUMBER: [
     '5',
     '5/10',
@@ -122,7 +138,7 @@ const WRONG = {
   ],
   BREAKER_MODE: ['off', 'cool_down'],
   SPEND_CAP_PER_DAY: ['-1', '1e3', '$5', '1,000', '.5', 'NaN'],
-  SPEND_CAP_PER_COUNTRY: ['5.', 'Infinity'],
+  SPEND_CAP_PER_COUNTRY: ['5.', 'Infinity', '%', '101%', '-5%', '50 %'],
   PRICES_FILE: ['a\0b'],
   POLICY_FILE: ['a\0b'],
   OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],
@@ -130,6 +146,8 @@ const WRONG = {
   BACKGROUND: ['true', 'On'],
   METRICS_PORT: ['-1', '65536', 'http'],
   DRAIN_TIMEOUT: ['0s', '6m', '10'],
+  DOCS: ['false'],
+  SHUTDOWN_DELAY: ['6m', '5', '-1s'],
   DATA_DIR: ['a\0b'],
   MIGRATE_ON_START: ['yes'],
   LOG_LEVEL: ['verbose', 'INFO'],
@@ -160,6 +178,51 @@ describe('Environment', () => {
     const { faults, message } = configurationErrorOf(Object.fromEntries(wrong));
     expect(faults.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(WRONG)));
     for (const { name, rule } of faults) expect(message.split('\n')).toContain(`${name}: ${rule}`);
+  });
+
+  it.each([
+    ['ALLOWED_COUNTRIES', 'US, UK', 'UK is GB'],
+    ['ALLOWED_COUNTRIES', 'Germany,france', 'GERMANY is DE, FRANCE is FR'],
+    ['DEFAULT_REGION', 'USA', 'USA is US'],
+    ['DEFAULT_REGION', 'us', 'write it in capital letters'],
+    ['NODE_ENV', 'Production', 'write it in small letters'],
+    ['TOKEN_TTL', '3600', 'a number needs a unit: ms, s, m, h or d'],
+    ['LIMIT_COOL_DOWN', '30', 'a number needs a unit: ms, s, m, h or d'],
+    ['SECRET', '"short"', 'remove the quotation marks around it'],
+    ['PORT', "'4000'", 'remove the quotation marks around it'],
+    ['PUBLIC_URL', 'id.example.org', 'the scheme in front of the host is missing'],
+    ...[
+      'postgres://app:a#b@127.0.0.1:5432/latchkey',
+      'postgres://app:1#b@db/latchkey',
+      'postgres://app:a/b@db/latchkey',
+      'postgres://app:a?b@db/latchkey',
+      'postgres://app:50%@db/latchkey',
+      'postgres://app:a b#@db/latchkey',
+    ].map((url) => [
+      'DATABASE_URL',
+      url,
+      'signs such as # / ? % @ in its user or password must be percent-encoded, for example # as %23',
+    ]),
+    [
+      'REDIS_URL',
+      'redis://:p#w@cache',
+      'signs such as # / ? % @ in its user or password must be percent-encoded',
+    ],
+  ] as [string, string, string][])('says how to correct %s=%s', (name, value, hint) => {
+    const { message } = configurationErrorOf({ [name]: value });
+    expect(message.split('\n').find((line) => line.startsWith(`${name}: must be`))).toContain(`(${hint}`);
+  });
+
+  it.each([
+    'postgres://app:p@ss@db/latchkey',
+    'postgres://app:a%23b@db/latchkey',
+    'postgres://[::1]:5432/l?a=b',
+  ])('accepts DATABASE_URL=%s', (url) => {
+    expect(readConfig({ DATABASE_URL: url }).databaseUrl).toBe(url);
+  });
+
+  it.each(['AT&T', 'My-Brand_1', 'Brand+', '12345', '+14155550100'])('accepts TWILIO_FROM=%s', (from) => {
+    expect(readConfig({ ...TWILIO, TWILIO_FROM: from }).twilio?.from).toBe(from);
   });
 
   it('reports a fault in the words of the rule', () => {

@@ -1,4 +1,5 @@
 import { LIMITS } from './limits.js';
+import { CHANNELS } from './route.js';
 import {
   Address,
   Countries,
@@ -10,14 +11,20 @@ import {
   HeadersObject,
   Host,
   Integer,
+  Locale,
+  Locales,
   Matching,
   ModeOf,
   Money,
+  MoneyOrShare,
   Networks,
+  NumberPrefixes,
   OneOf,
   Pattern,
   Rates,
+  SchemaName,
   Secret,
+  SomeOf,
   Template,
   TestNumbers,
   UrlTemplate,
@@ -56,6 +63,20 @@ export class Environment {
    */
   @Address('postgres:', 'postgresql:')
   DATABASE_URL?: string = undefined;
+
+  /**
+   * The schema of Latchkey's tables. Default: the schema they are in. In a new database: the first schema of the role's
+   * `search_path` if it is empty and not `public`, else `latchkey`.
+   */
+  @SchemaName()
+  DATABASE_SCHEMA?: string = undefined;
+
+  /**
+   * The most connections to Postgres of this process, all pools together. The sum over all processes must fit the
+   * limits of the server, of the role and of a pooler in front of it.
+   */
+  @Integer({ min: 4, max: 1_000 })
+  DATABASE_POOL_SIZE = '20';
 
   /**
    * The Redis server, version 6.2 or newer, that stores verifications, limits and the task queue:
@@ -98,22 +119,45 @@ export class Environment {
   BRAND = 'Latchkey';
 
   /**
-   * The host of the website that asks for codes. Each SMS then ends with `@host #code`, so that browsers can
-   * fill the code in.
+   * The language of messages to users whose request names none that is available. Default: the main language of the
+   * number's country if messages are written in it, else English, or the first of `LOCALES` if that lacks English.
+   */
+  @Locale()
+  DEFAULT_LOCALE?: string = undefined;
+
+  /** The languages that messages are written in, separated by commas: `en,fr`. Default: all. */
+  @Locales()
+  LOCALES?: string = undefined;
+
+  /**
+   * The host of the website that asks for codes. An SMS then ends with `@host #code`, so that browsers can fill
+   * the code in, unless its request names an app.
    */
   @Host()
   SMS_ORIGIN?: string = undefined;
 
   /**
-   * The SMS Retriever hash of the Android app that asks for codes. Each SMS then ends with it, so that the app
-   * can read the code. Excludes `SMS_ORIGIN`.
+   * The SMS Retriever hash of the Android app that asks for codes: the first of `SMS_APP_HASHES`, for a server with
+   * one app.
    */
   @Matching(/^[A-Za-z0-9+/]{11}$/, '11 Base64 characters')
   SMS_APP_HASH?: string = undefined;
 
   /**
+   * The SMS Retriever hashes of the Android apps that ask for codes, separated by commas. An SMS ends with the hash
+   * that its request names as `app_hash`, so that the app can read the code. Without one it ends with the line of
+   * `SMS_ORIGIN` or, if that is unset, with the first hash.
+   */
+  @Matching(
+    /^[A-Za-z0-9+/]{11}(\s*,\s*[A-Za-z0-9+/]{11})*$/,
+    'one or more hashes of 11 Base64 characters, separated by commas',
+  )
+  SMS_APP_HASHES?: string = undefined;
+
+  /**
    * Phone numbers with a fixed code of 6 to 9 digits, for app-store reviews and CI. No message is sent to them.
-   * Example: `+15005550006=123456`.
+   * The code is a password: in production use 9 random digits, such as the output of
+   * `node -p "crypto.randomInt(1e8, 1e9)"`. Example: `+15005550006=407918263`.
    */
   @TestNumbers()
   TEST_PHONE_NUMBERS?: string = undefined;
@@ -153,8 +197,8 @@ export class Environment {
 
   /** The sender of SMS: a phone number in E.164 form, a short code or an alphanumeric sender ID. */
   @Matching(
-    /^(\+[1-9]\d{6,14}|\d{3,8}|[A-Za-z0-9 ]{1,11})$/,
-    'a phone number such as +14155550100, a short code, or 1 to 11 letters and digits',
+    /^(\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11})$/,
+    'a phone number such as +14155550100, a short code, or 1 to 11 letters, digits, spaces and the signs & + - _',
   )
   TWILIO_FROM?: string = undefined;
 
@@ -167,8 +211,8 @@ export class Environment {
   TWILIO_WHATSAPP_FROM?: string = undefined;
 
   /**
-   * The Content SID of the WhatsApp authentication template. Its `{{1}}` is the code. Without a template
-   * WhatsApp only reaches users who wrote to the number within 24 hours.
+   * The Content SID of the WhatsApp authentication template. Its `{{1}}` is the code. Required in production with
+   * `TWILIO_WHATSAPP_FROM`: without a template WhatsApp only reaches users who wrote to the number within 24 hours.
    */
   @Matching(/^HX[0-9a-fA-F]{32}$/, 'HX followed by 32 hexadecimal digits')
   TWILIO_WHATSAPP_CONTENT_SID?: string = undefined;
@@ -217,10 +261,7 @@ export class Environment {
   HTTP_SENDER_SUCCESS?: string = undefined;
 
   /** The channels that the gateway carries, separated by commas. */
-  @Matching(
-    /^(sms|whatsapp|call)(,(sms|whatsapp|call))*$/,
-    'one or more of sms, whatsapp, call, separated by commas',
-  )
+  @SomeOf(...CHANNELS)
   HTTP_SENDER_CHANNELS = 'sms';
 
   /** `on` allows a gateway with a private, loopback or link-local address, such as one in your own network. */
@@ -234,8 +275,15 @@ export class Environment {
   @Country()
   DEFAULT_REGION?: string = undefined;
 
+  /**
+   * Number ranges that are newer than the numbering plans in this version, as prefixes of international numbers
+   * separated by commas: `+8619,+91592`. Their numbers are accepted and count as mobile.
+   */
+  @NumberPrefixes()
+  NEW_NUMBER_RANGES?: string = undefined;
+
   /** The lifetime of a code. NIST SP 800-63B-4 allows at most 10 minutes. */
-  @Duration({ min: '30s', max: '10m' })
+  @Duration({ min: '30s', max: '10m', example: '5m' })
   OTP_TTL = '5m';
 
   /**
@@ -250,10 +298,13 @@ export class Environment {
   OTP_MAX_ATTEMPTS = '5';
 
   /** The lifetime of a bearer token. */
-  @Duration({ min: '1m', max: '365d' })
+  @Duration({ min: '1m', max: '365d', example: '48h' })
   TOKEN_TTL = '48h';
 
-  /** The countries that messages are sent to, separated by commas: `US,CA`. Default: all countries. */
+  /**
+   * The countries that messages are sent to, separated by commas: `US,CA`. Satellite phones and other numbers without a
+   * country are allowed only by their calling code, such as `+870`. Default: all countries, and no such numbers.
+   */
   @Countries()
   ALLOWED_COUNTRIES?: string = undefined;
 
@@ -263,6 +314,27 @@ export class Environment {
    */
   @Networks()
   TRUSTED_PROXIES?: string = undefined;
+
+  /**
+   * The time that an idle connection stays open. It must be longer than the idle timeout of the load balancer (often
+   * 60 s), which otherwise sends requests on connections that this server is closing.
+   */
+  @Duration({ min: '1s', max: '1h' })
+  KEEP_ALIVE_TIMEOUT = '75s';
+
+  /**
+   * The most open connections of this process. At the limit a new connection replaces an idle one of the address with
+   * the most connections. Lowered to what the limit on open files allows.
+   */
+  @Integer({ min: 1, max: 1_000_000 })
+  MAX_CONNECTIONS = '5000';
+
+  /**
+   * The most open connections of one IPv4 address or IPv6 /64 network. At the limit a new connection replaces the
+   * address's oldest idle one. Does not apply to `TRUSTED_PROXIES`.
+   */
+  @Integer({ min: 1, max: 1_000_000 })
+  MAX_CONNECTIONS_PER_ADDRESS = '2500';
 
   /** The waits between messages to one phone number, in order. The last one repeats. */
   @Durations({ min: '1s', max: '1h', most: 10 })
@@ -282,18 +354,19 @@ export class Environment {
 
   /**
    * `monitor` records the requests that the rate limits would refuse, and does not refuse them. A list of names, such
-   * as `cool_down,sends_per_address`, monitors only those limits and enforces the others. The yearly budget of guesses
-   * at codes of fewer than eight digits is always enforced.
+   * as `cool_down,sends_per_address`, monitors only those limits and enforces the others. The attempts of one
+   * verification (`OTP_MAX_ATTEMPTS`) are always enforced. Default: `enforce`; but in development with the inbox, where
+   * no message costs anything, each limit on messages and addresses is monitored unless its own variable is set.
    */
   @ModeOf(['enforce', 'monitor'], LIMITS)
-  LIMIT_MODE = 'enforce';
+  LIMIT_MODE?: string = undefined;
 
   /**
    * The mode of the SMS pumping breaker, which blocks messages where too few codes are verified. `monitor`
-   * records what it would block, and blocks nothing.
+   * records what it would block, and blocks nothing. Default: `enforce`, but `monitor` in development with the inbox.
    */
   @OneOf('enforce', 'monitor')
-  BREAKER_MODE = 'enforce';
+  BREAKER_MODE?: string = undefined;
 
   /**
    * The most to spend on messages per day (UTC), estimated from the price table, in its currency: US dollars by
@@ -302,13 +375,18 @@ export class Environment {
   @Money()
   SPEND_CAP_PER_DAY = '1000';
 
-  /** The most to spend on messages to one country per day (UTC), in the same currency. */
-  @Money()
-  SPEND_CAP_PER_COUNTRY = '500';
+  /**
+   * The most to spend on messages to one country per day (UTC): an amount, or a share of `SPEND_CAP_PER_DAY`. So messages
+   * to one country cannot use up the cap of all others. Default: `50%`, or `100%` when `ALLOWED_COUNTRIES` names one
+   * country.
+   */
+  @MoneyOrShare()
+  SPEND_CAP_PER_COUNTRY?: string = undefined;
 
   /**
-   * A JSON file with the prices of your provider, which replace the built-in estimates: `{"default": 0.35,
-   * "countries": {"US": 0.0083}}`.
+   * A JSON file with the prices of your provider, which replace the built-in estimates: `{"default": {"sms": 0.35,
+   * "whatsapp": 0.08, "call": 1}, "countries": {"US": {"sms": 0.0083, "call": 0.014}, "FR": 0.08}}`. A number is the
+   * price of an SMS. The price of a call is for one minute.
    */
   @Matching(/^[^\0]+$/, 'a file path')
   PRICES_FILE?: string = undefined;
@@ -332,8 +410,8 @@ export class Environment {
   BACKGROUND = 'on';
 
   /**
-   * The port on which a worker serves `/metrics`. The API serves its own at `PORT`. Default: a worker serves
-   * none.
+   * A separate port for `/metrics`, on the address `HOST`, so that they need not be public. Default: the API serves
+   * them on `PORT`; a worker serves none.
    */
   @Integer({ min: 0, max: 65_535 })
   METRICS_PORT?: string = undefined;
@@ -342,8 +420,19 @@ export class Environment {
    * The longest that a shutdown waits for pending sends, after the requests in progress have finished. Unfinished
    * sends stay queued.
    */
-  @Duration({ min: '1s', max: '5m' })
+  @Duration({ min: '1s', max: '5m', example: '10s' })
   DRAIN_TIMEOUT = '10s';
+
+  /** `off` serves neither Swagger UI at `/docs` nor the OpenAPI document at `/openapi.json`. */
+  @OneOf('on', 'off')
+  DOCS = 'on';
+
+  /**
+   * The time between SIGTERM and the end of new connections. Meanwhile `/health/ready` answers 503 and everything else
+   * works, so that load balancers can take this process out of rotation. Set it longer than their check interval.
+   */
+  @Duration({ min: '0s', max: '5m', example: '5s' })
+  SHUTDOWN_DELAY = '0s';
 
   /** The folder of the embedded Postgres and the generated secret. */
   @Matching(/^[^\0]+$/, 'a folder path')

@@ -20,7 +20,7 @@ const WAIT_MS = { min: 5_000, max: 300_000 };
 /** Reads `sms>sms:http>call@20s`. Returns null for anything else, including a repeated route. */
 export function parseFallback(text: string): FallbackConfig | null {
   const [path = '', wait = DEFAULT_WAIT, ...rest] = text.split('@');
-  const waitMs = parseDurationMs(wait);
+  const waitMs = parseDurationMs(wait.trim());
   if (rest.length > 0 || waitMs === null || waitMs < WAIT_MS.min || waitMs > WAIT_MS.max) return null;
   const hops = path.split('>').map((hop) => hop.trim());
   const routes = hops.map(parseRoute).filter((route) => route !== null);

@@ -2,5 +2,6 @@ export { AppConfig, type HttpProviderConfig, type TwilioConfig } from './app-con
 export { ConfigurationError, type ConfigurationFault } from './configuration-error.js';
 export type { FallbackConfig, FallbackRoute } from './fallback.js';
 export type { LimitName, Rate } from './limits.js';
-export { readConfig } from './read-config.js';
+export { LOCALE_TAGS, type LocaleTag } from './locale.js';
+export { readConfig, readDatabaseConfig } from './read-config.js';
 export { CHANNELS, type Channel, PROVIDERS, type ProviderName, type Route } from './route.js';

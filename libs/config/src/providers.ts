@@ -1,5 +1,6 @@
 import type { HttpProviderConfig, TwilioConfig } from './app-config.js';
 import type { Environment } from './environment.js';
+import { parseList } from './list.js';
 import { CHANNELS, type Channel, type ProviderName } from './route.js';
 
 /** A configured provider and the channels it carries. */
@@ -67,7 +68,7 @@ function usesHttp(env: Environment): boolean {
 }
 
 function httpChannelsOf(env: Environment): Channel[] {
-  return env.HTTP_SENDER_CHANNELS.split(',') as Channel[];
+  return parseList(env.HTTP_SENDER_CHANNELS) as Channel[];
 }
 
 function twilioChannelsOf(env: Environment): Channel[] {

@@ -12,6 +12,8 @@ describe('readConfig', () => {
       publicUrl: null,
       dataDir: resolve('.data'),
       databaseUrl: null,
+      databaseSchema: null,
+      databasePoolSize: 20,
       redisUrl: null,
       secret: null,
       secretPrevious: null,
@@ -20,13 +22,20 @@ describe('readConfig', () => {
       httpProvider: null,
       fallback: null,
       brand: 'Latchkey',
-      autofill: null,
+      autofill: { origin: null, appHashes: [] },
       testNumbers: { codes: {}, until: null },
       defaultRegion: null,
+      newNumberRanges: [],
+      locales: ['ar', 'de', 'en', 'es', 'fr', 'hi', 'ja', 'pt', 'ru', 'zh', 'zh-Hant'],
+      defaultLocale: null,
       otp: { ttlMs: 300_000, length: 6, maxAttempts: 5 },
       tokenTtlMs: 172_800_000,
       allowedCountries: null,
       trustedProxies: [],
+      keepAliveTimeoutMs: 75_000,
+      maxConnections: 5_000,
+      maxConnectionsPerAddress: 2_500,
+      shutdownDelayMs: 0,
       limits: {
         coolDownsMs: [30_000, 60_000, 120_000, 300_000],
         sendsPerNumber: [
@@ -35,9 +44,10 @@ describe('readConfig', () => {
         ],
         sendsPerAddress: [{ points: 30, seconds: 600 }],
         checksPerAddress: [{ points: 60, seconds: 600 }],
-        monitored: [],
+        monitored: ['cool_down', 'sends_per_number', 'sends_per_address', 'checks_per_address'],
       },
-      breakerEnforced: true,
+      breakerEnforced: false,
+      trial: true,
       spendCaps: { perDay: 1_000, perCountry: 500 },
       pricesFile: null,
       policyFile: null,
@@ -46,7 +56,9 @@ describe('readConfig', () => {
       metricsPort: null,
       drainTimeoutMs: 10_000,
       migrateOnStart: true,
+      docs: true,
       logLevel: 'info',
+      warnings: [],
     });
   });
 
@@ -66,7 +78,10 @@ describe('readConfig', () => {
         OTP_LENGTH: '10',
         OTP_MAX_ATTEMPTS: '1',
         TOKEN_TTL: '365d',
-        ALLOWED_COUNTRIES: 'FR,BE',
+        ALLOWED_COUNTRIES: 'FR, BE,+870',
+        NEW_NUMBER_RANGES: '+8619, +91592',
+        LOCALES: 'en, fr,zh-Hant',
+        DEFAULT_LOCALE: 'fr',
         TRUSTED_PROXIES: '10.0.0.0/8,::1',
         LIMIT_COOL_DOWN: '1s,1h',
         LIMIT_SENDS_PER_NUMBER: '1/1s',
@@ -98,7 +113,10 @@ describe('readConfig', () => {
       defaultRegion: 'FR',
       otp: { ttlMs: 600_000, length: 10, maxAttempts: 1 },
       tokenTtlMs: 31_536_000_000,
-      allowedCountries: ['FR', 'BE'],
+      allowedCountries: ['FR', 'BE', '+870'],
+      newNumberRanges: ['+8619', '+91592'],
+      locales: ['en', 'fr', 'zh-Hant'],
+      defaultLocale: 'fr',
       trustedProxies: ['10.0.0.0/8', '::1'],
       limits: {
         coolDownsMs: [1_000, 3_600_000],
@@ -129,6 +147,100 @@ describe('readConfig', () => {
 
   it('ignores unknown variables', () => {
     expect(readConfig({ PATH: '/bin', constructor: 'x', toString: 'x' })).toEqual(readConfig({}));
+  });
+
+  describe('for a trial, development with the inbox', () => {
+    it.each([
+      [
+        { LIMIT_COOL_DOWN: '30s,60s,120s,300s' },
+        ['sends_per_number', 'sends_per_address', 'checks_per_address'],
+      ],
+      [{ LIMIT_MODE: 'enforce' }, []],
+      [{ LIMIT_MODE: 'cool_down, checks_per_address' }, ['cool_down', 'checks_per_address']],
+      [{ NODE_ENV: 'test' }, []],
+      [TWILIO, []],
+      [PRODUCTION, []],
+    ])('monitors the limits that are not set (%j)', (variables, monitored) => {
+      expect(readConfig(variables).limits.monitored).toEqual(monitored);
+    });
+
+    it.each([
+      [{}, false],
+      [{ BREAKER_MODE: 'enforce' }, true],
+      [{ NODE_ENV: 'test' }, true],
+      [TWILIO, true],
+      [PRODUCTION, true],
+    ])('monitors the breaker unless it is set (%j)', (variables, enforced) => {
+      expect(readConfig(variables).breakerEnforced).toBe(enforced);
+    });
+  });
+
+  it('accepts spaces in lists', () => {
+    const config = readConfig({
+      ALLOWED_COUNTRIES: 'US, CA',
+      TRUSTED_PROXIES: '10.0.0.0/8, 172.16.0.0/12',
+      LIMIT_COOL_DOWN: '1s , 2s',
+      LIMIT_SENDS_PER_NUMBER: '5/10m, 10/24h',
+      HTTP_SENDER_URL: 'https://sms.example/send',
+      HTTP_SENDER_CHANNELS: 'sms, call',
+      FALLBACK: 'sms > call @ 20s',
+      TEST_PHONE_NUMBERS: '+15005550006=493816, +15005550007=682204',
+    });
+    expect(config).toMatchObject({
+      allowedCountries: ['US', 'CA'],
+      trustedProxies: ['10.0.0.0/8', '172.16.0.0/12'],
+      limits: { coolDownsMs: [1_000, 2_000], sendsPerNumber: [{ points: 5 }, { points: 10 }] },
+      httpProvider: { channels: ['sms', 'call'] },
+      fallback: { waitMs: 20_000 },
+      testNumbers: { codes: { '+15005550006': '493816', '+15005550007': '682204' } },
+    });
+  });
+
+  describe('warns', () => {
+    it.each<[what: string, variables: Record<string, string>, warning: RegExp | null]>([
+      ['without PUBLIC_URL', {}, /^PUBLIC_URL is not set/],
+      ['of an http PUBLIC_URL', { PUBLIC_URL: 'http://id.example' }, /^PUBLIC_URL starts with http:/],
+      ['not of an https PUBLIC_URL', { PUBLIC_URL: 'https://id.example' }, null],
+    ])('in production %s', (_, variables, warning) => {
+      const { warnings } = readConfig({ ...PRODUCTION, ALLOWED_COUNTRIES: 'US', ...variables });
+      expect(warnings).toEqual(warning === null ? [] : [expect.stringMatching(warning)]);
+    });
+
+    it('in production without ALLOWED_COUNTRIES', () => {
+      const { warnings } = readConfig({ ...PRODUCTION, PUBLIC_URL: 'https://id.example' });
+      expect(warnings).toEqual([expect.stringMatching(/^ALLOWED_COUNTRIES is not set/)]);
+    });
+
+    it.each([
+      ['0.0.0.0', true],
+      ['::', true],
+      ['192.168.1.2', true],
+      ['example.com', true],
+      ['127.0.0.1', false],
+      ['127.0.0.5', false],
+      ['::1', false],
+      ['localhost', false],
+    ])('of the inbox at the address %s: %s', (HOST, warned) => {
+      expect(readConfig({ HOST }).warnings.some((line) => /read every code/.test(line))).toBe(warned);
+      expect(readConfig({ HOST, ...TWILIO }).warnings).toEqual([]);
+    });
+
+    it.each([
+      ['TWILIO_AUTH_TOKN', 'TWILIO_AUTH_TOKEN'],
+      ['TWILIO_MESSAGING_SERVICE', 'TWILIO_MESSAGING_SERVICE_SID'],
+      ['LIMIT_SENDS_PER_IP', 'LIMIT_SENDS_PER_NUMBER'],
+      ['HTTP_SENDER_HEADER', 'HTTP_SENDER_HEADERS'],
+      ['ALLOWED_COUNTRY', null],
+      ['TRUSTED_PROXYS', 'TRUSTED_PROXIES'],
+      ['DATABSE_URL', 'DATABASE_URL'],
+      ['HOME', null],
+      ['HOSTNAME', null],
+      ['npm_config_cache', null],
+    ])('of the unknown variable %s', (name, nearest) => {
+      const { warnings } = readConfig({ [name]: 'hunter2' });
+      expect(warnings).toEqual(nearest === null ? [] : [expect.stringContaining(`Is ${nearest} meant?`)]);
+      expect(warnings.join()).not.toContain('hunter2');
+    });
   });
 
   it('never repeats a value in an error, because it may be a secret', () => {

@@ -4,6 +4,7 @@ import { ConfigurationError, type ConfigurationFault } from './configuration-err
 import { contradictions } from './contradictions.js';
 import { Environment } from './environment.js';
 import { toAppConfig } from './to-app-config.js';
+import { warningsOf } from './warnings.js';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -16,7 +17,32 @@ export function readConfig(variables: Variables = process.env): AppConfig {
   const environment = withDefaults(variables);
   const faults = [...brokenRules(environment), ...contradictions(environment)];
   if (faults.length > 0) throw new ConfigurationError(faults);
-  return freeze(toAppConfig(environment));
+  const names = Object.keys(variables).filter((name) => variables[name]?.trim());
+  return freeze({ ...toAppConfig(environment, names), warnings: warningsOf(environment, names) });
+}
+
+/** The variables that concern the database and the log. */
+const OF_DATABASE = [
+  'NODE_ENV',
+  'DATABASE_URL',
+  'DATABASE_SCHEMA',
+  'REDIS_URL',
+  'DATA_DIR',
+  'MIGRATE_ON_START',
+  'LOG_LEVEL',
+] as const satisfies (keyof Environment)[];
+
+/**
+ * Reads the variables of the database only, for commands that need no secret and send no message.
+ *
+ * @throws ConfigurationError
+ */
+export function readDatabaseConfig(variables: Variables = process.env): AppConfig {
+  const environment = withDefaults(Object.fromEntries(OF_DATABASE.map((name) => [name, variables[name]])));
+  const isOfDatabase = ({ name }: ConfigurationFault) => OF_DATABASE.some((known) => known === name);
+  const faults = [...brokenRules(environment), ...contradictions(environment)].filter(isOfDatabase);
+  if (faults.length > 0) throw new ConfigurationError(faults);
+  return freeze({ ...toAppConfig(environment, []), warnings: [] });
 }
 
 /** Puts the given values over the defaults. An empty value counts as unset. */

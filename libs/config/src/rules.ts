@@ -1,27 +1,35 @@
 import { isIP } from 'node:net';
-import { getMetadataStorage, ValidateBy, ValidateIf } from 'class-validator';
+import { getMetadataStorage, ValidateBy, ValidateIf, type ValidationArguments } from 'class-validator';
 import { isSupportedCountry } from 'libphonenumber-js';
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { parseDurationMs } from './duration.js';
 import { parseFallback } from './fallback.js';
+import { addressHint, countryHint, durationHint, generalHint, type Hint } from './hints.js';
 import { parseRate } from './limits.js';
+import { parseList } from './list.js';
+import { isLocale, LOCALE_TAGS } from './locale.js';
 import { parseTestNumbers } from './test-numbers.js';
 
 const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'reference', 'validForSeconds'];
+
+/** The calling codes of satellite and international networks, which belong to no country. */
+const NETWORKS_WITHOUT_COUNTRY = ['+800', '+808', '+870', '+878', '+881', '+882', '+883', '+888'];
 
 const RULE = 'rule';
 
 /**
  * Declares the rule of one variable. The text completes "must be …", in faults and in docs/configuration.md.
- * It never repeats the value, which may be a secret.
+ * A fault adds the hint, if there is one. Neither repeats the value, which may be a secret.
  */
-function Rule(text: string, holds: (value: string) => boolean): PropertyDecorator {
+function Rule(text: string, holds: (value: string) => boolean, hint?: Hint): PropertyDecorator {
+  const message = ({ value }: ValidationArguments) => {
+    const cure = hint?.(value) ?? generalHint(value, holds);
+    return cure === null ? text : `${text} (${cure})`;
+  };
   return (target, property) => {
     ValidateIf((_, value) => value !== undefined)(target, property);
-    ValidateBy({ name: RULE, validator: { validate: (value) => holds(value) } }, { message: text })(
-      target,
-      property,
-    );
+    const validator = { validate: (value: string) => holds(value) };
+    ValidateBy({ name: RULE, validator }, { message, context: text })(target, property);
   };
 }
 
@@ -29,11 +37,18 @@ function Rule(text: string, holds: (value: string) => boolean): PropertyDecorato
 export function rulesOf(environment: new () => object): Record<string, string> {
   const metadata = getMetadataStorage().getTargetValidationMetadatas(environment, '', true, false);
   const rules = metadata.filter(({ name }) => name === RULE);
-  return Object.fromEntries(rules.map(({ propertyName, message }) => [propertyName, String(message)]));
+  return Object.fromEntries(rules.map(({ propertyName, context }) => [propertyName, String(context)]));
 }
 
 export function OneOf(...choices: string[]) {
   return Rule(orList(choices), (value) => choices.includes(value));
+}
+
+/** One or more of the choices, separated by commas. */
+export function SomeOf(...choices: string[]) {
+  return Rule(`one or more of ${choices.join(', ')}, separated by commas`, (value) =>
+    parseList(value).every((item) => choices.includes(item)),
+  );
 }
 
 export function Integer({ min, max }: { min: number; max: number }) {
@@ -44,33 +59,35 @@ export function Integer({ min, max }: { min: number; max: number }) {
 }
 
 interface DurationRange {
-  min: string;
-  max: string;
+  readonly min: string;
+  readonly max: string;
 }
 
-export function Duration({ min, max }: DurationRange) {
-  return Rule(`a duration from ${min} to ${max}`, (value) => isDurationWithin(value, { min, max }));
+export function Duration({ min, max, example = min }: DurationRange & { example?: string }) {
+  const holds = (value: string) => isDurationWithin(value, { min, max });
+  return Rule(`a duration from ${min} to ${max}, such as ${example}`, holds, durationHint);
 }
 
 export function Durations({ min, max, most }: DurationRange & { most: number }) {
-  return Rule(`1 to ${most} durations from ${min} to ${max}, separated by commas`, (value) => {
-    const parts = value.split(',');
+  const holds = (value: string) => {
+    const parts = parseList(value);
     return parts.length <= most && parts.every((part) => isDurationWithin(part, { min, max }));
-  });
+  };
+  return Rule(`1 to ${most} durations from ${min} to ${max}, separated by commas`, holds, durationHint);
 }
 
 /** One mode for all names, or a list of the names that are in the second mode. */
 export function ModeOf(modes: readonly string[], names: readonly string[]) {
   return Rule(
     `${modes.join(', ')}, or one or more of ${names.join(', ')}, separated by commas`,
-    (value) => modes.includes(value) || value.split(',').every((name) => names.includes(name)),
+    (value) => modes.includes(value) || parseList(value).every((name) => names.includes(name)),
   );
 }
 
 /** `5/10m`: five in ten minutes. */
 export function Rates() {
   return Rule('1 to 3 rates such as 5/10m, separated by commas', (value) => {
-    const rates = value.split(',');
+    const rates = parseList(value);
     return rates.length <= 3 && rates.every((rate) => parseRate(rate) !== null);
   });
 }
@@ -79,22 +96,62 @@ export function Money() {
   return Rule('an amount such as 250 or 99.50', (value) => /^\d{1,9}(\.\d{1,6})?$/.test(value));
 }
 
+/** A share is a percentage of another amount. */
+export function MoneyOrShare() {
+  return Rule('an amount such as 250, or a share such as 50%', (value) =>
+    /^(\d{1,9}(\.\d{1,6})?|(100|\d{1,2}(\.\d{1,2})?)%)$/.test(value),
+  );
+}
+
 export function Networks() {
   return Rule('IP addresses or networks such as 10.0.0.0/8, separated by commas', (value) =>
-    value.split(',').every(isNetwork),
+    parseList(value).every(isNetwork),
   );
 }
 
 export function Countries() {
-  return Rule('country codes such as US, in capital letters, separated by commas', (value) =>
-    value.split(',').every((code) => isSupportedCountry(code)),
+  const isKnown = (code: string) => isSupportedCountry(code) || NETWORKS_WITHOUT_COUNTRY.includes(code);
+  return Rule(
+    `country codes such as US, in capital letters, or ${orList(NETWORKS_WITHOUT_COUNTRY)}, separated by commas`,
+    (value) => parseList(value).every(isKnown),
+    countryHint,
   );
+}
+
+export function NumberPrefixes() {
+  return Rule('prefixes of 3 to 14 digits such as +8619, with a country code, separated by commas', (value) =>
+    parseList(value).every((prefix) => /^\+[1-9]\d{2,13}$/.test(prefix)),
+  );
+}
+
+export function Locale() {
+  return Rule(`one of the languages that messages are written in: ${LOCALE_TAGS.join(', ')}`, isLocale);
+}
+
+export function Locales() {
+  return Rule(`one or more of ${LOCALE_TAGS.join(', ')}, separated by commas, each once`, (value) => {
+    const tags = parseList(value);
+    return tags.every(isLocale) && new Set(tags).size === tags.length;
+  });
 }
 
 export function Address(...protocols: string[]) {
   return Rule(
     `a URL that starts with ${orList(protocols.map((protocol) => `${protocol}//`))}`,
-    (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol) && isDecodable(value),
+    (value) =>
+      URL.canParse(value) &&
+      protocols.includes(new URL(value).protocol) &&
+      isDecodable(value) &&
+      !endsInItsPassword(new URL(value)),
+    addressHint,
+  );
+}
+
+/** Names that need no thought about quoting, and that Postgres does not keep for itself. */
+export function SchemaName() {
+  return Rule(
+    'the name of a schema: at most 63 letters, digits and underscores, not beginning with a digit or pg_',
+    (value) => /^(?!pg_|information_schema$)[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(value),
   );
 }
 
@@ -107,7 +164,7 @@ export function Fallback() {
 
 export function TestNumbers() {
   return Rule(
-    'one or more pairs such as +15005550006=123456 (a code has 6 to 9 digits), separated by commas, each number once',
+    'one or more pairs of a phone number and a code of 6 to 9 digits, such as +15005550006=407918263, separated by commas, each number once',
     (value) => {
       const numbers = parseTestNumbers(value);
       return (
@@ -176,7 +233,7 @@ export function Secret({ minBytes }: { minBytes: number }) {
 }
 
 export function Country() {
-  return Rule('a country code such as US, in capital letters', isSupportedCountry);
+  return Rule('a country code such as US, in capital letters', isSupportedCountry, countryHint);
 }
 
 export function Matching(pattern: RegExp, text: string) {
@@ -211,6 +268,11 @@ function isDecodable(value: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A password with a raw `/`, `?` or `#` ends the host: what follows, with the `@`, counts as path, query or fragment. */
+function endsInItsPassword({ pathname, search, hash }: URL): boolean {
+  return /@/.test(pathname + search + hash);
 }
 
 function isDurationWithin(value: string, { min, max }: DurationRange): boolean {

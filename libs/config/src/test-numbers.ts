@@ -1,4 +1,4 @@
-/** Reads `+15005550006=123456,…` as codes by number. Returns null for anything else, including a repeated number. */
+/** Reads `+15005550006=407918263,…` as codes by number. Returns null for anything else, including a repeated number. */
 export function parseTestNumbers(text: string): Record<string, string> | null {
   const pairs = text.split(',').map((pair) => /^(\+[1-9]\d{6,14})=(\d{6,9})$/.exec(pair.trim()));
   if (pairs.includes(null)) return null;

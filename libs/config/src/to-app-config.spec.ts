@@ -134,4 +134,33 @@ describe('the test numbers', () => {
     });
     expect(readConfig({ TEST_PHONE_NUMBERS }).testNumbers.until).toBeNull();
   });
+
+  it.each([
+    [{}, { origin: null, appHashes: [] }],
+    [{ SMS_APP_HASH: 'FA+9qCX9VSu' }, { origin: null, appHashes: ['FA+9qCX9VSu'] }],
+    [
+      { SMS_ORIGIN: 'example.com', SMS_APP_HASHES: 'FA+9qCX9VSu, AbCdEfGhIjK' },
+      { origin: 'example.com', appHashes: ['FA+9qCX9VSu', 'AbCdEfGhIjK'] },
+    ],
+    [
+      { SMS_APP_HASH: 'AbCdEfGhIjK', SMS_APP_HASHES: 'FA+9qCX9VSu,AbCdEfGhIjK' },
+      { origin: null, appHashes: ['AbCdEfGhIjK', 'FA+9qCX9VSu'] },
+    ],
+  ])('reads from %j who may fill in a code: %j', (variables, autofill) => {
+    expect(readConfig(variables).autofill).toEqual(autofill);
+  });
+});
+
+describe('the spending cap of one country', () => {
+  it.each([
+    [{}, 500],
+    [{ SPEND_CAP_PER_DAY: '100' }, 50],
+    [{ SPEND_CAP_PER_DAY: '100', SPEND_CAP_PER_COUNTRY: '12.5%' }, 12.5],
+    [{ SPEND_CAP_PER_DAY: '100', SPEND_CAP_PER_COUNTRY: '500' }, 500],
+    [{ SPEND_CAP_PER_DAY: '100', ALLOWED_COUNTRIES: 'US' }, 100],
+    [{ SPEND_CAP_PER_DAY: '100', ALLOWED_COUNTRIES: 'US,CA' }, 50],
+    [{ SPEND_CAP_PER_DAY: '100', SPEND_CAP_PER_COUNTRY: '20%', ALLOWED_COUNTRIES: 'US' }, 20],
+  ])('of %j is %d', (variables, perCountry) => {
+    expect(readConfig(variables).spendCaps.perCountry).toBe(perCountry);
+  });
 });

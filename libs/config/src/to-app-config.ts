@@ -5,12 +5,18 @@ import { parseDurationMs } from './duration.js';
 import type { Environment } from './environment.js';
 import { parseFallback } from './fallback.js';
 import { LIMITS, type LimitName, parseRate, type Rate } from './limits.js';
+import { parseList } from './list.js';
+import { LOCALE_TAGS, type LocaleTag } from './locale.js';
 import { defaultProviderOf, toHttpProviderConfig, toTwilioConfig } from './providers.js';
 import { parseTestNumbers } from './test-numbers.js';
 
-/** Converts an environment that has passed every check. */
-export function toAppConfig(env: Environment): AppConfig {
-  return { ...server(env), ...storage(env), ...messages(env), ...codes(env), ...abuse(env) };
+/**
+ * Converts an environment that has passed every check.
+ *
+ * @param names of the variables that are set.
+ */
+export function toAppConfig(env: Environment, names: readonly string[]): Omit<AppConfig, 'warnings'> {
+  return { ...server(env), ...storage(env), ...messages(env), ...codes(env), ...abuse(env, names) };
 }
 
 function server(env: Environment) {
@@ -19,11 +25,16 @@ function server(env: Environment) {
     host: env.HOST,
     port: Number(env.PORT),
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
-    trustedProxies: env.TRUSTED_PROXIES?.split(',') ?? [],
+    trustedProxies: env.TRUSTED_PROXIES ? parseList(env.TRUSTED_PROXIES) : [],
+    keepAliveTimeoutMs: toMs(env.KEEP_ALIVE_TIMEOUT),
+    maxConnections: Number(env.MAX_CONNECTIONS),
+    maxConnectionsPerAddress: Number(env.MAX_CONNECTIONS_PER_ADDRESS),
     operatorToken: env.OPERATOR_TOKEN ?? null,
     background: env.BACKGROUND === 'on',
     metricsPort: env.METRICS_PORT === undefined ? null : Number(env.METRICS_PORT),
     drainTimeoutMs: toMs(env.DRAIN_TIMEOUT),
+    docs: env.DOCS === 'on',
+    shutdownDelayMs: toMs(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,
   };
 }
@@ -33,6 +44,8 @@ function storage(env: Environment) {
   return {
     dataDir: resolve(env.DATA_DIR),
     databaseUrl: env.DATABASE_URL ?? null,
+    databaseSchema: env.DATABASE_SCHEMA ?? null,
+    databasePoolSize: Number(env.DATABASE_POOL_SIZE),
     redisUrl: env.REDIS_URL ?? null,
     secret: env.SECRET ?? null,
     secretPrevious: env.SECRET_PREVIOUS ?? null,
@@ -53,7 +66,10 @@ function messages(env: Environment) {
       until: env.TEST_PHONE_NUMBERS_UNTIL ? Date.parse(env.TEST_PHONE_NUMBERS_UNTIL) : null,
     },
     defaultRegion: (env.DEFAULT_REGION as CountryCode | undefined) ?? null,
-    allowedCountries: env.ALLOWED_COUNTRIES?.split(',') ?? null,
+    newNumberRanges: env.NEW_NUMBER_RANGES ? parseList(env.NEW_NUMBER_RANGES) : [],
+    locales: env.LOCALES ? (parseList(env.LOCALES) as LocaleTag[]) : LOCALE_TAGS,
+    defaultLocale: (env.DEFAULT_LOCALE as LocaleTag | undefined) ?? null,
+    allowedCountries: env.ALLOWED_COUNTRIES ? parseList(env.ALLOWED_COUNTRIES) : null,
   };
 }
 
@@ -68,34 +84,62 @@ function codes(env: Environment) {
   };
 }
 
-function abuse(env: Environment) {
+function abuse(env: Environment, names: readonly string[]) {
+  const trial = isTrial(env);
   return {
+    trial,
     limits: {
-      coolDownsMs: env.LIMIT_COOL_DOWN.split(',').map(toMs),
+      coolDownsMs: parseList(env.LIMIT_COOL_DOWN).map(toMs),
       sendsPerNumber: toRates(env.LIMIT_SENDS_PER_NUMBER),
       sendsPerAddress: toRates(env.LIMIT_SENDS_PER_ADDRESS),
       checksPerAddress: toRates(env.LIMIT_CHECKS_PER_ADDRESS),
-      monitored: toMonitored(env.LIMIT_MODE),
+      monitored: monitoredLimits(env, names),
     },
-    breakerEnforced: env.BREAKER_MODE === 'enforce',
-    spendCaps: { perDay: Number(env.SPEND_CAP_PER_DAY), perCountry: Number(env.SPEND_CAP_PER_COUNTRY) },
+    breakerEnforced: (env.BREAKER_MODE ?? (trial ? 'monitor' : 'enforce')) === 'enforce',
+    spendCaps: spendCaps(env),
     pricesFile: env.PRICES_FILE ?? null,
     policyFile: env.POLICY_FILE ?? null,
   };
 }
 
-function toAutofill({ SMS_ORIGIN: origin, SMS_APP_HASH: appHash }: Environment): AppConfig['autofill'] {
-  if (origin !== undefined) return { origin };
-  return appHash === undefined ? null : { appHash };
+function spendCaps(env: Environment): AppConfig['spendCaps'] {
+  const perDay = Number(env.SPEND_CAP_PER_DAY);
+  const isOneCountry = env.ALLOWED_COUNTRIES !== undefined && !env.ALLOWED_COUNTRIES.includes(',');
+  const perCountry = env.SPEND_CAP_PER_COUNTRY ?? (isOneCountry ? '100%' : '50%');
+  const isShare = perCountry.endsWith('%');
+  return {
+    perDay,
+    perCountry: isShare ? (perDay * Number(perCountry.slice(0, -1))) / 100 : Number(perCountry),
+  };
+}
+
+function toAutofill({ SMS_ORIGIN, SMS_APP_HASH, SMS_APP_HASHES }: Environment): AppConfig['autofill'] {
+  const hashes = [SMS_APP_HASH ?? '', ...parseList(SMS_APP_HASHES ?? '')].filter(Boolean);
+  return { origin: SMS_ORIGIN ?? null, appHashes: [...new Set(hashes)] };
 }
 
 function toRates(text: string): Rate[] {
-  return text.split(',').map((rate) => parseRate(rate) as Rate);
+  return parseList(text).map((rate) => parseRate(rate) as Rate);
 }
 
-function toMonitored(mode: string): LimitName[] {
+function monitoredLimits(env: Environment, names: readonly string[]): LimitName[] {
+  const { LIMIT_MODE: mode } = env;
   if (mode === 'enforce') return [];
-  return mode === 'monitor' ? [...LIMITS] : (mode.split(',') as LimitName[]);
+  if (mode === 'monitor') return [...LIMITS];
+  if (mode !== undefined) return parseList(mode) as LimitName[];
+  return isTrial(env) ? unsetLimits(names) : [];
+}
+
+/** The limits on messages and addresses whose own variable is not set. Guesses are always limited. */
+function unsetLimits(names: readonly string[]): LimitName[] {
+  return LIMITS.filter(
+    (limit) => limit !== 'guesses_per_number' && !names.includes(`LIMIT_${limit.toUpperCase()}`),
+  );
+}
+
+/** Development with the inbox: no message costs anything, so a limit that refuses one only hinders. */
+function isTrial(env: Environment): boolean {
+  return env.NODE_ENV === 'development' && defaultProviderOf(env) === 'inbox';
 }
 
 function toMs(duration: string): number {
