@@ -51,7 +51,14 @@ export function only(scope: string): Scopes {
 
 /** A request for a message: of an unknown device, for an unknown number, without a proof of work. */
 export function requestIn(scopes: Scopes, overrides: Partial<MessageRequest> = {}): MessageRequest {
-  return { scopes, knownNumber: false, knownDevice: false, proven: false, ...overrides };
+  return {
+    scopes,
+    phoneIndex: 'a number',
+    knownNumber: false,
+    knownDevice: false,
+    proven: false,
+    ...overrides,
+  };
 }
 
 /** Runs messages through the breaker, with states and a clock of its own. */

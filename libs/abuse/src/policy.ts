@@ -14,6 +14,14 @@ export interface ScopePolicy {
   readonly holdSeconds: number;
 }
 
+/** A scope that is half-open while a wide scope of the same message is stepped up. */
+export interface NarrowScopePolicy extends ScopePolicy {
+  /** Unanswered messages that the scope may have then, in place of `pending`. Beyond them it gets half-open probes. */
+  readonly strict: number;
+  /** Time from the scope's last message to a half-open probe. */
+  readonly strictWaitSeconds: number;
+}
+
 /** All numbers of the abuse policy, explained in docs/abuse.md. A policy file may replace any of them. */
 export interface Policy {
   readonly breaker: {
@@ -26,17 +34,35 @@ export interface Policy {
     readonly creditHalfLifeSeconds: number;
     /** Unverified messages that one fraud report of the provider counts as. */
     readonly fraudSignalMessages: number;
-    readonly address: ScopePolicy;
-    readonly network: ScopePolicy;
+    /** The share of a tripped scope's losses that is refunded to its wider scopes. */
+    readonly refundedShare: number;
+    readonly address: NarrowScopePolicy;
+    readonly network: NarrowScopePolicy;
     /** Length of a network's block if it trips again after a step-up. */
     readonly networkBlockSeconds: number;
-    readonly numbers10k: ScopePolicy;
-    /** Interval between half-open probes: the single messages that a blocked range of 10,000 numbers still gets. */
+    /** The wider networks: IPv4 /16 and IPv6 /40, and IPv6 /32. */
+    readonly wideNetwork: NarrowScopePolicy;
+    readonly widestNetwork: NarrowScopePolicy;
+    readonly numbers10k: NarrowScopePolicy;
+    /** Time from the block of a range of 10,000 numbers to its first half-open probe. Each later wait is twice as long. */
     readonly probeSeconds: number;
-    readonly numbers100k: ScopePolicy;
-    readonly country: ScopePolicy;
-    /** `lose` is the minimum: the system trips at `busiestHours` times the busiest hour of the last seven days. */
+    readonly numbers100k: NarrowScopePolicy;
+    /** `crowd`: crowded messages at which the country trips, whatever else is verified in it. */
+    readonly country: ScopePolicy & { readonly crowd: number };
+    /** Unanswered messages in a range of 10,000 numbers from which one more counts as entirely crowded. */
+    readonly crowdedFrom: number;
+    readonly crowdHalfLifeSeconds: number;
+    /** `lose` is the minimum: the system trips at `busiestHours` times the busiest hour of verified messages. */
     readonly system: ScopePolicy & { readonly busiestHours: number };
+    /** Unanswered messages in a day of one number, up to which an exemption holds. */
+    readonly lanes: {
+      /** A known number is exempt from blocks of its range, a known device from every block. */
+      readonly exempt: number;
+      /** A known device needs no proof of work. */
+      readonly withoutProof: number;
+      /** A number whose exemption is used up gets messages while its range of 10,000 has fewer unanswered ones. */
+      readonly perRange: number;
+    };
   };
   readonly guesses: {
     /** Budgets of guesses per number. */
@@ -56,11 +82,21 @@ export interface Policy {
     /** Guesses that unknown devices have in a year at codes of fewer than eight digits. */
     readonly shortGuessesPerYear: number;
     /**
-     * Guesses at short codes in one day, over the whole system, above which all unknown devices get eight digits.
-     * The day must also exceed the median day by a factor of `gaugeTimesMedian`.
+     * Guesses that clients have in a year at codes of `/signup` which they did not request, and attempts that each of them
+     * has at one verification. Fewer a year than `eightDigitsFrom`, so that they change nothing for the owner.
      */
-    readonly gaugePerDay: number;
+    readonly unrequestedPerYear: number;
+    readonly unrequestedAttempts: number;
+    /**
+     * Numbers of one country whose short codes are guessed at in one day, above which its unknown devices get eight digits.
+     * The day must also exceed `gaugeTimesMedian` times the numbers that sign in on the median day.
+     */
+    readonly gaugeNumbers: number;
     readonly gaugeTimesMedian: number;
+    /** Groups of networks, of 128, that the guesses must come from: each counts for no more than its share. */
+    readonly gaugeNetworks: number;
+    /** Countries raised in one day, from which unknown devices of all countries get eight digits. */
+    readonly gaugeCountries: number;
     /** Unverified messages of unknown devices to one number in a day, after which the next one needs a proof of work. */
     readonly contestedSends: number;
   };
@@ -75,6 +111,10 @@ export interface Policy {
     readonly warnAt: number;
     /** The share of a cap that only known devices may spend. */
     readonly keptForKnownDevices: number;
+    /** Messages to a country are refused for this time after a provider refused one because of its country. */
+    readonly countryRefusedSeconds: number;
+    /** A refusal within this time after a message that was sent concerns a range of numbers, not the country. */
+    readonly countryServedSeconds: number;
   };
 }
 
@@ -87,14 +127,34 @@ export const DEFAULT_POLICY: Policy = {
     settleSeconds: 60,
     creditHalfLifeSeconds: 600,
     fraudSignalMessages: 7,
-    address: { lose: 6, pending: 4, credit: 3, holdSeconds: HOUR },
-    network: { lose: 12, pending: 12, credit: 4, holdSeconds: HOUR },
+    refundedShare: 0.5,
+    address: { lose: 6, pending: 4, credit: 3, holdSeconds: HOUR, strict: 3, strictWaitSeconds: HOUR },
+    network: { lose: 12, pending: 12, credit: 4, holdSeconds: HOUR, strict: 2, strictWaitSeconds: HOUR },
     networkBlockSeconds: 6 * HOUR,
-    numbers10k: { lose: 14, pending: 20, credit: 4, holdSeconds: 12 * HOUR },
+    wideNetwork: { lose: 48, pending: 60, credit: 4, holdSeconds: HOUR, strict: 8, strictWaitSeconds: 300 },
+    widestNetwork: {
+      lose: 100,
+      pending: 150,
+      credit: 4,
+      holdSeconds: HOUR,
+      strict: 16,
+      strictWaitSeconds: 300,
+    },
+    numbers10k: {
+      lose: 14,
+      pending: 18,
+      credit: 4,
+      holdSeconds: 24 * HOUR,
+      strict: 1,
+      strictWaitSeconds: 90,
+    },
     probeSeconds: 600,
-    numbers100k: { lose: 40, pending: 60, credit: 4, holdSeconds: 12 * HOUR },
-    country: { lose: 300, pending: 600, credit: 4, holdSeconds: HOUR },
+    numbers100k: { lose: 40, pending: 60, credit: 4, holdSeconds: HOUR, strict: 10, strictWaitSeconds: 300 },
+    country: { lose: 250, pending: 600, credit: 4, holdSeconds: HOUR, crowd: 120 },
+    crowdedFrom: 4,
+    crowdHalfLifeSeconds: 6 * HOUR,
     system: { lose: 1_000, pending: Number.MAX_SAFE_INTEGER, credit: 0, holdSeconds: HOUR, busiestHours: 2 },
+    lanes: { exempt: 1, withoutProof: 5, perRange: 4 },
   },
   guesses: {
     perHour: 10,
@@ -106,12 +166,21 @@ export const DEFAULT_POLICY: Policy = {
     eightDigitsFrom: 5,
     tenCharactersFrom: 20,
     shortGuessesPerYear: 9,
-    gaugePerDay: 270,
-    gaugeTimesMedian: 10,
+    unrequestedPerYear: 4,
+    unrequestedAttempts: 2,
+    gaugeNumbers: 1_000,
+    gaugeTimesMedian: 0.05,
+    gaugeNetworks: 100,
+    gaugeCountries: 3,
     contestedSends: 3,
   },
   proof: { hashes: 20_000, mostHashes: 2_000_000, lifetimeSeconds: 300 },
-  spending: { warnAt: 0.8, keptForKnownDevices: 0.1 },
+  spending: {
+    warnAt: 0.8,
+    keptForKnownDevices: 0.1,
+    countryRefusedSeconds: 600,
+    countryServedSeconds: 24 * HOUR,
+  },
 };
 
 /** An unusable policy file. The message names the member and the rule, never a value. */

@@ -42,8 +42,12 @@ const MESSAGE_LIMITS = [
   [10, DAY_MS],
 ] as const;
 
-/** The guess ledger of the server, behind its limits on messages. */
-export function latchkey(policy: Policy, gauge: Gauge): Defence {
+/**
+ * The guess ledger of the server, behind its limits on messages.
+ *
+ * @param networkGroup of the account's clients in the gauge.
+ */
+export function latchkey(policy: Policy, gauge: Gauge, networkGroup: number): Defence {
   const rules = { policy, codeLengths: { ...CODE_LENGTHS, usual: USUAL_LENGTH } };
   const record = { known_device: newGuessRecord(), unknown_device: newGuessRecord() };
   const newLimits = () => new MessageLimits(COOL_DOWNS_MS, MESSAGE_LIMITS);
@@ -63,7 +67,8 @@ export function latchkey(policy: Policy, gauge: Gauge): Defence {
         ? USUAL_LENGTH
         : codeLengthFor(rules, record.unknown_device, gauge, now);
       const expiresAt = now + CODE_TTL_MS;
-      return { id: String(opened), by: actor, codeLength, maxAttempts: MAX_ATTEMPTS, expiresAt };
+      const id = String(opened);
+      return { id, by: actor, codeLength, maxAttempts: MAX_ATTEMPTS, expiresAt, networkGroup };
     },
     guess(actor, verification, now) {
       const before = attempts.get(verification.id) ?? 0;
@@ -78,7 +83,7 @@ export function latchkey(policy: Policy, gauge: Gauge): Defence {
       return { compared: false, retryAt: answer.outcome === 'wait' ? now + answer.waitMs : null };
     },
     succeed(actor, verification, now) {
-      forgive(rules, record[actor], actor === 'unknown_device' ? gauge : null, verification, now);
+      forgive(record[actor], actor === 'unknown_device' ? gauge : null, verification, now);
     },
   };
 }
@@ -141,7 +146,8 @@ export function peer({
       opened += 1;
       const id = String(opened);
       const expiresAt = now + codeTtlMs;
-      return { id, by: '', codeLength: USUAL_LENGTH, maxAttempts: guessesPerCode, expiresAt };
+      const maxAttempts = guessesPerCode;
+      return { id, by: '', codeLength: USUAL_LENGTH, maxAttempts, expiresAt, networkGroup: 0 };
     },
     guess(_, { id, maxAttempts }) {
       const before = guesses.get(id) ?? 0;

@@ -1,4 +1,4 @@
-import { type Guessable, newGauge, type Policy } from '#abuse';
+import { type Guessable, NETWORK_GROUPS, newGauge, type Policy } from '#abuse';
 import { type Actor, type Defence, latchkey, PEERS, peer } from './defences.js';
 import { Random } from './random.js';
 
@@ -57,7 +57,12 @@ export function simulateGuessing({ policy, seed, scale = 1, onProgress }: GuessO
     const random = new Random(seed);
     const days = name === 'latchkey' ? 365 : PEER_DAYS;
     // An attack on few accounts does not move the system-wide gauge, so each account here has its own.
-    const make = (gauge = newGauge()) => (name === 'latchkey' ? latchkey(policy, gauge) : peer(PEERS[name]));
+    let accounts = 0;
+    const make = (gauge = newGauge()) => {
+      if (name !== 'latchkey') return peer(PEERS[name]);
+      accounts += 1;
+      return latchkey(policy, gauge, accounts % NETWORK_GROUPS);
+    };
     const attacked = Array.from({ length: Math.ceil(ATTACKED_ACCOUNTS * scale) }, () =>
       attackedAccount(make(), random, START + days * DAY_MS),
     );

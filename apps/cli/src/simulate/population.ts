@@ -7,6 +7,7 @@ export interface Request {
   readonly at: number;
   readonly side: 'genuine' | 'attack';
   readonly scopes: Scopes;
+  readonly phoneNumber: PhoneNumber;
   readonly country: string;
   /** The number has signed in before. */
   readonly known: boolean;
@@ -36,7 +37,6 @@ const KNOWN_SHARE = 0.8;
 const KNOWN_DEVICE_SHARE = 0.7;
 const TYPED_AFTER_SECONDS = { median: 20, sigma: 0.5 };
 const SHARED_ADDRESSES = { carriers: 40, carrierShare: 0.15, offices: 200, officeShare: 0.05 };
-const ATTACK_NETWORKS = 250;
 const ADDRESSES_PER_NETWORK = 4;
 
 export interface Span {
@@ -44,21 +44,37 @@ export interface Span {
   readonly lengthMs: number;
 }
 
-/** @param knownShare the share of numbers that have signed in before. */
+/** The requesters of an attack. */
+export interface Attackers {
+  /** IPv4 networks (/24) of four addresses each, or one IPv6 /32. */
+  readonly networks: number | 'ipv6_32';
+  readonly solveProofs: boolean;
+}
+
+export const USUAL_ATTACKERS: Attackers = { networks: 250, solveProofs: false };
+
+/**
+ * @param knownShare the share of numbers that have signed in before.
+ * @param numberOf returns the number of one sign-in.
+ */
 export function genuineRequests(
   random: Random,
   count: number,
   span: Span,
   knownShare = KNOWN_SHARE,
+  numberOf = () => randomNumber(random, HOME),
 ): Request[] {
   return Array.from({ length: count }, () => {
     const at = span.from + random.next() * span.lengthMs;
     const known = random.chance(knownShare);
     const waitsMs = random.logNormal(TYPED_AFTER_SECONDS.median, TYPED_AFTER_SECONDS.sigma) * 1_000;
+    const address = genuineAddress(random);
+    const phoneNumber = numberOf();
     return {
       at,
       side: 'genuine',
-      scopes: scopesOf(genuineAddress(random), randomNumber(random, HOME), HOME.code),
+      scopes: scopesOf(address, phoneNumber, HOME.code),
+      phoneNumber,
       country: HOME.code,
       known,
       device: known && random.chance(KNOWN_DEVICE_SHARE),
@@ -75,18 +91,32 @@ export function attackRequests(
   span: Span,
   numberOf: (n: number) => PhoneNumber,
   country: Country,
-  solvesProofs = false,
+  attackers = USUAL_ATTACKERS,
 ): Request[] {
-  return Array.from({ length: count }, (_, n) => ({
-    at: span.from + ((n + random.next()) / count) * span.lengthMs,
+  return Array.from({ length: count }, (_, n) => {
+    const at = span.from + ((n + random.next()) / count) * span.lengthMs;
+    return attackRequest(random, at, numberOf(n), country, attackers);
+  });
+}
+
+export function attackRequest(
+  random: Random,
+  at: number,
+  phoneNumber: PhoneNumber,
+  country: Country,
+  { networks, solveProofs }: Attackers,
+): Request {
+  return {
+    at,
     side: 'attack',
-    scopes: scopesOf(attackAddress(random), numberOf(n), country.code),
+    scopes: scopesOf(attackAddress(random, networks), phoneNumber, country.code),
+    phoneNumber,
     country: country.code,
     known: false,
     device: false,
     typedAt: null,
-    solvesProofs,
-  }));
+    solvesProofs: solveProofs,
+  };
 }
 
 export function randomNumber(random: Random, country: Country): PhoneNumber {
@@ -109,6 +139,12 @@ function genuineAddress(random: Random): ClientAddress {
   );
 }
 
-function attackAddress(random: Random): ClientAddress {
-  return clientAddressOf(`45.9.${random.below(ATTACK_NETWORKS)}.${1 + random.below(ADDRESSES_PER_NETWORK)}`);
+/** An attacker's networks are spread: four of them are in the same /16. */
+function attackAddress(random: Random, networks: Attackers['networks']): ClientAddress {
+  const hex = () => random.below(65_536).toString(16);
+  if (networks === 'ipv6_32') return clientAddressOf(`2a0f:1234:${hex()}:${hex()}::1`);
+  const network = random.below(networks);
+  const wide = Math.floor(network / 4);
+  const host = 1 + random.below(ADDRESSES_PER_NETWORK);
+  return clientAddressOf(`${110 + (wide % 90)}.${Math.floor(wide / 90)}.${network % 4}.${host}`);
 }

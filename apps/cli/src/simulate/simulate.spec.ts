@@ -2,13 +2,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DEFAULT_POLICY, type Policy } from '#abuse';
+import { isFullScale } from '../../../../test/support/scale.js';
 import { drawGuessing, drawPumping } from './charts.js';
 import { simulateGuessing } from './guess.js';
 import { guessJson, guessTable } from './guess-report.js';
-import { simulatePumping } from './pump.js';
+import { mostPaid, simulatePumping } from './pump.js';
 import { pumpJson, pumpTable } from './pump-report.js';
 
-const SEEDS = [1, 2];
+const SEEDS = isFullScale ? [1, 2, 3] : [1];
 /** Budgets do not shrink with the traffic: at a tenth of it the attacker may get as many messages as at full scale. */
 const SCALE = 0.1;
 
@@ -39,6 +40,32 @@ describe('simulated pumping', () => {
     expect(genuine.blocked).toBe(0);
   });
 
+  it.each([
+    ['walk', 1, 1_500],
+    ['walk_without_touch', 1, 1_500],
+    ['walk_with_proofs', 1, 1_500],
+    ['walk_many_networks', 1, 1_500],
+    ['walk_of_four_hours', 1, 1_500],
+    ['walk_in_ipv6_32', 1, 1_500],
+    ['five_blocks_for_a_day', 24, 150],
+    ['five_blocks_for_four_days', 24, 150],
+    ['forty_verified_numbers', 24, 100],
+  ])('in %s pays at most as much in %i hours as allowed, and lets 99 %% of users in', (name, hours, most) => {
+    for (const seed of SEEDS) {
+      const outcome = pumped(name, seed);
+      expect(mostPaid(outcome, hours)).toBeLessThanOrEqual(most);
+      expect(outcome.attack.paid).toBeGreaterThan(0);
+      expect(outcome.genuine.blocked / outcome.genuine.offered).toBeLessThanOrEqual(0.01);
+    }
+  });
+
+  it('admits new customers of a region after an attack on it, at most with a proof', () => {
+    for (const seed of SEEDS) {
+      const { genuine } = pumped('one_region', seed);
+      expect(genuine.blocked / genuine.offered).toBeLessThanOrEqual(0.03);
+    }
+  });
+
   it('gives the same result for the same seed, and another for another seed', () => {
     const paid = (seed: number) => pumped('random_home_numbers', seed).minutes;
     expect(paid(1)).toEqual(paid(1));
@@ -54,6 +81,7 @@ describe('simulated pumping', () => {
         ...breaker,
         numbers10k: { ...breaker.numbers10k, ...careless },
         numbers100k: { ...breaker.numbers100k, ...careless },
+        country: { ...breaker.country, crowd: 10_000 },
       },
     };
     const careful = pumped('five_sequential_blocks', 1).attack.paid;
@@ -110,8 +138,9 @@ describe('the output of a simulation', () => {
   it('has stable member names in JSON', () => {
     expect(JSON.parse(pumpJson(pump)).scenarios[1]).toEqual({
       name: 'refused_country',
+      hours: 1,
       genuine: { offered: 100, sent: expect.any(Number) },
-      attack: { offered: 300, paid: 0 },
+      attack: { offered: 300, paid: 0, most_paid_in_an_hour: 0, most_paid_in_a_day: 0 },
     });
     expect(JSON.parse(guessJson(guess)).policies[0]).toEqual({
       name: 'latchkey',

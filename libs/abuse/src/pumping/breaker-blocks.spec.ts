@@ -27,33 +27,47 @@ describe('a blocked range of 10,000 numbers', () => {
     traffic.send(request);
   });
 
-  it('lets one probe through every ten minutes', () => {
-    const probe = (waitMs: number) => {
+  it('lets probes through with a proof of work, after waits that double', () => {
+    const probe = (waitMs: number, proven = true) => {
       traffic.pass(waitMs);
-      return traffic.send(request).verdict;
+      return traffic.send({ ...request, proven }).verdict;
     };
-    expect(probe(0)).toEqual({ outcome: 'suspend', scope: RANGE_10K, retryAfterMs: 10 * MINUTE });
-    expect(probe(10 * MINUTE - 1)).toEqual({ outcome: 'suspend', scope: RANGE_10K, retryAfterMs: 1 });
-    expect(probe(1)).toEqual({ outcome: 'send' });
-    expect(probe(0)).toEqual({ outcome: 'suspend', scope: RANGE_10K, retryAfterMs: 10 * MINUTE });
+    const wait = (retryAfterMs: number) => ({ outcome: 'suspend', scope: RANGE_10K, retryAfterMs });
+    expect(probe(0)).toEqual(wait(10 * MINUTE));
+    expect(probe(10 * MINUTE - 1)).toEqual(wait(1));
+    expect(probe(1, false)).toMatchObject({ outcome: 'step_up', scope: RANGE_10K });
+    expect(probe(0)).toEqual({ outcome: 'send' });
+    expect(probe(0)).toEqual(wait(10 * MINUTE));
     expect(probe(10 * MINUTE)).toEqual({ outcome: 'send' });
+    expect(probe(0)).toEqual(wait(20 * MINUTE));
+    expect(probe(20 * MINUTE)).toEqual({ outcome: 'send' });
+    expect(probe(0)).toEqual(wait(40 * MINUTE));
+  });
+
+  it('lets at most eight probes through in a day', () => {
+    let sent = 0;
+    for (let minute = 0; minute < 24 * 60; minute += 1) {
+      if (traffic.send({ ...request, proven: true }).verdict.outcome === 'send') sent += 1;
+      traffic.pass(MINUTE);
+    }
+    expect(sent).toBeLessThanOrEqual(8);
   });
 
   it('is released by a verified probe', () => {
     const { until } = traffic.of(RANGE_10K).hold as NonNullable<ScopeState['hold']>;
     traffic.pass(10 * MINUTE);
-    const { admitted } = traffic.send(request);
+    const { admitted } = traffic.send({ ...request, proven: true });
     expect(admitted.probes).toEqual([RANGE_10K]);
     traffic.pass(20 * SECOND);
     expect(traffic.verify(admitted)).toEqual([
       { event: 'released', scope: RANGE_10K, action: 'block', until },
     ]);
-    expect(traffic.fill(request, 20)).toBe(20);
+    expect(traffic.fill(request, 18)).toBe(18);
   });
 
   it('is not released by an unverified probe', () => {
     traffic.pass(10 * MINUTE);
-    traffic.send(request);
+    traffic.send({ ...request, proven: true });
     traffic.pass(SETTLED);
     expect(traffic.send(request).verdict).toMatchObject({ outcome: 'suspend', scope: RANGE_10K });
   });
@@ -65,18 +79,19 @@ describe('a blocked range of 10,000 numbers', () => {
   });
 
   it('keeps its probe when another scope blocks the message', () => {
-    traffic.of(RANGE_100K).hold = { action: 'block', since: START, until: START + DAY, probeAt: null };
+    const fromBlocked = { ...request, scopes: { ...request.scopes, requester: [NETWORK] }, proven: true };
+    traffic.of(NETWORK).hold = { action: 'block', since: START, until: START + DAY, probeAt: null };
     traffic.pass(10 * MINUTE);
-    expect(traffic.send(request).verdict).toMatchObject({ outcome: 'suspend', scope: RANGE_100K });
-    traffic.of(RANGE_100K).hold = null;
-    expect(traffic.send(request).verdict).toEqual({ outcome: 'send' });
+    expect(traffic.send(fromBlocked).verdict).toMatchObject({ outcome: 'suspend', scope: NETWORK });
+    expect(traffic.send({ ...request, proven: true }).verdict).toEqual({ outcome: 'send' });
   });
 
   it('never returns a wait beyond the end of the block', () => {
     const { until } = traffic.of(RANGE_10K).hold as NonNullable<ScopeState['hold']>;
     traffic.pass(until - traffic.now - 4 * MINUTE);
-    expect(traffic.send(request).verdict).toEqual({ outcome: 'send' });
-    expect(traffic.send(request).verdict).toMatchObject({ retryAfterMs: 4 * MINUTE });
+    const proven = { ...request, proven: true };
+    expect(traffic.send(proven).verdict).toEqual({ outcome: 'send' });
+    expect(traffic.send(proven).verdict).toMatchObject({ retryAfterMs: 4 * MINUTE });
   });
 
   it('does not affect known numbers and known devices', () => {
@@ -89,7 +104,7 @@ describe('a blocked range of 10,000 numbers', () => {
   });
 
   it('is released when the block ends', () => {
-    traffic.pass(12 * HOUR - 1);
+    traffic.pass(DAY - 1);
     traffic.of(RANGE_10K).hold = {
       ...(traffic.of(RANGE_10K).hold as NonNullable<ScopeState['hold']>),
       probeAt: null,
@@ -102,16 +117,75 @@ describe('a blocked range of 10,000 numbers', () => {
   });
 });
 
-it('a blocked range of 100,000 numbers lets no message through', () => {
-  const traffic = new Traffic();
-  const request = requestIn(only(RANGE_100K));
-  traffic.lose(40, request);
-  traffic.send(request);
-  traffic.pass(HOUR);
-  expect(traffic.send(request).verdict).toEqual({
-    outcome: 'suspend',
-    scope: RANGE_100K,
-    retryAfterMs: 11 * HOUR,
+describe('a range of 100,000 numbers', () => {
+  it('is stepped up when it trips, and never blocked', () => {
+    const traffic = new Traffic();
+    const request = requestIn(only(RANGE_100K));
+    traffic.lose(40, request);
+    for (const knownNumber of [false, true])
+      expect(traffic.verdictOn({ ...request, knownNumber })).toMatchObject({
+        outcome: 'step_up',
+        scope: RANGE_100K,
+      });
+    expect(traffic.send({ ...request, proven: true }).verdict).toEqual({ outcome: 'send' });
+  });
+
+  it('is stepped up if an older version has blocked it', () => {
+    const traffic = new Traffic();
+    const request = requestIn(only(RANGE_100K));
+    traffic.of(RANGE_100K).hold = { action: 'block', since: START, until: START + DAY, probeAt: null };
+    expect(traffic.verdictOn(request)).toMatchObject({ outcome: 'step_up', scope: RANGE_100K });
+    expect(traffic.verdictOn({ ...request, proven: true })).toEqual({ outcome: 'send' });
+  });
+});
+
+describe('while a country is stepped up, with a proof of work', () => {
+  const numbers = (range: number) => [`numbers_10k:+3312${range}4`, `numbers_100k:+3312${range}`, COUNTRY];
+  const from = (network: number, range: number) =>
+    requestIn(
+      { requester: [`address:192.0.${network}.1`, `network:192.0.${network}.0/24`], numbers: numbers(range) },
+      { proven: true },
+    );
+  let traffic: Traffic;
+
+  beforeEach(() => {
+    traffic = new Traffic();
+    traffic.of(COUNTRY).hold = { action: 'step_up', since: START, until: START + DAY, probeAt: null };
+  });
+
+  it('a range of 10,000 numbers gets one unanswered message in 90 seconds', () => {
+    expect(traffic.send(from(1, 1)).verdict).toEqual({ outcome: 'send' });
+    traffic.pass(SETTLED);
+    expect(traffic.send(from(2, 1)).verdict).toEqual({
+      outcome: 'suspend',
+      scope: 'numbers_10k:+331214',
+      retryAfterMs: 90 * SECOND - SETTLED,
+    });
+    traffic.pass(90 * SECOND - SETTLED);
+    expect(traffic.send(from(3, 1)).verdict).toEqual({ outcome: 'send' });
+  });
+
+  it('a verified message makes room at once', () => {
+    traffic.verify(traffic.send(from(1, 1)).admitted);
+    expect(traffic.send(from(2, 1)).verdict).toEqual({ outcome: 'send' });
+  });
+
+  it('a network is suspended for proofs that it solves for ranges without room', () => {
+    for (const range of [1, 2, 3]) traffic.send(from(1, range));
+    for (const range of [1, 2]) traffic.send(from(2, range));
+    expect(traffic.send(from(2, 4)).verdict).toMatchObject({
+      outcome: 'suspend',
+      scope: 'network:192.0.2.0/24',
+    });
+    expect(traffic.send(from(3, 4)).verdict).toEqual({ outcome: 'send' });
+  });
+
+  it('is no different for known numbers until a message is sent', () => {
+    traffic.send(from(1, 1));
+    const unproven = { ...from(2, 1), proven: false };
+    expect(traffic.verdictOn({ ...unproven, knownNumber: true })).toEqual(traffic.verdictOn(unproven));
+    expect(traffic.verdictOn(from(3, 1))).toMatchObject({ outcome: 'suspend' });
+    expect(traffic.verdictOn({ ...from(3, 1), knownNumber: true })).toEqual({ outcome: 'send' });
   });
 });
 

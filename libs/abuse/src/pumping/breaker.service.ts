@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { SendsSuspended } from '#errors';
 import { Keys } from '#keys';
@@ -9,14 +10,24 @@ import { BreakerState, type Draft } from '../state/shared-state.js';
 import {
   type Admitted,
   admit,
+  assess,
+  decidedScopesOf,
   type MessageRequest,
   recordFraud,
   recordVerified,
   type ScopeStates,
   type Verdict,
+  withdraw,
 } from './breaker.js';
-import { type BreakerEvent, newScopeState, release, type ScopeState, stateTtlMs } from './scope-state.js';
-import { allScopesOf, isRequesterScope, isScope, requesterScopesOf, SYSTEM, scopeKindOf } from './scopes.js';
+import {
+  type BreakerEvent,
+  isUnused,
+  newScopeState,
+  release,
+  type ScopeState,
+  stateTtlMs,
+} from './scope-state.js';
+import { isRequesterScope, isScope, requesterScopesOf, SYSTEM, scopeKindOf } from './scopes.js';
 import { StepUpService } from './step-up.service.js';
 
 /** A blocked scope: its messages need a proof of work (`step_up`) or are not sent (`block`). */
@@ -29,6 +40,10 @@ export interface Block {
 }
 
 const TICKET = 'ticket of a message';
+
+/** Longer than a verification is kept: a report on a deleted one is ignored. */
+const FRAUD_REPORT_KEPT_MS = 86_400_000;
+
 const MAX_BLOCKS = 1_000;
 
 /** Runs the circuit breaker against SMS pumping (breaker.ts) on the state that all processes share. */
@@ -44,20 +59,49 @@ export class BreakerService {
   ) {}
 
   /**
+   * Decides on a message without counting it, so that a refusal leaves no state behind, except for a proof that was solved
+   * in vain. Always `send` in monitor mode.
+   *
+   * @throws Unavailable
+   */
+  async assess(request: MessageRequest): Promise<Verdict> {
+    const { policy, breakerEnforced } = this.options;
+    if (!breakerEnforced) return { outcome: 'send' };
+    const now = this.clock.now();
+    const { verdict, events } = await this.state.decide(decidedScopesOf(request), (draft) => {
+      const states = new DraftStates(draft);
+      const assessed = assess(policy, states, request, now);
+      if (assessed.changed) states.save(now);
+      return assessed;
+    });
+    this.report(events);
+    return verdict;
+  }
+
+  /**
    * Decides on a message and counts it. In monitor mode a refusal is only recorded.
    *
    * @returns a ticket: the message's entry in the breaker, sealed, for the other methods.
    * @throws ProofOfWorkRequired, SendsSuspended, Unavailable
    */
-  async admit(request: MessageRequest, phoneIndex: string, details: Details): Promise<string> {
+  async admit(request: MessageRequest, details: Details): Promise<string> {
     const now = this.clock.now();
     const { policy, breakerEnforced } = this.options;
-    const { verdict, admitted, events } = await this.update(allScopesOf(request.scopes), now, (states) =>
+    const { verdict, admitted, events } = await this.update(decidedScopesOf(request), now, (states) =>
       admit(policy, states, request, now, breakerEnforced),
     );
     this.report(events);
-    await this.enforce(verdict, phoneIndex, details);
+    await this.enforce(verdict, request.phoneIndex, details);
     return this.keys.seal(JSON.stringify(admitted), TICKET);
+  }
+
+  /**
+   * Takes back an admitted message that was not sent, so that it is no evidence.
+   *
+   * @throws Unavailable
+   */
+  async withdraw(ticket: string): Promise<void> {
+    await this.record(this.open([ticket]), withdraw);
   }
 
   /**
@@ -76,12 +120,12 @@ export class BreakerService {
   }
 
   /**
-   * Records that the provider reported these messages as fraud.
+   * Records that the provider reported these messages as fraud. Each counts once, because reports are repeated.
    *
    * @throws Unavailable
    */
   async recordFraud(tickets: readonly string[]): Promise<void> {
-    await this.record(this.open(tickets), recordFraud);
+    for (const ticket of tickets) await this.recordFraudOf(ticket);
   }
 
   /**
@@ -126,7 +170,12 @@ export class BreakerService {
     await this.state.purge();
   }
 
-  private async enforce(verdict: Verdict, phoneIndex: string, details: Details): Promise<void> {
+  /**
+   * Refuses a message, unless the verdict is to send it. In monitor mode a refusal is only recorded.
+   *
+   * @throws ProofOfWorkRequired, SendsSuspended
+   */
+  async enforce(verdict: Verdict, phoneIndex: string, details: Details): Promise<void> {
     if (verdict.outcome === 'send') return;
     const { scope } = verdict;
     const name = scopeKindOf(scope);
@@ -145,6 +194,21 @@ export class BreakerService {
 
   private open(tickets: readonly string[]): Admitted[] {
     return tickets.map((ticket) => JSON.parse(this.keys.unseal(ticket, TICKET)) as Admitted);
+  }
+
+  private async recordFraudOf(ticket: string): Promise<void> {
+    const now = this.clock.now();
+    const [message] = this.open([ticket]) as [Admitted];
+    const reported = `fraud:${createHash('sha256').update(ticket).digest('base64url')}`;
+    const events = await this.state.decide([...message.scopes, reported], (draft) => {
+      if (draft.get(reported)) return [];
+      draft.set(reported, {}, { ttlMs: FRAUD_REPORT_KEPT_MS });
+      const states = new DraftStates(draft);
+      const events = recordFraud(this.options.policy, states, message, now);
+      states.save(now);
+      return events;
+    });
+    this.report(events);
   }
 
   private async record(messages: readonly Admitted[], outcome: typeof recordVerified): Promise<void> {
@@ -191,8 +255,10 @@ class DraftStates implements ScopeStates {
     return state;
   }
 
+  /** Saves the states, except for new ones in which nothing was counted: a refused message leaves none behind. */
   save(now: number): void {
     for (const [scope, state] of this.touched) {
+      if (this.draft.get(scope) === null && isUnused(state)) continue;
       this.draft.set(scope, state, {
         ttlMs: stateTtlMs(scope, state, now),
         heldUntil: state.hold?.until ?? null,

@@ -2,21 +2,34 @@ import type { Policy } from '../policy.js';
 import {
   addUnverified,
   type BreakerEvent,
+  countCrowded,
   countUnsettled,
+  countVain,
   countVerified,
   countVolume,
-  hashesFor,
+  crowdingOf,
   hasLostTooMuch,
   isProbeDue,
-  objectionOf,
+  refundLosses,
   release,
-  type ScopeState,
   scheduleNextProbe,
   settle,
-  subtractLosses,
+  takeBack,
   trip,
+  unverifiedWeight,
+  verifiedWeight,
 } from './scope-state.js';
-import { allScopesOf, isNumberRange, type Scopes, SYSTEM } from './scopes.js';
+import { allScopesOf, isNumberRange, laneOf, type Scopes, SYSTEM, scopeKindOf } from './scopes.js';
+import {
+  type Exemptions,
+  exemptionsOf,
+  judge,
+  type MessageRequest,
+  type ScopeStates,
+  type Verdict,
+} from './verdict.js';
+
+export type { MessageRequest, ScopeStates, Verdict } from './verdict.js';
 
 /**
  * The circuit breaker against SMS pumping, a fraud in which messages are requested to numbers that earn the fraudster
@@ -27,34 +40,26 @@ import { allScopesOf, isNumberRange, type Scopes, SYSTEM } from './scopes.js';
  * 1970.
  */
 
-/** A request for a message, as far as the breaker is concerned. */
-export interface MessageRequest {
-  readonly scopes: Scopes;
-  /** The number has signed in before, so it is exempt from blocks of its number range. */
-  readonly knownNumber: boolean;
-  /** The device has signed in on this number before, so it is exempt from every block. */
-  readonly knownDevice: boolean;
-  /** The request brought a valid proof of work. */
-  readonly proven: boolean;
-}
-
 /** An admitted message. It is needed again when its code is typed in. */
 export interface Admitted {
   readonly at: number;
   readonly scopes: readonly string[];
   /** The blocked scopes for which this message is the half-open probe. */
   readonly probes: readonly string[];
+  /** The share by which the message counted as crowded in its country. Absent in tickets of older versions. */
+  readonly crowding?: number;
 }
 
-export type Verdict =
-  | { readonly outcome: 'send' }
-  /** The request needs a proof of work. */
-  | { readonly outcome: 'step_up'; readonly scope: string; readonly hashes: number }
-  | { readonly outcome: 'suspend'; readonly scope: string; readonly retryAfterMs: number };
-
-/** The states by the key of their scope. */
-export interface ScopeStates {
-  of(scope: string): ScopeState;
+/** Decides on one message without counting it. Only a proof that was solved in vain counts. */
+export function assess(
+  policy: Policy,
+  states: ScopeStates,
+  request: MessageRequest,
+  now: number,
+): { verdict: Verdict; events: BreakerEvent[]; changed: boolean } {
+  const { verdict, events } = decide(policy, states, request, now);
+  const isVain = countIfVain(policy, states, request, verdict, now);
+  return { verdict, events, changed: isVain || events.length > 0 };
 }
 
 /**
@@ -69,19 +74,57 @@ export function admit(
   now: number,
   enforced = true,
 ): { verdict: Verdict; admitted: Admitted; events: BreakerEvent[] } {
+  const { verdict, exemptions, events } = decide(policy, states, request, now);
+  const scopes = countedScopesOf(request, exemptions);
+  const probes = scopes.filter((scope) => isProbeDue(states.of(scope), now));
+  const admitted = { at: now, scopes, probes, crowding: crowdingIn(policy, states, scopes, now) };
+  if (verdict.outcome === 'send' || !enforced) count(policy, states, admitted, now);
+  else countIfVain(policy, states, request, verdict, now);
+  return { verdict, admitted, events };
+}
+
+function decide(
+  policy: Policy,
+  states: ScopeStates,
+  request: MessageRequest,
+  now: number,
+): { verdict: Verdict; exemptions: Exemptions; events: BreakerEvent[] } {
   const events = [
-    ...allScopesOf(request.scopes).flatMap((scope) => settle(policy, scope, states.of(scope), now)),
+    ...decidedScopesOf(request).flatMap((scope) => settle(policy, scope, states.of(scope), now)),
     ...tripScopes(policy, states, request.scopes, now),
   ];
-  const verdict = judge(policy, states, request, now);
-  const scopes = countedScopesOf(request);
-  const probes = scopes.filter((scope) => isProbeDue(states.of(scope), now));
-  if (verdict.outcome === 'send' || !enforced) {
-    for (const scope of scopes) countUnsettled(states.of(scope), now);
-    countVolume(states.of(SYSTEM), now);
-    for (const scope of probes) scheduleNextProbe(policy, states.of(scope), now);
-  }
-  return { verdict, admitted: { at: now, scopes, probes }, events };
+  const exemptions = exemptionsOf(policy, states, request);
+  return { verdict: judge(policy, states, request, exemptions, now), exemptions, events };
+}
+
+/** Counts a proof that was solved for a range without room against its requester. Returns true if it was one. */
+function countIfVain(
+  policy: Policy,
+  states: ScopeStates,
+  { proven, scopes }: MessageRequest,
+  verdict: Verdict,
+  now: number,
+): boolean {
+  const isVain = verdict.outcome === 'suspend' && proven && isNumberRange(verdict.scope);
+  if (isVain) for (const scope of scopes.requester) countVain(policy, states.of(scope), now);
+  return isVain;
+}
+
+/** Takes back a message that was admitted but not sent. */
+export function withdraw(
+  policy: Policy,
+  states: ScopeStates,
+  message: Admitted,
+  now: number,
+): BreakerEvent[] {
+  const country = message.scopes.find((scope) => scopeKindOf(scope) === 'country');
+  if (country && message.crowding) countCrowded(policy, states.of(country), -message.crowding, now);
+  return message.scopes.flatMap((scope) => {
+    const state = states.of(scope);
+    const events = settle(policy, scope, state, now);
+    takeBack(policy, state, message.at);
+    return events;
+  });
 }
 
 /** Records that the code of a message was typed in, in time or late. A verified probe releases its scope. */
@@ -91,6 +134,12 @@ export function recordVerified(
   message: Admitted,
   now: number,
 ): BreakerEvent[] {
+  const country = message.scopes.find((scope) => scopeKindOf(scope) === 'country');
+  if (country && message.crowding) {
+    const weight = 1 + verifiedWeight(policy) / unverifiedWeight(policy);
+    countCrowded(policy, states.of(country), -message.crowding * weight, now);
+  }
+  if (message.scopes.includes(SYSTEM)) countVolume(states.of(SYSTEM), now);
   return message.scopes.flatMap((scope) => {
     const state = states.of(scope);
     const events = settle(policy, scope, state, now);
@@ -119,9 +168,16 @@ export function recordFraud(
   });
 }
 
+/** Returns the scopes whose states a decision reads and writes, the lane of the number included. */
+export function decidedScopesOf({ scopes, phoneIndex, knownNumber, knownDevice }: MessageRequest): string[] {
+  const all = allScopesOf(scopes);
+  return knownNumber || knownDevice ? [...all, laneOf(phoneIndex, knownDevice)] : all;
+}
+
 /**
- * Trips the scopes that have lost too much. Only the narrowest scope is blamed, and its losses are subtracted from the
- * wider ones: otherwise an attack on five number ranges would trip the whole country.
+ * Trips the scopes that have lost too much. The narrowest scope takes the blame, and a share of its losses is refunded
+ * to the wider ones: otherwise an attack on five number ranges would trip the whole country. The rest remains, because
+ * an attack that walks from one range to the next is the country's.
  */
 function tripScopes(
   policy: Policy,
@@ -133,39 +189,32 @@ function tripScopes(
     const fromNarrowToWide = [...chain, SYSTEM];
     return fromNarrowToWide.flatMap((scope, i) => {
       const state = states.of(scope);
-      if (!hasLostTooMuch(policy, scope, state)) return [];
-      for (const wider of fromNarrowToWide.slice(i + 1)) subtractLosses(states.of(wider), state);
+      if (!hasLostTooMuch(policy, scope, state, now)) return [];
+      for (const wider of fromNarrowToWide.slice(i + 1)) refundLosses(policy, states.of(wider), state);
       return [trip(policy, scope, state, now)];
     });
   });
 }
 
-/** Suspends the message if one of its scopes blocks it. Otherwise the scope that demands the most work decides. */
-function judge(policy: Policy, states: ScopeStates, request: MessageRequest, now: number): Verdict {
-  const stepUps: Extract<Verdict, { outcome: 'step_up' }>[] = [];
-  for (const scope of judgingScopesOf(request)) {
+function count(policy: Policy, states: ScopeStates, message: Admitted, now: number): void {
+  for (const scope of message.scopes) {
     const state = states.of(scope);
-    const objection = objectionOf(policy, scope, state, now);
-    if (objection?.action === 'block')
-      return { outcome: 'suspend', scope, retryAfterMs: objection.retryAfterMs };
-    if (objection && !request.proven)
-      stepUps.push({ outcome: 'step_up', scope, hashes: hashesFor(policy, scope, state, now) });
+    countUnsettled(state, now);
+    if (message.crowding && scopeKindOf(scope) === 'country')
+      countCrowded(policy, state, message.crowding, now);
   }
-  return stepUps.toSorted((a, b) => b.hashes - a.hashes)[0] ?? { outcome: 'send' };
+  for (const scope of message.probes) scheduleNextProbe(policy, states.of(scope), now);
 }
 
-/**
- * Returns the scopes that may object to the message. A number that has signed in before is exempt from its number
- * ranges and from nothing else: otherwise the answer would tell any requester who has an account.
- */
-function judgingScopesOf({ scopes, knownNumber, knownDevice }: MessageRequest): readonly string[] {
-  if (knownDevice) return [];
-  const all = allScopesOf(scopes);
-  return knownNumber ? all.filter((scope) => !isNumberRange(scope)) : all;
+function crowdingIn(policy: Policy, states: ScopeStates, scopes: readonly string[], now: number): number {
+  const range = scopes.find((scope) => scopeKindOf(scope) === 'numbers_10k');
+  return range === undefined ? 0 : crowdingOf(policy, states.of(range), now);
 }
 
-/** Returns the scopes that the message counts in. Messages to known numbers say nothing about pumping of numbers. */
-function countedScopesOf({ scopes, knownNumber, knownDevice }: MessageRequest): readonly string[] {
-  if (knownDevice) return [];
-  return knownNumber ? scopes.requester : allScopesOf(scopes);
+/** Returns the scopes that the message counts in. Messages under an exemption say nothing about pumping of numbers. */
+function countedScopesOf(request: MessageRequest, exemptions: Exemptions): readonly string[] {
+  const { scopes, phoneIndex, knownDevice } = request;
+  if (!exemptions.fromNumberRanges) return decidedScopesOf(request);
+  const lane = laneOf(phoneIndex, knownDevice);
+  return exemptions.fromEverything ? [lane] : [...scopes.requester, lane];
 }

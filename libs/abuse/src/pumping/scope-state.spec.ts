@@ -84,9 +84,9 @@ describe('evidence', () => {
   it.each([
     ['address', 6, ADDRESS, 'step_up', HOUR],
     ['network', 12, NETWORK, 'step_up', HOUR],
-    ['range of 10,000 numbers', 14, RANGE_10K, 'block', 12 * HOUR],
-    ['range of 100,000 numbers', 40, RANGE_100K, 'block', 12 * HOUR],
-    ['country', 300, COUNTRY, 'step_up', HOUR],
+    ['range of 10,000 numbers', 14, RANGE_10K, 'block', DAY],
+    ['range of 100,000 numbers', 40, RANGE_100K, 'step_up', HOUR],
+    ['country', 250, COUNTRY, 'step_up', HOUR],
     ['whole system', 1_000, SYSTEM, 'step_up', HOUR],
   ])('trips the %s after exactly %d lost messages', (_, lose, scope, action, holdMs) => {
     const traffic = new Traffic();
@@ -115,8 +115,8 @@ describe('the limit on unsettled messages', () => {
   const caps = [
     ['address', ADDRESS, 4, 3, 'step_up'],
     ['network', NETWORK, 12, 4, 'step_up'],
-    ['range of 10,000 numbers', RANGE_10K, 20, 4, 'suspend'],
-    ['range of 100,000 numbers', RANGE_100K, 60, 4, 'suspend'],
+    ['range of 10,000 numbers', RANGE_10K, 18, 4, 'suspend'],
+    ['range of 100,000 numbers', RANGE_100K, 60, 4, 'step_up'],
     ['country', COUNTRY, 600, 4, 'step_up'],
   ] as const;
 
@@ -146,7 +146,7 @@ describe('the limit on unsettled messages', () => {
     for (let i = 0; i < 10; i += 1) traffic.verify(traffic.send(request).admitted);
     traffic.pass(600 * SECOND);
     traffic.fill(request);
-    expect(traffic.unsettledIn(RANGE_10K)).toBe(20 + 4 * 5);
+    expect(traffic.unsettledIn(RANGE_10K)).toBe(18 + 4 * 5);
   });
 
   it('allows more messages when a code is typed in', () => {
@@ -281,7 +281,7 @@ describe('stateTtlMs', () => {
     expect(stateTtlMs(ADDRESS, newScopeState(), traffic.now)).toBe(25 * HOUR);
     traffic.lose(14, requestIn(only(RANGE_10K)));
     traffic.send(requestIn(only(RANGE_10K)));
-    expect(stateTtlMs(RANGE_10K, traffic.of(RANGE_10K), traffic.now)).toBe((12 + 25) * HOUR);
+    expect(stateTtlMs(RANGE_10K, traffic.of(RANGE_10K), traffic.now)).toBe((24 + 25) * HOUR);
     expect(stateTtlMs(SYSTEM, newScopeState(), traffic.now)).toBe((8 * 24 + 1) * HOUR);
   });
 });

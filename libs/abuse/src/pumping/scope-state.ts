@@ -1,5 +1,5 @@
-import type { Action, Policy, ScopePolicy } from '../policy.js';
-import { SYSTEM, scopeKindOf } from './scopes.js';
+import type { Action, NarrowScopePolicy, Policy, ScopePolicy } from '../policy.js';
+import { isLane, isRequesterScope, SYSTEM, scopeKindOf } from './scopes.js';
 import { addMessage, busiestHour, DAYS_REMEMBERED, type Volume } from './volume.js';
 
 /**
@@ -27,6 +27,10 @@ export interface ScopeState {
   trips: number;
   /** End of the current block, or of the last one. */
   heldUntil: number;
+  /** Time of the last message. */
+  sentAt?: number;
+  /** Only a country has one: the cumulative sum of its crowded messages as of `at`. It decays with the policy's half-life. */
+  crowd?: { readonly messages: number; readonly at: number };
   /** Only the whole system has one. */
   volume?: Volume;
 }
@@ -64,6 +68,11 @@ export function newScopeState(): ScopeState {
   return { unsettled: [], evidence: 0, verified: 0, verifiedAt: 0, hold: null, trips: 0, heldUntil: 0 };
 }
 
+/** Returns true if nothing was counted in a state yet. */
+export function isUnused({ sentAt, evidence, verifiedAt }: ScopeState): boolean {
+  return sentAt === undefined && evidence === 0 && verifiedAt === 0;
+}
+
 /** Returns how long to keep a state. Trips are remembered for a day, the busiest hours of the system for a week. */
 export function stateTtlMs(scope: string, { heldUntil }: ScopeState, now: number): number {
   const days = scope === SYSTEM ? DAYS_REMEMBERED + 1 : 1;
@@ -87,6 +96,8 @@ export function settle(policy: Policy, scope: string, state: ScopeState, now: nu
   while (state.unsettled[0] && state.unsettled[0][0] < latest)
     unverified += state.unsettled.shift()?.[1] ?? 0;
   state.evidence += unverified * unverifiedWeight(policy);
+  // An exemption is used up for a day.
+  if (isLane(scope) && now - (state.sentAt ?? now) > DAY_MS) state.evidence = 0;
   if (state.trips > 0 && now - state.heldUntil > DAY_MS) state.trips = 0;
   if (!state.hold || state.hold.until > now) return [];
   const { action, until } = state.hold;
@@ -94,26 +105,44 @@ export function settle(policy: Policy, scope: string, state: ScopeState, now: nu
   return [{ event: 'released', scope, action, until }];
 }
 
-export function countUnsettled({ unsettled }: ScopeState, now: number): void {
+export function countUnsettled(state: ScopeState, now: number): void {
+  const { unsettled } = state;
+  state.sentAt = now;
   // The slot is not always the newest one, because the clocks of two processes differ.
   const slot = unsettled.find(([start]) => start === slotOf(now));
   if (slot) slot[1] += 1;
   else unsettled.push([slotOf(now), 1]);
 }
 
+/** Counts a message as verified. Expects a settled state. */
+export function countVerified(policy: Policy, state: ScopeState, sentAt: number, now: number): void {
+  takeBack(policy, state, sentAt);
+  state.evidence = Math.max(0, state.evidence - verifiedWeight(policy));
+  state.verified = creditedOf(policy, state, now) + 1;
+  state.verifiedAt = now;
+}
+
+/** Takes back a message: while it is unsettled, or the evidence that it became. Expects a settled state. */
+export function takeBack(policy: Policy, state: ScopeState, sentAt: number): void {
+  const slot = state.unsettled.find(([start]) => start === slotOf(sentAt));
+  if (slot && slot[1] > 0) slot[1] -= 1;
+  else state.evidence = Math.max(0, state.evidence - unverifiedWeight(policy));
+}
+
+/** Counts a verified message in the volume of the whole system. */
 export function countVolume(system: ScopeState, now: number): void {
   system.volume = addMessage(system.volume, now);
 }
 
-/** Counts a message as verified. Expects a settled state. */
-export function countVerified(policy: Policy, state: ScopeState, sentAt: number, now: number): void {
-  const slot = state.unsettled.find(([start]) => start === slotOf(sentAt));
-  // A message that is verified late was counted as unverified: take that back.
-  if (slot && slot[1] > 0) slot[1] -= 1;
-  else state.evidence -= unverifiedWeight(policy);
-  state.evidence = Math.max(0, state.evidence - verifiedWeight(policy));
-  state.verified = creditedOf(policy, state, now) + 1;
-  state.verifiedAt = now;
+/** Counts crowded messages of a country; a negative number takes back verified ones. */
+export function countCrowded(policy: Policy, country: ScopeState, messages: number, now: number): void {
+  country.crowd = { messages: Math.max(0, crowdOf(policy, country, now) + messages), at: now };
+}
+
+/** Counts a proof of work that was solved for a blocked number range, as an unanswered message of its requester. */
+export function countVain(policy: Policy, state: ScopeState, now: number): void {
+  addUnverified(policy, state, 1);
+  state.sentAt = now;
 }
 
 /** Adds the evidence of unverified messages. */
@@ -121,16 +150,19 @@ export function addUnverified(policy: Policy, state: ScopeState, messages: numbe
   state.evidence += messages * unverifiedWeight(policy);
 }
 
-export function hasLostTooMuch(policy: Policy, scope: string, state: ScopeState): boolean {
+export function hasLostTooMuch(policy: Policy, scope: string, state: ScopeState, now: number): boolean {
+  if (scopeKindOf(scope) === 'country' && crowdOf(policy, state, now) >= policy.breaker.country.crowd)
+    return true;
   return state.evidence >= acceptedLosses(policy, scope, state) * unverifiedWeight(policy) - ROUNDING;
 }
 
-/** Subtracts from a wider scope what a narrower scope is blamed for. */
-export function subtractLosses(wider: ScopeState, narrower: ScopeState): void {
-  wider.evidence = Math.max(0, wider.evidence - narrower.evidence);
-  for (const [slot, messages] of narrower.unsettled) {
+/** Refunds a share of a tripped scope's losses to a wider one. The rest is evidence against the wider one. */
+export function refundLosses({ breaker }: Policy, wider: ScopeState, tripped: ScopeState): void {
+  const share = breaker.refundedShare;
+  wider.evidence = Math.max(0, wider.evidence - share * tripped.evidence);
+  for (const [slot, messages] of tripped.unsettled) {
     const same = wider.unsettled.find(([start]) => start === slot);
-    if (same) same[1] = Math.max(0, same[1] - messages);
+    if (same) same[1] = Math.max(0, same[1] - Math.floor(share * messages));
   }
 }
 
@@ -146,6 +178,7 @@ export function trip(policy: Policy, scope: string, state: ScopeState, now: numb
     heldUntil: until,
     hold: { action, since: now, until, probeAt },
   });
+  delete state.crowd;
   return { event: 'tripped', scope, action, until };
 }
 
@@ -153,6 +186,7 @@ export function trip(policy: Policy, scope: string, state: ScopeState, now: numb
 export function release(scope: string, state: ScopeState): BreakerEvent[] {
   const { hold } = state;
   Object.assign(state, { unsettled: [], evidence: 0, hold: null, trips: 0 });
+  delete state.crowd;
   return hold ? [{ event: 'released', scope, action: hold.action, until: hold.until }] : [];
 }
 
@@ -160,8 +194,9 @@ export function release(scope: string, state: ScopeState): BreakerEvent[] {
 export function objectionOf(policy: Policy, scope: string, state: ScopeState, now: number): Objection | null {
   const { hold } = state;
   if (hold) {
-    if (isProbeDue(state, now)) return null;
-    return { action: hold.action, retryAfterMs: Math.min(hold.probeAt ?? hold.until, hold.until) - now };
+    // An older version blocked wide scopes as well.
+    const action = blocks(scope) ? hold.action : 'step_up';
+    return { action, retryAfterMs: Math.min(hold.probeAt ?? hold.until, hold.until) - now };
   }
   if (unsettledMessages(state) < unsettledLimit(policy, scope, state, now)) return null;
   const oldest = state.unsettled[0]?.[0] ?? slotOf(now);
@@ -169,15 +204,46 @@ export function objectionOf(policy: Policy, scope: string, state: ScopeState, no
   return { action: consequenceOf(policy, scope, 0).action, retryAfterMs };
 }
 
+/**
+ * Returns the wait for the next half-open probe if a narrow scope has more unanswered messages than it may have while a
+ * wide scope of the same message is stepped up; otherwise zero. Verified messages allow more: for a requester, any of
+ * the last day.
+ */
+export function strictWaitMs(policy: Policy, scope: string, state: ScopeState, now: number): number {
+  const scopePolicy = scopePolicyOf(policy, scope);
+  if (!('strict' in scopePolicy)) return 0;
+  const verified = creditedOf(policy, state, now);
+  const earned = isRequesterScope(scope) ? Math.ceil(scopePolicy.credit * verified) : Math.floor(verified);
+  const allowed = scopePolicy.strict + earned;
+  if (unansweredMessages(policy, state) < allowed - ROUNDING) return 0;
+  return Math.max(0, (state.sentAt ?? 0) + scopePolicy.strictWaitSeconds * 1_000 - now);
+}
+
+/** Returns the share (zero to one) by which one more message to a range of 10,000 numbers counts as crowded. */
+export function crowdingOf(policy: Policy, range: ScopeState, now: number): number {
+  const { credit } = policy.breaker.numbers10k;
+  const excess = unansweredMessages(policy, range) - credit * creditedOf(policy, range, now);
+  return Math.min(1, Math.max(0, excess / policy.breaker.crowdedFrom));
+}
+
+/** Returns the messages without their code: unsettled ones, and those that became evidence. */
+export function unansweredMessages(policy: Policy, state: ScopeState): number {
+  return unsettledMessages(state) + state.evidence / unverifiedWeight(policy);
+}
+
 export function isProbeDue({ hold }: ScopeState, now: number): boolean {
   return hold !== null && hold.probeAt !== null && hold.probeAt <= now;
 }
 
+/** Each wait for a probe is as long as the block was in force until now, so it doubles. */
 export function scheduleNextProbe({ breaker }: Policy, { hold }: ScopeState, now: number): void {
-  if (hold) hold.probeAt = now + breaker.probeSeconds * 1_000;
+  if (hold) hold.probeAt = now + Math.max(breaker.probeSeconds * 1_000, now - hold.since);
 }
 
-/** Returns the work of a proof: it doubles with each consecutive trip and each doubling of unsettled messages. */
+/**
+ * Returns the work of a proof for an address or a network: it doubles with each consecutive trip and each doubling of
+ * unsettled messages.
+ */
 export function hashesFor(policy: Policy, scope: string, state: ScopeState, now: number): number {
   const excess = unsettledMessages(state) / Math.max(1, unsettledAllowance(policy, scope, state, now));
   const risk = Math.max(0, state.trips - 1) + Math.floor(Math.log2(1 + excess));
@@ -186,6 +252,11 @@ export function hashesFor(policy: Policy, scope: string, state: ScopeState, now:
 
 function slotOf(at: number): number {
   return Math.floor(at / SLOT_MS);
+}
+
+/** Returns true for a scope that may block. The others step up. */
+function blocks(scope: string): boolean {
+  return scope.startsWith('numbers_10k:') || scope.startsWith('network:');
 }
 
 /** A network that trips again after a step-up is blocked. */
@@ -197,7 +268,6 @@ function consequenceOf(
   const { holdSeconds } = scopePolicyOf(policy, scope);
   switch (scopeKindOf(scope)) {
     case 'numbers_10k':
-    case 'numbers_100k':
       return { action: 'block', holdSeconds };
     case 'network':
       return trips > 0
@@ -232,18 +302,27 @@ function creditedOf({ breaker }: Policy, { verified, verifiedAt }: ScopeState, n
   return verified === 0 ? 0 : verified * 2 ** (-(now - verifiedAt) / (breaker.creditHalfLifeSeconds * 1_000));
 }
 
+function crowdOf({ breaker }: Policy, { crowd }: ScopeState, now: number): number {
+  return crowd ? crowd.messages * 2 ** (-(now - crowd.at) / (breaker.crowdHalfLifeSeconds * 1_000)) : 0;
+}
+
 function acceptedLosses(policy: Policy, scope: string, { volume }: ScopeState): number {
   const { lose } = scopePolicyOf(policy, scope);
   if (scope !== SYSTEM || !volume) return lose;
   return Math.max(lose, policy.breaker.system.busiestHours * busiestHour(volume));
 }
 
-function scopePolicyOf({ breaker }: Policy, scope: string): ScopePolicy {
+function scopePolicyOf({ breaker }: Policy, scope: string): ScopePolicy | NarrowScopePolicy {
   switch (scopeKindOf(scope)) {
     case 'address':
       return breaker.address;
     case 'network':
       return breaker.network;
+    case 'network_16':
+    case 'network_40':
+      return breaker.wideNetwork;
+    case 'network_32':
+      return breaker.widestNetwork;
     case 'numbers_10k':
       return breaker.numbers10k;
     case 'numbers_100k':

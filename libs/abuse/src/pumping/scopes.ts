@@ -6,7 +6,16 @@ import type { ClientAddress } from '../limits/client-address.js';
  * messages to one number range (10,000 or 100,000 neighbouring numbers) or country, and all messages of the system.
  * Its key is the kind and a value, such as `network:192.0.2.0/24`.
  */
-export type ScopeKind = 'address' | 'network' | 'numbers_10k' | 'numbers_100k' | 'country' | 'system';
+export type ScopeKind =
+  | 'address'
+  | 'network'
+  | 'network_16'
+  | 'network_40'
+  | 'network_32'
+  | 'numbers_10k'
+  | 'numbers_100k'
+  | 'country'
+  | 'system';
 
 /** The scopes of one message except for the whole system: two chains of keys, each from narrow to wide. */
 export interface Scopes {
@@ -27,8 +36,20 @@ export function scopesOf(address: ClientAddress, phoneNumber: PhoneNumber, count
   };
 }
 
-export function requesterScopesOf({ client, network }: ClientAddress): string[] {
-  return [`address:${client}`, `network:${network}`];
+export function requesterScopesOf({ client, network, wider }: ClientAddress): string[] {
+  return [
+    `address:${client}`,
+    `network:${network}`,
+    ...wider.map((prefix) => `network_${prefix.slice(prefix.indexOf('/') + 1)}:${prefix}`),
+  ];
+}
+
+/**
+ * Returns the key under which the messages to one number are counted, apart for known devices and for others, so that
+ * an unknown device cannot use up the exemption of a known device.
+ */
+export function laneOf(phoneIndex: string, knownDevice: boolean): string {
+  return `${knownDevice ? 'device' : 'number'}_lane:${phoneIndex}`;
 }
 
 /** Returns all scopes of a message, the system included, in the order in which they are blamed for losses. */
@@ -42,14 +63,26 @@ export function scopeKindOf(scope: string): ScopeKind {
 }
 
 export function isRequesterScope(scope: string): boolean {
-  return /^(address|network):/.test(scope);
+  return /^(address|network(_\d\d)?):/.test(scope);
 }
 
 export function isNumberRange(scope: string): boolean {
   return /^numbers_/.test(scope);
 }
 
+/** Returns true for a wide scope. Wide scopes hold too many genuine requesters to be blocked, so they step up. */
+export function isWideScope(scope: string): boolean {
+  return /^(network_\d\d:|numbers_100k:|country:|system$)/.test(scope);
+}
+
+/** Returns true for the count of the messages to one number. */
+export function isLane(scope: string): boolean {
+  return /^(number|device)_lane:/.test(scope);
+}
+
 /** Returns true if a text has the form of a scope's key. */
 export function isScope(text: string): boolean {
-  return /^(system|(address|network|numbers_10k|numbers_100k|country):[\w.:+/]{1,64})$/.test(text);
+  return /^(system|(address|network|network_(?:16|40|32)|numbers_10k|numbers_100k|country):[\w.:+/]{1,64})$/.test(
+    text,
+  );
 }

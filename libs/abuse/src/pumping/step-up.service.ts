@@ -4,7 +4,7 @@ import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { LimitsService } from '../limits/limits.service.js';
-import { ProofOfWork } from './proof-of-work.js';
+import { type Proof, ProofOfWork } from './proof-of-work.js';
 
 /** Steps requests up: a suspicious request has to bring a proof of work, and each proof counts once. */
 @Injectable()
@@ -17,12 +17,21 @@ export class StepUpService {
     private readonly options: AbuseOptions,
   ) {}
 
-  /** Uses a proof up. Returns true if it is valid for this number and was not used before. */
-  async acceptProof(phoneIndex: string, proof: string | null): Promise<boolean> {
-    if (proof === null) return false;
-    const now = this.clock.now();
-    const read = await this.proofs.read(proof, phoneIndex, now);
-    return read !== null && this.limits.claimOnce(read.id, Math.ceil((read.expiresAt - now) / 1_000));
+  /** Returns the proof if it is valid for this number and not used yet. Does not use it up. */
+  async readProof(phoneIndex: string, proof: string | null): Promise<Proof | null> {
+    if (proof === null) return null;
+    const read = await this.proofs.read(proof, phoneIndex, this.clock.now());
+    return read !== null && !(await this.limits.isClaimed(read.id)) ? read : null;
+  }
+
+  /** Uses a proof up. Returns true for exactly one caller under any concurrency. */
+  useProof({ id, expiresAt }: Proof): Promise<boolean> {
+    return this.limits.claimOnce(id, Math.ceil((expiresAt - this.clock.now()) / 1_000));
+  }
+
+  /** Makes a proof usable again, because its message was not sent. */
+  async returnProof({ id }: Proof): Promise<void> {
+    await this.limits.unclaim(id);
   }
 
   /**
