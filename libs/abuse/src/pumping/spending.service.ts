@@ -1,14 +1,21 @@
-import { Injectable } from '@nestjs/common';
-import { SendsSuspended } from '#errors';
+import { Injectable, Logger } from '@nestjs/common';
+import { CHANNELS, PROVIDERS, type Route } from '#config';
+import { PhoneNumberNotAllowed, SendsSuspended } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { type Draft, LedgerState } from '../state/shared-state.js';
+import { afterRefusal, afterSent, type CountryRecord, isRefused, keyOfCountry } from './served-countries.js';
 import {
   type CapName,
   type Caps,
+  type Charge,
   capReached,
+  chargeText,
+  dayOf,
+  newCharge,
   newSpending,
+  readCharge,
   refund,
   type Spending,
   spend,
@@ -17,9 +24,34 @@ import {
 const DAY_MS = 86_400_000;
 const SPENDING_KEPT_MS = 3 * DAY_MS;
 
-/** Keeps the money spent on messages below the caps of the day (UTC). */
+/** A process records at most one sent message an hour of each country and route. */
+const RECORD_SENT_EVERY_MS = 3_600_000;
+
+/** A message to be paid for. */
+export interface PaidMessage {
+  readonly country: string;
+  /** The routes that may carry it, in order. The first one has the price. */
+  readonly routes: readonly [Route, ...Route[]];
+  readonly isKnownDevice: boolean;
+}
+
+/** The money spent today (UTC) on messages, and the routes that do not serve a country now. */
+export interface SpendingStatus {
+  readonly day: string;
+  /** In millionths. */
+  readonly spent: { readonly total: number; readonly country: number };
+  readonly notServedBy: readonly Route[];
+}
+
+type Obstacle = CapName | 'country_not_served';
+
+/** Keeps the money spent on messages below the caps of the day (UTC), and spends none on countries without service. */
 @Injectable()
 export class SpendingService {
+  private readonly logger = new Logger('Abuse');
+  /** When this process last recorded a sent message, by the key of its country. */
+  private readonly recordedSentAt = new Map<string, number>();
+
   constructor(
     private readonly ledger: LedgerState,
     private readonly events: AbuseEvents,
@@ -28,54 +60,133 @@ export class SpendingService {
   ) {}
 
   /**
-   * Refuses a message that would exceed a cap, and spends nothing. It is called early, so that a reached cap does not
-   * use up the limits of the number.
+   * Refuses a message that would exceed a cap or that no route carries, and spends nothing. It is called early, so that
+   * these refusals do not use up the limits of the number.
    *
-   * @throws SendsSuspended, Unavailable
+   * @throws PhoneNumberNotAllowed, SendsSuspended, Unavailable
    */
-  async requireBudget(country: string, isKnownDevice: boolean, details: Details): Promise<void> {
-    const caps = this.capsFor(isKnownDevice);
-    const key = this.keyOfToday();
-    const cap = await this.ledger.decide([key], (draft) =>
-      capReached(spendingOf(draft, key), country, this.options.prices, caps),
+  async requireBudget(message: PaidMessage, details: Details): Promise<void> {
+    const charge = this.chargeFor(message);
+    const obstacle = await this.ledger.decide(keysOf(message, charge), (draft) =>
+      this.obstacleTo(message, charge, draft),
     );
-    if (cap) this.refuse(cap, country, details);
+    if (obstacle) this.refuse(obstacle, charge, details);
   }
 
   /**
    * Spends the price of a message.
    *
-   * @throws SendsSuspended, Unavailable
+   * @returns the charge, which `refund` needs.
+   * @throws PhoneNumberNotAllowed, SendsSuspended, Unavailable
    */
-  async spend(country: string, isKnownDevice: boolean, details: Details): Promise<void> {
-    const { prices, caps, policy } = this.options;
+  async spend(message: PaidMessage, details: Details): Promise<string> {
+    const { caps, policy } = this.options;
     const { warnAt } = policy.spending;
-    const ownCaps = this.capsFor(isKnownDevice);
-    const key = this.keyOfToday();
-    const { reached, warnings } = await this.ledger.decide([key], (draft) => {
-      const spending = spendingOf(draft, key);
-      const reached = capReached(spending, country, prices, ownCaps);
-      const warnings = reached ? [] : spend(spending, country, prices, caps, warnAt);
-      draft.set(key, spending, { ttlMs: SPENDING_KEPT_MS });
-      return { reached, warnings };
+    const charge = this.chargeFor(message);
+    const { obstacle, warnings } = await this.ledger.decide(keysOf(message, charge), (draft) => {
+      const obstacle = this.obstacleTo(message, charge, draft);
+      if (obstacle) return { obstacle, warnings: [] };
+      const spending = spendingOf(draft, charge);
+      const warnings = spend(spending, charge, caps, warnAt);
+      draft.set(keyOf(charge), spending, { ttlMs: SPENDING_KEPT_MS });
+      return { obstacle, warnings };
     });
+    const { country } = charge;
     for (const name of warnings) this.events.record('warning', { name, country, share: warnAt });
-    if (reached) this.refuse(reached, country, details);
+    if (obstacle) this.refuse(obstacle, charge, details);
+    return chargeText(charge);
   }
 
-  /** @throws Unavailable */
-  async refund(country: string): Promise<void> {
-    const key = this.keyOfToday();
-    await this.ledger.decide([key], (draft) => {
-      const spending = spendingOf(draft, key);
-      refund(spending, country, this.options.prices);
-      draft.set(key, spending, { ttlMs: SPENDING_KEPT_MS });
+  /**
+   * Refunds a charge to the day and the country that it was counted for. Repeating a refund changes nothing.
+   *
+   * @throws Unavailable
+   */
+  async refund(text: string): Promise<void> {
+    const charge = readCharge(text);
+    if (!charge) return;
+    const refunded = `refund:${charge.id}`;
+    await this.ledger.decide([keyOf(charge), refunded], (draft) => {
+      const spending = draft.get<Spending>(keyOf(charge));
+      if (!spending || draft.get(refunded)) return;
+      refund(spending, charge);
+      draft.set(keyOf(charge), spending, { ttlMs: SPENDING_KEPT_MS });
+      draft.set(refunded, {}, { ttlMs: SPENDING_KEPT_MS });
+    });
+  }
+
+  /**
+   * Records that a provider refused a message because of its country.
+   *
+   * @throws Unavailable
+   */
+  async recordRefusedCountry(country: string, route: Route): Promise<void> {
+    const key = keyOfCountry(route, country);
+    const now = this.clock.now();
+    const rules = this.options.policy.spending;
+    const isNew = await this.ledger.decide([key], (draft) => {
+      const before = draft.get<CountryRecord>(key) ?? {};
+      const after = afterRefusal(before, now, rules);
+      draft.set(key, after, { ttlMs: DAY_MS });
+      return isRefused(after, now, rules) && !isRefused(before, now, rules);
+    });
+    if (isNew) this.events.record('warning', { name: 'country_not_served', country, ...route });
+  }
+
+  /** Records that a message was sent. The message is on its way already, so a failure is logged, not thrown. */
+  async recordSent(country: string, route: Route): Promise<void> {
+    const key = keyOfCountry(route, country);
+    const now = this.clock.now();
+    if (now - (this.recordedSentAt.get(key) ?? 0) < RECORD_SENT_EVERY_MS) return;
+    this.recordedSentAt.set(key, now);
+    await this.ledger
+      .decide([key], (draft) => {
+        draft.set(key, afterSent(now), { ttlMs: DAY_MS });
+      })
+      .catch((error: Error) => {
+        this.recordedSentAt.delete(key);
+        this.logger.warn(`could not record a country as served: ${error.message}`);
+      });
+  }
+
+  /**
+   * Returns what limits the messages to a country now. Changes nothing.
+   *
+   * @throws Unavailable
+   */
+  statusOf(country: string): Promise<SpendingStatus> {
+    const now = this.clock.now();
+    const routes = CHANNELS.flatMap((channel) => PROVIDERS.map((provider) => ({ channel, provider })));
+    const day = dayOf(now);
+    return this.ledger.decide([keyOf({ day }), ...routes.map((r) => keyOfCountry(r, country))], (draft) => {
+      const { total, countries } = draft.get<Spending>(keyOf({ day })) ?? newSpending();
+      const isUnserved = (route: Route) => {
+        const record = draft.get<CountryRecord>(keyOfCountry(route, country)) ?? {};
+        return isRefused(record, now, this.options.policy.spending);
+      };
+      const spent = { total, country: countries[country] ?? 0 };
+      return { day, spent, notServedBy: routes.filter(isUnserved) };
     });
   }
 
   /** Deletes expired records of the ledger, including those of guesses. */
   async purge(): Promise<void> {
     await this.ledger.purge();
+  }
+
+  private chargeFor({ country, routes }: PaidMessage): Charge {
+    return newCharge(this.clock.now(), country, routes[0].channel, this.options.prices);
+  }
+
+  private obstacleTo(message: PaidMessage, charge: Charge, draft: Draft): Obstacle | null {
+    const { country, routes, isKnownDevice } = message;
+    const now = this.clock.now();
+    const isUnserved = routes.every((route) => {
+      const record = draft.get<CountryRecord>(keyOfCountry(route, country)) ?? {};
+      return isRefused(record, now, this.options.policy.spending);
+    });
+    if (isUnserved) return 'country_not_served';
+    return capReached(spendingOf(draft, charge), charge, this.capsFor(isKnownDevice));
   }
 
   /** A share of each cap is reserved for known devices, so that unknown devices cannot lock them out. */
@@ -85,17 +196,25 @@ export class SpendingService {
     return { perDay: caps.perDay * share, perCountry: caps.perCountry * share };
   }
 
-  private refuse(name: CapName, country: string, details: Details): never {
+  private refuse(name: Obstacle, { country, channel }: Charge, details: Details): never {
+    if (name === 'country_not_served') {
+      this.events.record('refused', { name, country, channel, ...details });
+      throw new PhoneNumberNotAllowed();
+    }
     const retryAfterSeconds = Math.ceil((DAY_MS - (this.clock.now() % DAY_MS)) / 1_000);
     this.events.record('refused', { name, country, retry_after: retryAfterSeconds, ...details });
     throw new SendsSuspended(retryAfterSeconds);
   }
-
-  private keyOfToday(): string {
-    return `spending:${new Date(this.clock.now()).toISOString().slice(0, 10)}`;
-  }
 }
 
-function spendingOf(draft: Draft, key: string): Spending {
-  return draft.get<Spending>(key) ?? newSpending();
+function keysOf({ country, routes }: PaidMessage, charge: Charge): string[] {
+  return [keyOf(charge), ...routes.map((route) => keyOfCountry(route, country))];
+}
+
+function keyOf({ day }: Pick<Charge, 'day'>): string {
+  return `spending:${day}`;
+}
+
+function spendingOf(draft: Draft, charge: Charge): Spending {
+  return draft.get<Spending>(keyOf(charge)) ?? newSpending();
 }

@@ -1,27 +1,51 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { DataSource } from 'typeorm';
+import { CHANNELS, type Route } from '#config';
+import { Database } from '#postgres';
+import { connectRedis, quickOptions } from '#redis';
+import { freshDatabase, freshRedis, modes } from '../../../../test/support/databases.js';
+import { times } from '../../../../test/support/repeat.js';
+import { AbuseEvents } from '../abuse-events.js';
+import type { AbuseOptions } from '../abuse-options.js';
+import { Clock } from '../clock.js';
+import { DEFAULT_POLICY } from '../policy.js';
+import { LedgerState } from '../state/shared-state.js';
+import { PostgresStateStore } from '../state/state-store.postgres.js';
+import { RedisStateStore } from '../state/state-store.redis.js';
+import type { PriceTable } from './prices.js';
 import {
   type Caps,
   capReached,
+  chargeText,
+  newCharge,
   newSpending,
-  type PriceTable,
-  readPrices,
+  readCharge,
   refund,
+  type Spending,
   spend,
 } from './spending.js';
+import { SpendingService } from './spending.service.js';
 
-const table: PriceTable = { default: 0.3, countries: { FR: 0.1, DE: 0.2 } };
+Logger.overrideLogger(false);
+
+const table: PriceTable = {
+  default: { sms: 0.3, whatsapp: 0.03, call: 3 },
+  countries: { FR: { sms: 0.1, call: 1 }, DE: { sms: 0.2 } },
+};
 const NO_CAP = 1_000;
+const NOON = Date.UTC(2030, 0, 1, 12);
+const chargeTo = (country: string, prices = table) => newCharge(NOON, country, 'sms', prices);
 
 /** Spends on messages until a cap is reached. */
 function fill(country: string, caps: Caps, prices = table) {
   const spending = newSpending();
   const warnings: [message: number, caps: string[]][] = [];
   for (let messages = 0; ; messages += 1) {
-    const cap = capReached(spending, country, prices, caps);
+    const charge = chargeTo(country, prices);
+    const cap = capReached(spending, charge, caps);
     if (cap) return { messages, cap, warnings, spending };
-    const warned = spend(spending, country, prices, caps, 0.8);
+    const warned = spend(spending, charge, caps, 0.8);
     if (warned.length > 0) warnings.push([messages + 1, warned]);
   }
 }
@@ -45,7 +69,7 @@ describe('a cap', () => {
   });
 
   it.each([2.01, 4.02, 4.35, 8.2])('of %d is exact, although binary fractions are not', (cap) => {
-    const prices = { default: 0.01, countries: {} };
+    const prices = { default: { sms: 0.01, whatsapp: 0, call: 0 }, countries: {} };
     const messages = Math.round(cap * 100);
     expect(fill('FR', { perDay: cap, perCountry: NO_CAP }, prices).messages).toBe(messages);
   });
@@ -53,25 +77,34 @@ describe('a cap', () => {
   it('adds prices up without rounding errors: 0.1 and 0.2 are 0.3', () => {
     const spending = newSpending();
     const caps = { perDay: 0.3, perCountry: NO_CAP };
-    spend(spending, 'FR', table, caps, 0.8);
-    expect(capReached(spending, 'DE', table, caps)).toBeNull();
-    spend(spending, 'DE', table, caps, 0.8);
+    spend(spending, chargeTo('FR'), caps, 0.8);
+    expect(capReached(spending, chargeTo('DE'), caps)).toBeNull();
+    spend(spending, chargeTo('DE'), caps, 0.8);
     expect(spending).toEqual({ total: 300_000, countries: { FR: 100_000, DE: 200_000 } });
-    expect(capReached(spending, 'FR', table, caps)).toBe('spend_per_day');
+    expect(capReached(spending, chargeTo('FR'), caps)).toBe('spend_per_day');
+  });
+
+  it('counts a call at the price of a call', () => {
+    const spending = newSpending();
+    const caps = { perDay: NO_CAP, perCountry: 1 };
+    const call = newCharge(NOON, 'FR', 'call', table);
+    spend(spending, call, caps, 0.8);
+    expect(spending).toEqual({ total: 1_000_000, countries: { FR: 1_000_000 } });
+    expect(capReached(spending, chargeTo('FR'), caps)).toBe('spend_per_country');
   });
 
   it('allows one more message after a refund, and never counts below zero', () => {
     const { spending } = fill('FR', { perDay: 1, perCountry: 1 });
-    refund(spending, 'FR', table);
+    refund(spending, chargeTo('FR'));
     expect(spending).toEqual({ total: 900_000, countries: { FR: 900_000 } });
-    for (let i = 0; i < 20; i += 1) refund(spending, 'FR', table);
-    refund(spending, 'DE', table);
+    for (let i = 0; i < 20; i += 1) refund(spending, chargeTo('FR'));
+    refund(spending, chargeTo('DE'));
     expect(spending).toEqual({ total: 0, countries: { FR: 0, DE: 0 } });
   });
 
   it('of one country does not affect another country', () => {
     const { spending } = fill('FR', { perDay: NO_CAP, perCountry: 1 });
-    expect(capReached(spending, 'DE', table, { perDay: NO_CAP, perCountry: 1 })).toBeNull();
+    expect(capReached(spending, chargeTo('DE'), { perDay: NO_CAP, perCountry: 1 })).toBeNull();
   });
 
   it('warns once, with the message that reaches four fifths', () => {
@@ -80,33 +113,153 @@ describe('a cap', () => {
   });
 });
 
-describe('readPrices', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'latchkey-prices-'));
-  const file = join(folder, 'prices.json');
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  it('replaces built-in prices with those in a file', () => {
-    const usual = readPrices(null);
-    writeFileSync(file, '{"countries":{"FR":9.5}}');
-    expect(readPrices(file)).toEqual({
-      default: usual.default,
-      countries: { ...usual.countries, FR: 9.5 },
-    });
-    writeFileSync(file, '{"default":7}');
-    expect(readPrices(file)).toEqual({ default: 7, countries: usual.countries });
+describe('readCharge', () => {
+  it.each(['FR', '+870'])('reads the stored form of a charge to %s', (country) => {
+    const charge = newCharge(NOON, country, 'call', table);
+    expect(readCharge(chargeText(charge))).toEqual(charge);
+    expect(charge.day).toBe('2030-01-01');
   });
 
   it.each([
-    '{"countries":{"FR":"9"}}',
-    '{"default":-1}',
-    '{"countries":{"FR":null}}',
-    '{oops',
     '',
-    '{"defualt":1}',
-    '{"countries":{"USA":1}}',
-    '{"currency":"EUR"}',
-  ])('rejects %j without quoting it', (text) => {
-    writeFileSync(file, text);
-    expect(() => readPrices(file)).toThrow(/^must (have|be a readable file)/);
+    'none',
+    '2030-01-01.FR.sms.1',
+    '2030-01-01.FR.fax.1.AAAAAAAAAAAA',
+    '2030-01-01.FR.sms.-1.AAAAAAAAAAAA',
+    '2030-01-01.FR.sms.1.AAAAAAAAAAAA.more',
+  ])('returns null for %j', (text) => {
+    expect(readCharge(text)).toBeNull();
   });
 });
+
+/** The ledger is in Postgres in both modes. Its contract holds on both stores all the same. */
+describe.each(modes)('SpendingService on $name', (mode) => {
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let source: DataSource;
+  let redis: ReturnType<typeof connectRedis> | null;
+  let services: SpendingService[];
+  let now: number;
+
+  const options = {
+    policy: DEFAULT_POLICY,
+    prices: table,
+    caps: { perDay: 30, perCountry: 20 },
+  } as AbuseOptions;
+
+  beforeAll(async () => {
+    database = await freshDatabase();
+    source = await new DataSource({ type: 'postgres', url: database.url, poolSize: 20 }).initialize();
+    redis = mode.redis ? connectRedis(await freshRedis(), quickOptions) : null;
+    const store = redis ? new RedisStateStore(redis) : new PostgresStateStore(new Database(source));
+    const clock = Object.assign(new Clock(), { now: () => now });
+    // Two processes.
+    services = times(2, () => {
+      return new SpendingService(
+        new LedgerState(store),
+        new AbuseEvents(new Registry(), { trial: false }),
+        clock,
+        options,
+      );
+    });
+  });
+  beforeEach(async () => {
+    now = NOON;
+    await database.query('truncate abuse_states');
+    await redis?.flushdb();
+  });
+  afterAll(async () => {
+    redis?.disconnect();
+    await source.destroy();
+    await database.drop();
+  });
+
+  const service = (n: number) => services[n % services.length] as SpendingService;
+  const route = (channel: Route['channel']): Route => ({ channel, provider: 'twilio' });
+  const message = (country: string, channel: Route['channel'] = 'sms') => {
+    return { country, routes: [route(channel)] as const, isKnownDevice: false };
+  };
+
+  async function spendingOf(day: string): Promise<Spending> {
+    const store = redis ? new RedisStateStore(redis) : new PostgresStateStore(new Database(source));
+    const [found] = await store.read([`spending:${day}`]);
+    return found?.text ? JSON.parse(found.text) : newSpending();
+  }
+
+  it.each([1, 2, 3])(
+    'has spent what was charged and not refunded, whatever the order and the repeats (seed %d)',
+    async (seed) => {
+      const random = randomOf(seed);
+      const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T;
+      const charges: string[] = [];
+      const refunded = new Set<string>();
+      for (let step = 0; step < 12; step += 1) {
+        // Crosses midnight in the middle.
+        now = NOON + step * 2 * 3_600_000;
+        const acts = times(12, (n) => async () => {
+          const charge = charges.length > 0 ? pick(charges) : undefined;
+          if (charge && random() < 0.5) {
+            refunded.add(charge);
+            await Promise.all([service(n).refund(charge), service(n + 1).refund(charge)]);
+          } else {
+            const spent = service(n).spend(message(pick(['FR', 'DE', 'US']), pick(CHANNELS)), {});
+            await spent.then((text) => charges.push(text)).catch(() => {});
+          }
+        });
+        await Promise.all(acts.map((act) => act()));
+      }
+      const kept = charges.filter((charge) => !refunded.has(charge)).map((text) => readCharge(text));
+      for (const day of ['2030-01-01', '2030-01-02']) {
+        const { total, countries } = await spendingOf(day);
+        const ofDay = kept.filter((charge) => charge?.day === day);
+        const sum = (country?: string) =>
+          ofDay.reduce(
+            (all, charge) => all + (!country || charge?.country === country ? (charge?.price ?? 0) : 0),
+            0,
+          );
+        expect(total).toBe(sum());
+        for (const country of Object.keys(countries)) expect(countries[country]).toBe(sum(country));
+      }
+      expect(refunded.size).toBeGreaterThan(10);
+      expect(kept.length).toBeGreaterThan(10);
+    },
+  );
+
+  it('refunds the day, the country and the price that were charged', async () => {
+    now = Date.UTC(2030, 0, 1, 23, 59, 59);
+    const charge = await service(0).spend(message('FR', 'call'), {});
+    now += 2_000;
+    await service(1).spend(message('FR'), {});
+    await service(1).refund(charge);
+    await service(0).refund(charge);
+    expect(await spendingOf('2030-01-01')).toEqual({ total: 0, countries: { FR: 0 } });
+    expect(await spendingOf('2030-01-02')).toEqual({ total: 100_000, countries: { FR: 100_000 } });
+  });
+
+  it('refuses a country that the provider refused, on that route only, until it is tried again', async () => {
+    await service(0).recordRefusedCountry('FR', route('sms'));
+    const refusal = { code: 'phone_number_not_allowed' };
+    await expect(service(1).requireBudget(message('FR'), {})).rejects.toMatchObject(refusal);
+    await expect(service(1).spend(message('FR'), {})).rejects.toMatchObject(refusal);
+    await service(1).requireBudget(message('FR', 'call'), {});
+    await service(1).requireBudget(message('DE'), {});
+    await service(1).requireBudget({ ...message('FR'), routes: [route('sms'), route('call')] }, {});
+    expect(await spendingOf('2030-01-01')).toEqual(newSpending());
+    now += 600_000;
+    await service(1).requireBudget(message('FR'), {});
+  });
+
+  it('does not refuse a country in which messages were sent that day', async () => {
+    await service(0).recordSent('DE', route('call'));
+    await service(1).recordRefusedCountry('DE', route('call'));
+    await service(1).requireBudget(message('DE', 'call'), {});
+  });
+});
+
+/** A generator of numbers from zero up to one: the same seed gives the same numbers (Park and Miller). */
+function randomOf(seed: number): () => number {
+  let state = seed * 7_919;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
