@@ -7,8 +7,8 @@ Logger.overrideLogger(false);
 describe('AbuseEvents', () => {
   it('counts events by kind and name, in the registry of its own application only', async () => {
     const [one, other] = [new Registry(), new Registry()];
-    const events = new AbuseEvents(one);
-    new AbuseEvents(other);
+    const events = new AbuseEvents(one, { trial: false });
+    new AbuseEvents(other, { trial: false });
     events.record('refused', { name: 'cool_down' });
     events.record('refused', { name: 'cool_down', retry_after: 30 });
     expect(await one.metrics()).toContain(

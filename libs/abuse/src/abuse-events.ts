@@ -1,5 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Counter, Registry } from 'prom-client';
+import { AbuseOptions } from './abuse-options.js';
 
 /** Kinds of events for operators. `would_refuse` is a refusal in monitor mode, where nothing is refused. */
 export type AbuseEvent = 'refused' | 'would_refuse' | 'tripped' | 'released' | 'warning';
@@ -7,11 +8,14 @@ export type AbuseEvent = 'refused' | 'would_refuse' | 'tripped' | 'released' | '
 /** Log members that describe a request. They never contain an unmasked phone number. */
 export type Details = Readonly<Record<string, string>>;
 
-interface EventDetails {
+/** Log members that describe an event, with the same rule as `Details`. */
+export interface EventFacts {
+  readonly [detail: string]: string | number | undefined;
+}
+
+interface EventDetails extends EventFacts {
   /** The limit, or the kind of scope. */
   readonly name: string;
-  /** Further log members, with the same rule as `Details`. */
-  readonly [detail: string]: string | number | undefined;
 }
 
 const URGENT = new Set<AbuseEvent>(['tripped', 'warning']);
@@ -22,7 +26,10 @@ export class AbuseEvents {
   private readonly logger = new Logger('Abuse');
   private readonly counter: Counter<'event' | 'name'>;
 
-  constructor(registry: Registry) {
+  constructor(
+    registry: Registry,
+    @Inject(AbuseOptions) private readonly options: Pick<AbuseOptions, 'trial'>,
+  ) {
     this.counter = new Counter({
       name: 'latchkey_abuse_events_total',
       help: 'Refusals, trips, releases and warnings of the abuse policy, by limit or kind of scope',
@@ -33,8 +40,13 @@ export class AbuseEvents {
 
   record(event: AbuseEvent, details: EventDetails): void {
     this.counter.inc({ event, name: details.name });
-    const line = { msg: `${event}: ${details.name}`, event, ...details };
+    const line = { msg: this.messageOf(event, details.name), event, ...details };
     if (URGENT.has(event)) this.logger.warn(line);
     else this.logger.log(line);
+  }
+
+  private messageOf(event: AbuseEvent, name: string): string {
+    if (event !== 'would_refuse') return `${event}: ${name}`;
+    return `would refuse (${this.options.trial ? 'enforced in production' : 'monitor mode'}): ${name}`;
   }
 }

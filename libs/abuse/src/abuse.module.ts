@@ -4,6 +4,7 @@ import { Clock } from './clock.js';
 import { DeviceTokens } from './guessing/device-tokens.js';
 import { GuessPolicyService } from './guessing/guess-policy.service.js';
 import { LimitsService } from './limits/limits.service.js';
+import { NumberStatusService } from './number-status.service.js';
 import { BreakerService } from './pumping/breaker.service.js';
 import { ProofOfWork } from './pumping/proof-of-work.js';
 import { SendPolicyService } from './pumping/send-policy.service.js';
@@ -29,7 +30,8 @@ import { BreakerState, LedgerState } from './state/shared-state.js';
     BreakerService,
     SendPolicyService,
     GuessPolicyService,
+    NumberStatusService,
   ],
-  exports: [SendPolicyService, GuessPolicyService, BreakerService, Clock],
+  exports: [SendPolicyService, GuessPolicyService, BreakerService, NumberStatusService, Clock],
 })
 export class AbuseModule {}

@@ -2,27 +2,27 @@ export { AbuseModule } from './abuse.module.js';
 export { AbuseOptions } from './abuse-options.js';
 export { Clock } from './clock.js';
 export { DEVICE_TOKEN_TTL_MS } from './guessing/device-tokens.js';
+export { type Gauge, NETWORK_GROUPS, newGauge } from './guessing/guess-gauge.js';
 export {
   type CodeLengths,
   codeLengthFor,
   forgive,
-  type Gauge,
   type Guessable,
   type GuessOutcome,
   type GuessRecord,
   type GuessRules,
   isTrusted,
   knownDeviceGuess,
-  newGauge,
   newGuessRecord,
   unknownDeviceGuess,
 } from './guessing/guess-ledger.js';
-export { GuessPolicyService } from './guessing/guess-policy.service.js';
+export { type GuessingClient, GuessPolicyService, HOLDER_OF_ID } from './guessing/guess-policy.service.js';
 export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
 export { LimiterStore } from './limits/limiter-store.js';
 export { PostgresLimiterStore } from './limits/limiter-store.postgres.js';
 export { RedisLimiterStore } from './limits/limiter-store.redis.js';
 export { LimitPolicy } from './limits/limits.service.js';
+export { type DeviceLimit, type NumberStatus, NumberStatusService } from './number-status.service.js';
 export { DEFAULT_POLICY, type Policy, PolicyFault, readPolicy } from './policy.js';
 export {
   type Admitted,
@@ -33,10 +33,10 @@ export {
   type Verdict,
 } from './pumping/breaker.js';
 export { type Block, BreakerService } from './pumping/breaker.service.js';
+export { readPrices } from './pumping/prices.js';
 export { type BreakerEvent, newScopeState, type ScopeState } from './pumping/scope-state.js';
 export { type Scopes, scopesOf } from './pumping/scopes.js';
 export { SendPolicyService } from './pumping/send-policy.service.js';
-export { readPrices } from './pumping/spending.js';
 export type { Requester } from './requester.js';
 export { BreakerStore, LedgerStore } from './state/state-store.js';
 export { PostgresStateStore } from './state/state-store.postgres.js';

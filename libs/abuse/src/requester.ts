@@ -6,6 +6,8 @@ export interface Requester {
   /** The client's IP address, as reported by trusted proxies. */
   readonly address: string;
   readonly deviceToken: string | null;
+  /** The token of the cookie that the first half of a sign-up set. */
+  readonly signUpToken: string | null;
   /** A solved ALTCHA challenge. */
   readonly proof: string | null;
 }

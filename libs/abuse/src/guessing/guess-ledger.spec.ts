@@ -2,16 +2,21 @@ import fc from 'fast-check';
 import { times } from '../../../../test/support/repeat.js';
 import { DEFAULT_POLICY as policy } from '../policy.js';
 import {
+  type Gauge,
+  isRaised,
+  isRaisedEverywhere,
+  newGauge,
+  type RaisedCountries,
+  withRaised,
+} from './guess-gauge.js';
+import {
   abandon,
   codeLengthFor,
   delayMs,
   forgive,
-  type Gauge,
   type Guessable,
-  isRaised,
   isTrusted,
   knownDeviceGuess,
-  newGauge,
   newGuessRecord,
   unknownDeviceGuess,
 } from './guess-ledger.js';
@@ -30,7 +35,7 @@ const foreign = (...at: number[]) => ({ open: [], foreign: at });
 let ids = 0;
 function verification(codeLength = 6, expiresAt = NOW + 5 * MINUTE, maxAttempts = 5): Guessable {
   ids += 1;
-  return { id: String(ids), by: '', codeLength, maxAttempts, expiresAt };
+  return { id: String(ids), by: '', codeLength, maxAttempts, expiresAt, networkGroup: ids % 128 };
 }
 
 describe('the ledger of guesses', () => {
@@ -42,7 +47,7 @@ describe('the ledger of guesses', () => {
     codeLengthFor(rules, record, gauge, opened.expiresAt - 1);
     expect(record.foreign).toEqual([]);
     codeLengthFor(rules, record, gauge, opened.expiresAt);
-    expect(record).toEqual({ open: [], foreign: [NOW + 1_000, NOW + 1_000] });
+    expect(record).toMatchObject({ open: [], foreign: [NOW + 1_000, NOW + 1_000] });
   });
 
   it('makes guesses foreign when their verification is cancelled, and does not forgive them later', () => {
@@ -50,9 +55,9 @@ describe('the ledger of guesses', () => {
     const opened = verification();
     unknownDeviceGuess(rules, record, gauge, opened, NOW);
     abandon(record, opened.id, NOW + 1);
-    forgive(rules, record, gauge, opened, NOW + 2);
-    expect(record).toEqual({ open: [], foreign: [NOW] });
-    expect(gauge.days).toEqual([[today, 1]]);
+    forgive(record, gauge, opened, NOW + 2);
+    expect(record).toMatchObject({ open: [], foreign: [NOW] });
+    expect(gauge.days).toEqual([[today, 1, 0]]);
   });
 
   it('forgives only the guesses at the verification that succeeded', () => {
@@ -60,16 +65,16 @@ describe('the ledger of guesses', () => {
     const [owners, attackers] = [verification(), verification()];
     for (const opened of [owners, attackers, owners, attackers, attackers])
       unknownDeviceGuess(rules, record, gauge, opened, NOW);
-    forgive(rules, record, gauge, owners, NOW);
+    forgive(record, gauge, owners, NOW);
     expect(record.open).toMatchObject([{ id: attackers.id, guesses: 3 }]);
-    expect(gauge.days).toEqual([[today, 3]]);
+    expect(gauge.days).toEqual([[today, 1, 0]]);
   });
 
   it('forgives the last guess of a verification if it was right', () => {
     const [record, gauge] = [newGuessRecord(), newGauge()];
     const opened = verification();
     for (let i = 0; i < 5; i += 1) unknownDeviceGuess(rules, record, gauge, opened, NOW);
-    forgive(rules, record, gauge, opened, NOW + 9_000);
+    forgive(record, gauge, opened, NOW + 9_000);
     expect(record).toEqual({ open: [], foreign: [] });
   });
 
@@ -87,18 +92,30 @@ describe('the ledger of guesses', () => {
     const anothers = { ...owners, by: 'another client' };
     unknownDeviceGuess(rules, record, gauge, owners, NOW);
     for (let i = 0; i < 3; i += 1) unknownDeviceGuess(rules, record, gauge, anothers, NOW + 1_000);
-    forgive(rules, record, gauge, owners, NOW + 2_000);
-    expect(record).toEqual({ open: [], foreign: times(3, () => NOW + 1_000) });
-    expect(gauge.days).toEqual([[today, 3]]);
+    forgive(record, gauge, owners, NOW + 2_000);
+    expect(record).toMatchObject({ open: [], foreign: times(3, () => NOW + 1_000) });
+    expect(gauge.days).toEqual([[today, 1, 0]]);
   });
 
-  it('makes the guesses of all clients foreign after the last attempt at a verification', () => {
+  it('makes the guesses of one client foreign after its last attempt, and keeps those of others open', () => {
     const [record, gauge] = [newGuessRecord(), newGauge()];
     const opened = verification();
-    for (const by of ['a', 'b', 'c', 'a', 'b'])
+    for (const by of ['a', 'b', 'a', 'a', 'a', 'a'])
       unknownDeviceGuess(rules, record, gauge, { ...opened, by }, NOW);
     codeLengthFor(rules, record, gauge, NOW + 10_000);
-    expect(record).toEqual({ open: [], foreign: times(5, () => NOW) });
+    expect(record.foreign).toEqual(times(5, () => NOW));
+    expect(record.open).toMatchObject([{ by: 'b', guesses: 1 }]);
+  });
+
+  it('counts the attempts of each client on their own', () => {
+    const [record, gauge] = [newGuessRecord(), newGauge()];
+    const opened = verification();
+    for (const by of [...times(50, () => 'a'), ...times(3, () => 'b')])
+      unknownDeviceGuess(rules, record, gauge, { ...opened, by }, NOW);
+    expect(record.open).toMatchObject([
+      { by: 'a', guesses: 5 },
+      { by: 'b', guesses: 3 },
+    ]);
   });
 
   it('treats the verification as ended after its last attempt', () => {
@@ -131,6 +148,11 @@ describe('unknown devices', () => {
     ['a year', 80, YEAR, 0],
   ])('that guessed within %s %d times, %d ms ago, wait %d s', (_, guesses, agoMs, seconds) => {
     expect(delayMs(policy, foreign(...times(guesses, () => NOW - agoMs)), NOW)).toBe(seconds * 1_000);
+  });
+
+  it('do not wait for a guess that a process with a faster clock counted', () => {
+    const [record, gauge] = [foreign(NOW + 500), newGauge()];
+    expect(unknownDeviceGuess(rules, record, gauge, verification(), NOW)).toEqual({ outcome: 'compare' });
   });
 
   it('wait from the last guess on, and may guess again after the wait', () => {
@@ -212,6 +234,67 @@ describe('unknown devices', () => {
   });
 });
 
+describe('clients that did not request the code', () => {
+  const anothers = (by: string, codeLength = 6) => ({
+    ...verification(codeLength),
+    ...{ by, maxAttempts: 2, isUnrequested: true },
+  });
+
+  it('have four guesses a year together, at codes of any length, which never lengthen codes or delay', () => {
+    const [record, gauge] = [newGuessRecord(), newGauge()];
+    const outcomes = times(50, (i) => {
+      const now = NOW + i * HOUR;
+      const guessed = { ...anothers(`client ${i}`, i % 2 ? 6 : 8), expiresAt: now + MINUTE };
+      return unknownDeviceGuess(rules, record, gauge, guessed, now).outcome;
+    });
+    expect(outcomes).toEqual([...times(4, () => 'compare'), ...times(46, () => 'unrequested')]);
+    const later = NOW + 50 * HOUR;
+    expect(codeLengthFor(rules, record, gauge, later)).toBe(6);
+    expect(delayMs(policy, record, later)).toBe(0);
+    const owners = verification(6, later + MINUTE);
+    expect(times(5, () => unknownDeviceGuess(rules, record, gauge, owners, later).outcome)).toEqual(
+      times(5, () => 'compare'),
+    );
+    const next = { ...anothers('client'), expiresAt: NOW + 2 * YEAR };
+    expect(unknownDeviceGuess(rules, record, gauge, next, NOW + YEAR).outcome).toBe('compare');
+  });
+
+  it('share the budget of short codes with all others', () => {
+    const [record, gauge] = [foreign(...times(9, () => NOW - DAY)), newGauge()];
+    expect(unknownDeviceGuess(rules, record, gauge, anothers('a'), NOW).outcome).toBe('exhausted');
+  });
+
+  it('get no guess back when another client succeeds', () => {
+    const [record, gauge] = [newGuessRecord(), newGauge()];
+    const owners = verification();
+    const attackers = { ...owners, by: 'attacker', maxAttempts: 2, isUnrequested: true };
+    for (let i = 0; i < 4; i += 1) unknownDeviceGuess(rules, record, gauge, attackers, NOW);
+    forgive(record, gauge, owners, NOW);
+    expect(record).toMatchObject({ open: [], foreign: [NOW, NOW], unrequested: [NOW, NOW] });
+  });
+});
+
+describe('monitor mode', () => {
+  it.each([
+    ['the tenth guess at a short code', foreign(...times(9, () => NOW - DAY)), verification(), 'exhausted'],
+    ['a guess during a delay', foreign(...times(10, () => NOW - 1)), verification(8), 'wait'],
+    [
+      'a guess of a client that did not request the code',
+      { ...foreign(...times(4, () => NOW - DAY)), unrequested: times(4, () => NOW - DAY) },
+      { ...verification(), isUnrequested: true },
+      'unrequested',
+    ],
+  ])('compares and counts %s', (_, record, guessed, refusal) => {
+    const before = structuredClone(record);
+    expect(unknownDeviceGuess(rules, before, newGauge(), guessed, NOW, true).outcome).toBe(refusal);
+    expect(unknownDeviceGuess(rules, record, newGauge(), guessed, NOW, false)).toMatchObject({
+      outcome: 'compare',
+      unenforced: { outcome: refusal },
+    });
+    expect(record.open).toMatchObject([{ id: guessed.id, guesses: 1 }]);
+  });
+});
+
 describe('a verification with a fixed code', () => {
   const fixed = () => ({ ...verification(6, NOW + HOUR), hasFixedCode: true });
 
@@ -244,46 +327,96 @@ describe('a known device', () => {
       const opened = verification();
       for (let typo = 0; typo < 5; typo += 1)
         expect(knownDeviceGuess(policy, record, opened, NOW)).toEqual({ outcome: 'compare' });
-      forgive(rules, record, null, opened, NOW);
+      forgive(record, null, opened, NOW);
     }
     expect(record).toEqual({ open: [], foreign: [] });
   });
 });
 
 describe('the gauge', () => {
-  const days = (now: number, ...before: number[]): Gauge => {
-    const past = before.map((guesses, i): [number, number] => [today - 1 - i, guesses]);
-    return { days: [...past, [today, now]] };
-  };
+  /** A day with this many numbers from this many groups of networks, after days on which these numbers signed in. */
+  const days = (numbers: number, groups: number, ...signedIn: number[]): Gauge => ({
+    days: [...signedIn.map((n, i): Gauge['days'][number] => [today - 1 - i, 0, n]), [today, numbers]],
+    groups: { day: today, numbers: times(128, (i) => (i < groups ? Math.ceil(numbers / groups) : 0)) },
+  });
+  const guessedBefore = (numbers: number): Gauge => ({
+    ...days(1_100, 110),
+    days: [...times(7, (i): Gauge['days'][number] => [today - 1 - i, numbers]), [today, 1_100]],
+  });
 
   it.each([
-    ['not raised by 270 guesses in a day', days(270), false],
-    ['raised by 271 guesses in a day', days(271), true],
-    ['not raised by ten times the median day', days(1_000, 100, 100, 100, 100, 0, 0, 0), false],
-    ['raised by more than ten times the median day', days(1_001, 100, 100, 100, 100, 0, 0, 0), true],
+    ['not raised by a thousand numbers in a day', days(1_000, 125), false],
+    ['raised by more than a thousand', days(1_100, 110), true],
+    ['not raised by 100,000 numbers from 99 groups of networks', days(100_000, 99), false],
+    ['raised by 100,000 numbers from all groups', days(100_000, 128), true],
+    ['not raised by a twentieth of the median day', days(1_920, 128, ...times(4, () => 38_400)), false],
+    ['raised by more than a twentieth of the median day', days(2_048, 128, ...times(4, () => 38_400)), true],
+    ['raised whatever was guessed at on the days before', guessedBefore(90_000), true],
     [
-      'raised although one earlier day had many more guesses',
-      days(300, 90_000, 20, 20, 20, 20, 20, 20),
+      'raised although many more numbers signed in on one day',
+      days(1_280, 128, 9_000_000, 20, 20, 20, 20, 20, 20),
       true,
     ],
-    ['not raised by 200 guesses after days with one', days(200, 1, 1, 1, 1, 1, 1, 1), false],
-    [
-      'raised although a day eight days ago had more guesses',
-      { days: [[today - 8, 9e9], ...days(271).days] } as Gauge,
-      true,
-    ],
+    ['not raised by yesterday', { ...days(0, 1, 9_000), groups: { day: today - 1, numbers: [] } }, false],
+    ['not raised by an empty gauge', newGauge(), false],
   ])('is %s', (_, gauge, raised) => {
-    expect(isRaised(policy, gauge, NOW)).toBe(raised);
+    expect(isRaised(policy, gauge, today)).toBe(raised);
     expect(codeLengthFor(rules, newGuessRecord(), gauge, NOW)).toBe(raised ? 8 : 6);
   });
 
-  it('counts guesses at short codes only, and remembers eight days', () => {
+  it('makes codes longer while many countries are raised', () => {
+    const lengthWith = (everywhere: boolean) =>
+      codeLengthFor(rules, newGuessRecord(), newGauge(), NOW, everywhere);
+    expect([lengthWith(false), lengthWith(true)]).toEqual([6, 8]);
+    const raised: RaisedCountries[] = [];
+    for (const country of ['US', 'GB', 'US', 'DE'])
+      raised.push(withRaised(raised.at(-1) ?? null, country, today));
+    expect(raised.map((each) => isRaisedEverywhere(policy, each, today))).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect(isRaisedEverywhere(policy, raised.at(-1) ?? null, today + 1)).toBe(false);
+    expect(withRaised(raised.at(-1) ?? null, 'FR', today + 1).countries).toEqual(['FR']);
+  });
+
+  it('counts a number once a day, however many guesses are made at it, and not if they were typos', () => {
+    const [record, gauge] = [newGuessRecord(), newGauge()];
+    const owners = verification();
+    for (let i = 0; i < 3; i += 1) unknownDeviceGuess(rules, record, gauge, owners, NOW);
+    expect(gauge.days).toEqual([[today, 1, 0]]);
+    forgive(record, gauge, owners, NOW);
+    expect(gauge.days).toEqual([[today, 0, 1]]);
+    expect(gauge.groups?.numbers.every((numbers) => numbers === 0)).toBe(true);
+    const attackers = verification();
+    for (const guessed of [attackers, owners, attackers])
+      unknownDeviceGuess(rules, record, gauge, guessed, NOW);
+    forgive(record, gauge, owners, NOW);
+    expect(gauge.days).toEqual([[today, 1, 1]]);
+    unknownDeviceGuess(rules, record, gauge, verification(6, NOW + 2 * DAY), NOW + DAY);
+    expect(gauge.days).toEqual([
+      [today, 1, 1],
+      [today + 1, 1, 0],
+    ]);
+  });
+
+  it('is not raised by 275 guesses at 57 numbers', () => {
+    const gauge = newGauge();
+    for (let number = 0; number < 57; number += 1) {
+      const [record, opened] = [newGuessRecord(), verification()];
+      for (let i = 0; i < 5; i += 1) unknownDeviceGuess(rules, record, gauge, opened, NOW);
+    }
+    expect(isRaised(policy, gauge, today)).toBe(false);
+  });
+
+  it('counts numbers with short codes only, and remembers eight days', () => {
     const gauge = newGauge();
     for (let day = 0; day < 20; day += 1) {
       const now = NOW + day * DAY;
       unknownDeviceGuess(rules, newGuessRecord(), gauge, verification(6, now + MINUTE), now);
       unknownDeviceGuess(rules, newGuessRecord(), gauge, verification(8, now + MINUTE), now);
     }
-    expect(gauge.days).toEqual(times(8, (i) => [today + 12 + i, 1]));
+    expect(gauge.days).toEqual(times(8, (i) => [today + 12 + i, 1, 0]));
   });
 });

@@ -1,4 +1,5 @@
 import type { Policy } from '../policy.js';
+import { countNumber, forgiveNumber, type Gauge, isRaised } from './guess-gauge.js';
 
 /**
  * The ledger of guesses at codes. A guess is counted before the code is compared, as if it were wrong. If its verification
@@ -18,6 +19,10 @@ export interface GuessRecord {
   open: OpenGuesses[];
   /** Times of the foreign guesses, oldest first. */
   foreign: number[];
+  /** Times of the foreign guesses by clients that had not requested the code. They are among `foreign` as well. */
+  unrequested?: number[];
+  /** The number counts in the gauge of this day, in this group of networks. */
+  gauged?: { readonly day: number; readonly group: number };
   /** Only in a number's record: devices that became known before this time are revoked. */
   devicesSince?: number;
 }
@@ -26,9 +31,11 @@ interface OpenGuesses {
   readonly id: string;
   /** The client, if several clients can guess at the same verification. */
   readonly by: string;
+  /** The client had not requested the code. */
+  readonly unrequested?: true;
   guesses: number;
   lastAt: number;
-  /** End of the verification. */
+  /** When the guesses become foreign: the end of the verification, or shortly after the client's last attempt. */
   readonly diesAt: number;
 }
 
@@ -38,15 +45,15 @@ export interface Guessable {
   readonly codeLength: number;
   /** The code cannot be made longer: the budget of short codes does not apply, but the other budgets and delays do. */
   readonly hasFixedCode?: boolean;
+  /** Attempts of this client. */
   readonly maxAttempts: number;
   readonly expiresAt: number;
   /** Tells clients apart if several can guess at the verification; otherwise the same text for all of them. */
   readonly by: string;
-}
-
-/** The gauge of the whole system: guesses at short codes per day. */
-export interface Gauge {
-  days: [day: number, guesses: number][];
+  /** The client guesses at a code that it did not request. */
+  readonly isUnrequested?: boolean;
+  /** The group of the client's network in the gauge. */
+  readonly networkGroup: number;
 }
 
 export interface CodeLengths {
@@ -62,17 +69,20 @@ export interface GuessRules {
   readonly codeLengths: CodeLengths;
 }
 
-export type GuessOutcome =
-  /** `waitMs`: the wait that was not enforced. */
-  | { readonly outcome: 'compare'; readonly waitMs?: number }
+export type GuessRefusal =
   | { readonly outcome: 'wait'; readonly waitMs: number }
   /** The verification accepts no more guesses; a new one will have a longer code. */
-  | { readonly outcome: 'exhausted' };
+  | { readonly outcome: 'exhausted' }
+  /** Clients that did not request the code have no guesses left at this number. */
+  | { readonly outcome: 'unrequested' };
+
+export type GuessOutcome =
+  /** `unenforced`: the refusal that monitor mode only records. */
+  { readonly outcome: 'compare'; readonly unenforced?: GuessRefusal } | GuessRefusal;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const YEAR_MS = 365 * DAY_MS;
-const DAYS_IN_GAUGE = 8;
 export const GUESSES_REMEMBERED_MS = YEAR_MS;
 
 /** More than any budget. Keeps records small during long attacks. */
@@ -85,14 +95,10 @@ export function newGuessRecord(): GuessRecord {
   return { open: [], foreign: [] };
 }
 
-export function newGauge(): Gauge {
-  return { days: [] };
-}
-
 /**
  * Counts a guess of an unknown device before the code is compared.
  *
- * @param delayed false: delays are returned but not enforced.
+ * @param enforced false (monitor mode): the guess is counted and compared whatever the rules say.
  */
 export function unknownDeviceGuess(
   rules: GuessRules,
@@ -100,19 +106,42 @@ export function unknownDeviceGuess(
   gauge: Gauge,
   verification: Guessable,
   now: number,
-  delayed = true,
+  enforced = true,
 ): GuessOutcome {
-  const { policy } = rules;
   closeEnded(record, now);
-  const isShort = hasShortCode(rules, verification);
   if (hasNoAttemptsLeft(record, verification)) return { outcome: 'compare' };
-  if (isShort && guessesSince(record, now - YEAR_MS) >= policy.guesses.shortGuessesPerYear)
-    return { outcome: 'exhausted' };
-  const waitMs = Math.max(0, lastGuessAt(record) + delayMs(policy, record, now) - now);
-  if (waitMs > 0 && delayed) return { outcome: 'wait', waitMs };
+  const refusal = refusalOf(rules, record, verification, now);
+  if (refusal && enforced) return refusal;
   countGuess(record, verification, now);
-  if (isShort) addToGauge(gauge, now, 1);
-  return waitMs > 0 ? { outcome: 'compare', waitMs } : { outcome: 'compare' };
+  if (hasShortCode(rules, verification)) countInGauge(record, gauge, verification, now);
+  return refusal ? { outcome: 'compare', unenforced: refusal } : { outcome: 'compare' };
+}
+
+function refusalOf(
+  rules: GuessRules,
+  record: GuessRecord,
+  verification: Guessable,
+  now: number,
+): GuessRefusal | null {
+  const { shortGuessesPerYear, unrequestedPerYear } = rules.policy.guesses;
+  if (verification.isUnrequested && unrequestedSince(record, now - YEAR_MS) >= unrequestedPerYear)
+    return { outcome: 'unrequested' };
+  if (hasShortCode(rules, verification) && guessesSince(record, now - YEAR_MS) >= shortGuessesPerYear)
+    return { outcome: 'exhausted' };
+  const waitMs = waitBeforeGuessMs(rules.policy, record, now);
+  return waitMs > 0 ? { outcome: 'wait', waitMs } : null;
+}
+
+/** Returns how long unknown devices have to wait before their next guess at the number. */
+export function waitBeforeGuessMs(policy: Policy, record: GuessRecord, now: number): number {
+  const delay = delayMs(policy, record, now);
+  // Without a delay the last guess may still be later than `now`: a concurrent request, or the clock of another process.
+  return delay > 0 ? Math.max(0, lastGuessAt(record) + delay - now) : 0;
+}
+
+/** Returns the guesses of the last year that count against the number. */
+export function guessesOfYear(record: GuessRecord, now: number): number {
+  return guessesSince(record, now - YEAR_MS);
 }
 
 /** Counts a guess of a known device before the code is compared. A known device is never delayed. */
@@ -133,7 +162,6 @@ export function knownDeviceGuess(
  * become foreign.
  */
 export function forgive(
-  rules: GuessRules,
   record: GuessRecord,
   gauge: Gauge | null,
   verification: Guessable,
@@ -142,7 +170,10 @@ export function forgive(
   const own = record.open.find(({ id, by }) => id === verification.id && by === verification.by);
   record.open = record.open.filter((entry) => entry !== own);
   abandon(record, verification.id, now);
-  if (own && gauge && hasShortCode(rules, verification)) addToGauge(gauge, now, -own.guesses);
+  const hasOthers = record.open.length > 0 || record.foreign.some((at) => dayOf(at) === record.gauged?.day);
+  if (!own || !gauge || !record.gauged || hasOthers) return;
+  forgiveNumber(gauge, record.gauged.day, record.gauged.group);
+  delete record.gauged;
 }
 
 /** Makes the guesses at a verification foreign that ended early without success. */
@@ -151,12 +182,18 @@ export function abandon(record: GuessRecord, id: string, now: number): void {
   closeEnded(record, now);
 }
 
-/** Returns the length of the codes for unknown devices on this number. */
+/**
+ * Returns the length of the codes for unknown devices on this number.
+ *
+ * @param gauge of the number's country.
+ * @param raisedEverywhere true if the codes of all countries are longer today.
+ */
 export function codeLengthFor(
   { policy, codeLengths }: GuessRules,
   record: GuessRecord,
   gauge: Gauge,
   now: number,
+  raisedEverywhere = false,
 ): number {
   closeEnded(record, now);
   const { eightDigitsFrom, tenCharactersFrom, shortGuessesPerYear } = policy.guesses;
@@ -166,7 +203,8 @@ export function codeLengthFor(
     foreign >= eightDigitsFrom ||
     // The budget of short codes is used up, so a short code would accept no guess.
     guessesSince(record, now - YEAR_MS) >= shortGuessesPerYear ||
-    isRaised(policy, gauge, now);
+    raisedEverywhere ||
+    isRaised(policy, gauge, dayOf(now));
   return isLong ? Math.max(codeLengths.long, codeLengths.usual) : codeLengths.usual;
 }
 
@@ -174,17 +212,6 @@ export function codeLengthFor(
 export function isTrusted(policy: Policy, record: GuessRecord, now: number): boolean {
   closeEnded(record, now);
   return guessesSince(record, now - YEAR_MS) < policy.guesses.shortGuessesPerYear;
-}
-
-/** Returns true if so many short codes are guessed at in the whole system that all unknown devices need long codes. */
-export function isRaised({ guesses }: Policy, gauge: Gauge, now: number): boolean {
-  const today = dayOf(now);
-  const on = (day: number) => gauge.days.find(([d]) => d === day)?.[1] ?? 0;
-  const before = Array.from({ length: DAYS_IN_GAUGE - 1 }, (_, i) => on(today - 1 - i)).toSorted(
-    (a, b) => a - b,
-  );
-  const median = before[Math.floor(before.length / 2)] as number;
-  return on(today) > guesses.gaugePerDay && on(today) > guesses.gaugeTimesMedian * median;
 }
 
 /** Returns the delay of unknown devices after their last guess; zero within all budgets. */
@@ -206,11 +233,20 @@ export function delayMs(policy: Policy, record: GuessRecord, now: number): numbe
 function closeEnded(record: GuessRecord, now: number): void {
   if (record.open.some((entry) => entry.diesAt <= now)) {
     const ended = record.open.filter((entry) => entry.diesAt <= now);
-    const guesses = ended.flatMap(({ guesses, lastAt }) => Array<number>(guesses).fill(lastAt));
+    const guesses = ended.flatMap(timesOf);
     record.open = record.open.filter((entry) => entry.diesAt > now);
     record.foreign = [...record.foreign, ...guesses].sort((a, b) => a - b).slice(-MAX_FOREIGN_GUESSES);
+    const unrequested = ended.filter((entry) => entry.unrequested).flatMap(timesOf);
+    if (unrequested.length > 0)
+      record.unrequested = [...(record.unrequested ?? []), ...unrequested].slice(-MAX_FOREIGN_GUESSES);
   }
-  while (record.foreign[0] !== undefined && record.foreign[0] <= now - YEAR_MS) record.foreign.shift();
+  const isRecent = (at: number) => at > now - YEAR_MS;
+  record.foreign = record.foreign.filter(isRecent);
+  if (record.unrequested) record.unrequested = record.unrequested.filter(isRecent);
+}
+
+function timesOf({ guesses, lastAt }: OpenGuesses): number[] {
+  return Array<number>(guesses).fill(lastAt);
 }
 
 function hasShortCode({ codeLengths }: GuessRules, { codeLength, hasFixedCode }: Guessable): boolean {
@@ -218,26 +254,42 @@ function hasShortCode({ codeLengths }: GuessRules, { codeLength, hasFixedCode }:
 }
 
 /**
- * Returns true if all attempts are counted already. One more guess needs no count: the verification store has no attempt
- * left for it, or a counted attempt was never made.
+ * Returns true if all attempts of the client are counted already. One more guess needs no count: the verification store
+ * has no attempt left for it, or a counted attempt was never made.
  */
-function hasNoAttemptsLeft({ open }: GuessRecord, { id, maxAttempts }: Guessable): boolean {
-  return guessesAt(open, id) >= maxAttempts;
+function hasNoAttemptsLeft({ open }: GuessRecord, { id, by, maxAttempts }: Guessable): boolean {
+  return (open.find((entry) => entry.id === id && entry.by === by)?.guesses ?? 0) >= maxAttempts;
 }
 
-function guessesAt(open: readonly OpenGuesses[], id: string): number {
-  return open.reduce((sum, entry) => (entry.id === id ? sum + entry.guesses : sum), 0);
-}
-
-function countGuess(record: GuessRecord, { id, by, expiresAt, maxAttempts }: Guessable, now: number): void {
+function countGuess(record: GuessRecord, verification: Guessable, now: number): void {
+  const { id, by, isUnrequested, expiresAt, maxAttempts } = verification;
   const own = record.open.find((entry) => entry.id === id && entry.by === by);
-  // The last attempt ends the verification, right or wrong.
-  const isLast = guessesAt(record.open, id) + 1 >= maxAttempts;
-  const diesAt = isLast ? Math.min(expiresAt, now + LAST_GUESS_MS) : expiresAt;
-  const others = record.open
-    .filter((entry) => entry !== own)
-    .map((entry) => (entry.id === id ? { ...entry, diesAt } : entry));
-  record.open = [...others, { id, by, guesses: (own?.guesses ?? 0) + 1, lastAt: now, diesAt }];
+  const guesses = (own?.guesses ?? 0) + 1;
+  // The last attempt ends the client's chances, right or wrong.
+  const diesAt = guesses >= maxAttempts ? Math.min(expiresAt, now + LAST_GUESS_MS) : expiresAt;
+  const others = record.open.filter((entry) => entry !== own);
+  const entry = { id, by, guesses, lastAt: now, diesAt };
+  record.open = [...others, isUnrequested ? { ...entry, unrequested: true } : entry];
+}
+
+/** Counts the number once a day, however many guesses are made at it. */
+function countInGauge(
+  record: GuessRecord,
+  gauge: Gauge,
+  { networkGroup: group }: Guessable,
+  now: number,
+): void {
+  const day = dayOf(now);
+  if (record.gauged?.day === day) return;
+  countNumber(gauge, day, group);
+  record.gauged = { day, group };
+}
+
+function unrequestedSince({ open, unrequested = [] }: GuessRecord, since: number): number {
+  const openOnes = open.filter((entry) => entry.unrequested && entry.lastAt > since);
+  return (
+    unrequested.filter((at) => at > since).length + openOnes.reduce((sum, { guesses }) => sum + guesses, 0)
+  );
 }
 
 function guessesSince({ open, foreign }: GuessRecord, since: number): number {
@@ -250,13 +302,6 @@ function lastGuessAt({ open, foreign }: GuessRecord): number {
   return Math.max(foreign.at(-1) ?? 0, ...open.map(({ lastAt }) => lastAt));
 }
 
-function addToGauge(gauge: Gauge, now: number, guesses: number): void {
-  const today = dayOf(now);
-  const before = gauge.days.find(([day]) => day === today)?.[1] ?? 0;
-  const others = gauge.days.filter(([day]) => day !== today && day > today - DAYS_IN_GAUGE);
-  gauge.days = [...others, [today, Math.max(0, before + guesses)]];
-}
-
-function dayOf(now: number): number {
+export function dayOf(now: number): number {
   return Math.floor(now / DAY_MS);
 }

@@ -1,7 +1,9 @@
+import { createHmac } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
+import { CodeRejected } from '#errors';
 import { Keys } from '#keys';
-import type { PhoneNumber } from '#phone';
-import { AbuseEvents } from '../abuse-events.js';
+import { kindOfNumber, type PhoneNumber } from '#phone';
+import { AbuseEvents, type EventFacts } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { clientAddressOf } from '../limits/client-address.js';
@@ -10,20 +12,31 @@ import { describeNumber, type Requester } from '../requester.js';
 import { type Draft, LedgerState } from '../state/shared-state.js';
 import { DEVICE_TOKEN_TTL_MS, type Device, DeviceTokens } from './device-tokens.js';
 import {
+  describeGauge,
+  type Gauge,
+  isRaised,
+  isRaisedEverywhere,
+  NETWORK_GROUPS,
+  newGauge,
+  type RaisedCountries,
+  withRaised,
+} from './guess-gauge.js';
+import {
   abandon,
   codeLengthFor,
+  dayOf,
   forgive,
-  type Gauge,
   GUESSES_REMEMBERED_MS,
   type Guessable,
   type GuessOutcome,
   type GuessRecord,
-  isRaised,
+  type GuessRefusal,
+  guessesOfYear,
   isTrusted,
   knownDeviceGuess,
-  newGauge,
   newGuessRecord,
   unknownDeviceGuess,
+  waitBeforeGuessMs,
 } from './guess-ledger.js';
 
 /** A requester's standing with a number. */
@@ -32,6 +45,16 @@ export interface Standing {
   readonly device: string | null;
   /** The length of the requester's next code. */
   readonly codeLength: number;
+}
+
+/** The state of the guesses at a number, as unknown devices meet it. */
+export interface GuessStatus {
+  /** The length of their next code. */
+  readonly codeLength: number;
+  /** Guesses of the last year that count against the number. */
+  readonly guesses: number;
+  /** The wait before their next guess. */
+  readonly waitMs: number;
 }
 
 /** A verification whose code is guessed at. */
@@ -45,22 +68,44 @@ export interface GuessedAt {
   readonly expiresAt: Date;
   /** The known device that opened it. */
   readonly device: string | null;
-  /** `sign_up`: any client that knows the number can guess. `sign_in`: only clients that know the id. */
-  readonly purpose: 'sign_up' | 'sign_in';
 }
+
+/** A client that guesses at a code. Each client of a verification has attempts of its own. */
+export interface GuessingClient {
+  /** Tells the clients of one verification apart. */
+  readonly key: string;
+  /** The client requested the code, or holds the verification's id. */
+  readonly hasRequested: boolean;
+}
+
+/** The only client of a verification that is found by its id. */
+export const HOLDER_OF_ID: GuessingClient = { key: '', hasRequested: true };
 
 /** Permission to compare one code, after the guess was counted. Checking a code requires it. */
 export interface AdmittedGuess<Id extends string = string> {
   readonly verificationId: Id;
+  readonly attempts: ClientAttempts | null;
 }
 
-const GAUGE = 'gauge';
+/** The attempts that a client has at one verification. */
+interface ClientAttempts {
+  readonly client: string;
+  readonly limit: number;
+  /** Clients that did not request the code also share a limit. */
+  readonly group: { readonly name: string; readonly limit: number } | null;
+}
+
+const UNREQUESTED = 'unrequested';
+
+const RAISED = 'gauge-raised';
+const RAISED_KEPT_MS = 2 * 86_400_000;
 const EMPTY_KEPT_MS = 60_000;
 
 /** Decides which guesses at a code are compared, and how long codes have to be. */
 @Injectable()
 export class GuessPolicyService {
   private readonly logger = new Logger('Abuse');
+  private readonly gaugeGroupKey: Buffer;
 
   constructor(
     private readonly limits: LimitsService,
@@ -70,20 +115,57 @@ export class GuessPolicyService {
     private readonly keys: Keys,
     private readonly clock: Clock,
     private readonly options: AbuseOptions,
-  ) {}
+  ) {
+    this.gaugeGroupKey = keys.purposeKey('group of networks');
+  }
 
   /** @throws Unavailable */
-  standingOf(phoneNumber: PhoneNumber, { deviceToken }: Requester): Promise<Standing> {
+  standingOf(phoneNumber: PhoneNumber, { deviceToken }: Pick<Requester, 'deviceToken'>): Promise<Standing> {
     const now = this.clock.now();
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const claimed = deviceToken === null ? null : this.devices.read(deviceToken, phoneIndex, now);
-    const keys = [numberKey(phoneIndex), GAUGE, ...(claimed ? [deviceKey(claimed.id)] : [])];
+    const gauge = gaugeKey(phoneNumber);
+    const keys = [numberKey(phoneIndex), gauge, RAISED, ...(claimed ? [deviceKey(claimed.id)] : [])];
     return this.ledger.decide(keys, (draft) => {
       const record = recordOf(draft, numberKey(phoneIndex));
       if (claimed && this.isKnown(draft, record, claimed, now))
         return { device: claimed.id, codeLength: this.options.codeLengths.usual };
-      return { device: null, codeLength: codeLengthFor(this.options, record, gaugeOf(draft), now) };
+      const raised = draft.get<RaisedCountries>(RAISED);
+      const isEverywhere = isRaisedEverywhere(this.options.policy, raised, dayOf(now));
+      return {
+        device: null,
+        codeLength: codeLengthFor(this.options, record, gaugeOf(draft, gauge), now, isEverywhere),
+      };
     });
+  }
+
+  /**
+   * Returns what unknown devices meet at this number. Changes nothing.
+   *
+   * @throws Unavailable
+   */
+  async facedByUnknownDevices(phoneNumber: PhoneNumber): Promise<GuessStatus> {
+    const { codeLength } = await this.standingOf(phoneNumber, { deviceToken: null });
+    const key = numberKey(this.keys.phoneIndexOf(phoneNumber));
+    return this.ledger.decide([key], (draft) => {
+      const [record, now] = [recordOf(draft, key), this.clock.now()];
+      const waitMs = waitBeforeGuessMs(this.options.policy, record, now);
+      return { codeLength, guesses: guessesOfYear(record, now), waitMs };
+    });
+  }
+
+  /** Attempts at one verification, of its only client or of each client that requested it. */
+  get maxAttempts(): number {
+    return this.options.maxAttempts;
+  }
+
+  /** Returns how many attempts a client of several has at one verification; null for the only client. */
+  attemptsOf({ key: client, hasRequested }: GuessingClient): ClientAttempts | null {
+    const { maxAttempts, policy } = this.options;
+    if (client === HOLDER_OF_ID.key) return null;
+    if (hasRequested) return { client, limit: maxAttempts, group: null };
+    const limit = Math.min(policy.guesses.unrequestedAttempts, maxAttempts);
+    return { client, limit, group: { name: UNREQUESTED, limit: maxAttempts } };
   }
 
   /** @throws RateLimited, Unavailable */
@@ -96,27 +178,23 @@ export class GuessPolicyService {
    * Counts a guess before the code is compared, as if it were wrong.
    *
    * @returns null if the verification accepts no more guesses.
-   * @throws RateLimited, Unavailable
+   * @throws CodeRejected, RateLimited, Unavailable
    */
   async admit<Id extends string>(
     verification: GuessedAt & { readonly id: Id },
+    client: GuessingClient,
     requester: Requester,
   ): Promise<AdmittedGuess<Id> | null> {
-    const phoneIndex = this.keys.phoneIndexOf(verification.phoneNumber);
-    const guessable = this.guessableOf(verification, requester);
+    const { id, phoneNumber } = verification;
+    const guessable = this.guessableOf(verification, client, requester);
     const device = await this.deviceOf(verification, requester);
     const outcome =
       device === null
-        ? await this.countUnknownDeviceGuess(phoneIndex, guessable)
+        ? await this.countUnknownDeviceGuess(phoneNumber, guessable)
         : await this.countKnownDeviceGuess(device, guessable);
-    const { client } = clientAddressOf(requester.address);
-    const details = { ...describeNumber(verification.phoneNumber, phoneIndex), address: client };
-    if (outcome.outcome === 'exhausted') {
-      this.events.record('refused', { name: 'guesses_per_number', ...details });
-      return null;
-    }
-    if (outcome.waitMs) this.limits.refuse('guesses_per_number', outcome.waitMs, details);
-    return { verificationId: verification.id };
+    const refusal = outcome.outcome === 'compare' ? outcome.unenforced : outcome;
+    if (refusal && !this.mayCompare(refusal, phoneNumber, requester)) return null;
+    return { verificationId: id, attempts: this.attemptsOf(client) };
   }
 
   /**
@@ -125,10 +203,14 @@ export class GuessPolicyService {
    *
    * @returns a token by which the device is known on this number from now on.
    */
-  async recordSuccess(verification: GuessedAt, requester: Requester): Promise<string> {
+  async recordSuccess(
+    verification: GuessedAt,
+    client: GuessingClient,
+    requester: Requester,
+  ): Promise<string> {
     const device = await this.deviceOf(verification, requester)
       .then(async (device) => {
-        await this.forgive(verification, device, requester);
+        await this.forgive(verification, this.guessableOf(verification, client, requester), device);
         return device;
       })
       .catch((failure: Error) => {
@@ -170,6 +252,25 @@ export class GuessPolicyService {
     });
   }
 
+  /**
+   * Records a refusal. Returns true in monitor mode, which refuses nothing, and false when the verification is used up.
+   *
+   * @throws CodeRejected, RateLimited
+   */
+  private mayCompare(refusal: GuessRefusal, phoneNumber: PhoneNumber, { address }: Requester): boolean {
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const details = { ...describeNumber(phoneNumber, phoneIndex), address: clientAddressOf(address).client };
+    const isMonitored = this.limits.isMonitored('guesses_per_number');
+    if (refusal.outcome === 'wait') {
+      this.limits.refuse('guesses_per_number', refusal.waitMs, details);
+      return true;
+    }
+    const name = refusal.outcome === 'unrequested' ? 'unrequested_guesses' : 'guesses_per_number';
+    this.events.record(isMonitored ? 'would_refuse' : 'refused', { name, ...details });
+    if (refusal.outcome === 'unrequested' && !isMonitored) throw new CodeRejected();
+    return isMonitored;
+  }
+
   private countKnownDeviceGuess(device: string, guessable: Guessable): Promise<GuessOutcome> {
     const key = deviceKey(device);
     return this.ledger.decide([key], (draft) => {
@@ -180,23 +281,39 @@ export class GuessPolicyService {
     });
   }
 
-  private async countUnknownDeviceGuess(phoneIndex: string, guessable: Guessable): Promise<GuessOutcome> {
+  private async countUnknownDeviceGuess(
+    phoneNumber: PhoneNumber,
+    guessable: Guessable,
+  ): Promise<GuessOutcome> {
     const now = this.clock.now();
-    const { policy } = this.options;
     const isEnforced = !this.limits.isMonitored('guesses_per_number');
-    const key = numberKey(phoneIndex);
-    const { outcome, isNewlyRaised } = await this.ledger.decide([key, GAUGE], (draft) => {
-      const [record, gauge] = [recordOf(draft, key), gaugeOf(draft)];
-      const wasRaised = isRaised(policy, gauge, now);
+    const [key, gaugeName] = [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber)];
+    const { outcome, raised } = await this.ledger.decide([key, gaugeName, RAISED], (draft) => {
+      const [record, gauge] = [recordOf(draft, key), gaugeOf(draft, gaugeName)];
       const outcome = unknownDeviceGuess(this.options, record, gauge, guessable, now, isEnforced);
-      if (outcome.outcome === 'compare') {
-        saveRecord(draft, key, record);
-        saveGauge(draft, gauge);
-      }
-      return { outcome, isNewlyRaised: !wasRaised && isRaised(policy, gauge, now) };
+      if (outcome.outcome !== 'compare') return { outcome, raised: null };
+      saveRecord(draft, key, record);
+      saveGauge(draft, gaugeName, gauge);
+      return { outcome, raised: this.noteRaised(draft, gauge, phoneNumber, now) };
     });
-    if (isNewlyRaised) this.events.record('warning', { name: 'gauge' });
+    for (const warning of raised ?? []) this.events.record('warning', { name: 'gauge', ...warning });
     return outcome;
+  }
+
+  /** Notes that the gauge of a country is raised. Returns the warnings, once a day for each country. */
+  private noteRaised(draft: Draft, gauge: Gauge, phoneNumber: PhoneNumber, now: number): EventFacts[] {
+    const { policy } = this.options;
+    const today = dayOf(now);
+    if (!isRaised(policy, gauge, today)) return [];
+    const { country } = kindOfNumber(phoneNumber);
+    const before = draft.get<RaisedCountries>(RAISED);
+    const after = withRaised(before, country, today);
+    if (after === before) return [];
+    draft.set(RAISED, after, { ttlMs: RAISED_KEPT_MS });
+    const warning = { country, ...describeGauge(policy, gauge, today) };
+    const isNewlyEverywhere =
+      isRaisedEverywhere(policy, after, today) && !isRaisedEverywhere(policy, before, today);
+    return isNewlyEverywhere ? [warning, { country: 'all', raised: after.countries.join(', ') }] : [warning];
   }
 
   private isKnown(draft: Draft, number: GuessRecord, { id, issuedAt }: Device, now: number): boolean {
@@ -204,35 +321,46 @@ export class GuessPolicyService {
     return !isRevoked && isTrusted(this.options.policy, recordOf(draft, deviceKey(id)), now);
   }
 
-  private async forgive(verification: GuessedAt, device: string | null, requester: Requester): Promise<void> {
+  private async forgive(
+    { id, phoneNumber }: GuessedAt,
+    guessable: Guessable,
+    device: string | null,
+  ): Promise<void> {
     const now = this.clock.now();
-    const key = numberKey(this.keys.phoneIndexOf(verification.phoneNumber));
-    const guessable = this.guessableOf(verification, requester);
-    const keys = [key, GAUGE, ...(device === null ? [] : [deviceKey(device)])];
+    const [key, gaugeName] = [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber)];
+    const keys = [key, gaugeName, ...(device === null ? [] : [deviceKey(device)])];
     await this.ledger.decide(keys, (draft) => {
-      const [record, gauge] = [recordOf(draft, key), gaugeOf(draft)];
-      if (record.open.some(({ id }) => id === verification.id)) {
-        forgive(this.options, record, gauge, guessable, now);
+      const [record, gauge] = [recordOf(draft, key), gaugeOf(draft, gaugeName)];
+      if (record.open.some((entry) => entry.id === id)) {
+        forgive(record, gauge, guessable, now);
         saveRecord(draft, key, record);
-        saveGauge(draft, gauge);
+        saveGauge(draft, gaugeName, gauge);
       }
       if (device === null) return;
       const own = recordOf(draft, deviceKey(device));
-      forgive(this.options, own, null, guessable, now);
+      forgive(own, null, guessable, now);
       saveRecord(draft, deviceKey(device), own);
     });
   }
 
-  private guessableOf(verification: GuessedAt, { address }: Requester): Guessable {
-    const { id, codeLength, hasFixedCode, expiresAt, purpose } = verification;
+  private guessableOf(
+    { id, codeLength, hasFixedCode, expiresAt }: GuessedAt,
+    client: GuessingClient,
+    { address }: Requester,
+  ): Guessable {
     return {
-      id,
-      codeLength,
-      hasFixedCode,
+      ...{ id, codeLength, hasFixedCode },
       expiresAt: expiresAt.getTime(),
-      maxAttempts: this.options.maxAttempts,
-      by: purpose === 'sign_up' ? clientAddressOf(address).client : '',
+      maxAttempts: this.attemptsOf(client)?.limit ?? this.options.maxAttempts,
+      by: client.key,
+      isUnrequested: !client.hasRequested,
+      networkGroup: this.networkGroupOf(clientAddressOf(address).network),
     };
+  }
+
+  /** Groups networks by a keyed hash, so that an attacker cannot choose networks of different groups. */
+  private networkGroupOf(network: string): number {
+    return createHmac('sha256', this.gaugeGroupKey).update(network).digest().readUInt32BE() % NETWORK_GROUPS;
   }
 }
 
@@ -255,10 +383,15 @@ function saveRecord(draft: Draft, key: string, record: GuessRecord): void {
   draft.set(key, record, { ttlMs });
 }
 
-function gaugeOf(draft: Draft): Gauge {
-  return draft.get<Gauge>(GAUGE) ?? newGauge();
+/** The gauge of a number's country. */
+function gaugeKey(phoneNumber: PhoneNumber): string {
+  return `gauge:${kindOfNumber(phoneNumber).country}`;
 }
 
-function saveGauge(draft: Draft, gauge: Gauge): void {
-  draft.set(GAUGE, gauge, { ttlMs: GUESSES_REMEMBERED_MS });
+function gaugeOf(draft: Draft, key: string): Gauge {
+  return draft.get<Gauge>(key) ?? newGauge();
+}
+
+function saveGauge(draft: Draft, key: string, gauge: Gauge): void {
+  draft.set(key, gauge, { ttlMs: GUESSES_REMEMBERED_MS });
 }

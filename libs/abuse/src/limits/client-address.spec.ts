@@ -11,7 +11,7 @@ describe('clientAddressOf', () => {
     ['fe80::1%eth0', 'fe80::/64', 'fe80::/48'],
     ['::1', '::/64', '::/48'],
   ])('maps %s to a client and its network', (text, client, network) => {
-    expect(clientAddressOf(text)).toEqual({ client, network });
+    expect(clientAddressOf(text)).toMatchObject({ client, network });
   });
 
   it.each([
@@ -27,6 +27,13 @@ describe('clientAddressOf', () => {
     '192.0.2.256',
     '::g',
   ])('does not accept %j as an address', (text) => {
-    expect(clientAddressOf(text)).toEqual({ client: 'unknown', network: 'unknown' });
+    expect(clientAddressOf(text)).toEqual({ client: 'unknown', network: 'unknown', wider: [] });
+  });
+
+  it.each([
+    ['192.0.2.129', ['192.0.0.0/16']],
+    ['2001:db8:1234:2:3:4:5:6', ['2001:db8:1200::/40', '2001:db8::/32']],
+  ])('names the wider networks of %s', (text, wider) => {
+    expect(clientAddressOf(text).wider).toEqual(wider);
   });
 });

@@ -7,18 +7,25 @@ export interface ClientAddress {
   readonly client: string;
   /** The surrounding IPv4 /24 or IPv6 /48. */
   readonly network: string;
+  /** Wider networks, which one attacker may have: the IPv4 /16, or the IPv6 /40 and /32. */
+  readonly wider: readonly string[];
 }
 
 /** All requests without a valid address (from a local socket, for example) count as one client. */
-const UNKNOWN: ClientAddress = { client: 'unknown', network: 'unknown' };
+const UNKNOWN: ClientAddress = { client: 'unknown', network: 'unknown', wider: [] };
 
 /** Parses an IP address. An IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) counts as its IPv4 address. */
 export function clientAddressOf(text: string): ClientAddress {
   // ipaddr.js also parses texts that are not the address of a peer, such as "42" and "010.1.1.1".
   if (isIP(text) === 0 || !ipaddr.isValid(text)) return UNKNOWN;
   const address = ipaddr.process(text);
-  if (address.kind() === 'ipv4') return { client: address.toString(), network: prefixOf(address, 24) };
-  return { client: prefixOf(address, 64), network: prefixOf(address, 48) };
+  if (address.kind() === 'ipv4')
+    return { client: address.toString(), network: prefixOf(address, 24), wider: [prefixOf(address, 16)] };
+  return {
+    client: prefixOf(address, 64),
+    network: prefixOf(address, 48),
+    wider: [prefixOf(address, 40), prefixOf(address, 32)],
+  };
 }
 
 function prefixOf(address: ipaddr.IPv4 | ipaddr.IPv6, length: number): string {

@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
-import { type LimiterOptions, LimiterStore } from './limiter-store.js';
+import { asking } from '#redis';
+import { type Count, type LimiterOptions, LimiterStore } from './limiter-store.js';
 
 @Injectable()
 export class RedisLimiterStore extends LimiterStore {
@@ -17,6 +18,15 @@ export class RedisLimiterStore extends LimiterStore {
       points,
       duration: seconds,
       rejectIfRedisNotReady: true,
+    });
+  }
+
+  async read(keys: readonly string[]): Promise<(Count | null)[]> {
+    const [points, lives] = await asking(
+      Promise.all([this.redis.mget([...keys]), Promise.all(keys.map((key) => this.redis.pttl(key)))]),
+    );
+    return points.map((count, i) => {
+      return count === null ? null : { points: Number(count), msLeft: Math.max(0, lives[i] ?? 0) };
     });
   }
 

@@ -57,7 +57,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
   });
   afterAll(() => server.close());
 
-  const events = new AbuseEvents(new Registry());
+  const events = new AbuseEvents(new Registry(), { trial: false });
   const recorded = jest.spyOn(events, 'record');
   beforeEach(() => recorded.mockClear());
 
@@ -232,6 +232,39 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     });
   });
 
+  it('checks a message and an address without counting them', async () => {
+    const limits = limitsWith({
+      ...{ coolDownsMs: [HOUR], contestedSends: 1 },
+      sendsPerAddress: [{ points: 1, seconds: 600 }],
+    });
+    const [number, client] = [someNumber(), someNumber()];
+    const stored = async () =>
+      (await server.counts()).filter(([key]) => key.includes(number) || key.includes(client)).length;
+    const refusal = (of: string, from: string) => refusalOf(limits.requireMessage(of, from));
+    for (let i = 0; i < 3; i += 1)
+      expect(await limits.requireMessage(number, client)).toEqual({ contested: false });
+    expect(await stored()).toBe(0);
+    await limits.admitMessage(number);
+    await limits.admitAddress('sends_per_address', client);
+    const before = await stored();
+    expect(await refusal(number, someNumber())).toMatchObject({ limit: 'cool_down' });
+    expect(await refusal(someNumber(), client)).toMatchObject({ limit: 'sends_per_address' });
+    expect(await stored()).toBe(before);
+    const monitored = limitsWith({ monitored: ['cool_down'], contestedSends: 1 });
+    expect(await monitored.requireMessage(number, someNumber())).toEqual({ contested: true });
+    expect(recorded).not.toHaveBeenCalledWith('would_refuse', expect.anything());
+  });
+
+  it('makes a claimed value claimable again', async () => {
+    const [limits, id] = [limitsOf(HOUR), someNumber()];
+    expect(await limits.isClaimed(id)).toBe(false);
+    expect(await limits.claimOnce(id, 60)).toBe(true);
+    expect(await limits.isClaimed(id)).toBe(true);
+    expect(await limits.claimOnce(id, 60)).toBe(false);
+    await limits.unclaim(id);
+    expect(await limits.claimOnce(id, 60)).toBe(true);
+  });
+
   it('does not count a refunded message', async () => {
     const policy = { coolDownsMs: [1_000, HOUR], contestedSends: 0 };
     const [limits, number] = [
@@ -242,6 +275,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
       const reservation = await limits.admitMessage(number);
       expect(reservation.resendAfterMs).toBeLessThanOrEqual(1_000);
       await reservation.refund();
+      expect((await server.counts()).filter(([name]) => name.includes(number))).toEqual([]);
     }
     const calm = limitsWith({ contestedSends: 1 });
     expect(await calm.admitMessage(number)).toMatchObject({ contested: false });

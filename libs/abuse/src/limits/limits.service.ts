@@ -17,6 +17,16 @@ export abstract class LimitPolicy {
   abstract readonly monitored: readonly LimitName[];
 }
 
+type AddressLimit = 'sends_per_address' | 'checks_per_address';
+
+/** A limit that a number has used. */
+export interface NumberLimit {
+  readonly limit: 'cool_down' | 'sends_per_number';
+  readonly used: number;
+  readonly points: number;
+  readonly msLeft: number;
+}
+
 /** The points that one message has taken from the limits of its number. */
 export interface Reservation {
   /** Milliseconds until the next message may be requested. */
@@ -47,7 +57,7 @@ export class LimitsService {
   private readonly contest: RateLimiterAbstract;
   private readonly claimed: RateLimiterAbstract;
   private readonly sendsPerNumber: RateLimiterAbstract[];
-  private readonly perAddress: Record<'sends_per_address' | 'checks_per_address', RateLimiterAbstract[]>;
+  private readonly perAddress: Record<AddressLimit, RateLimiterAbstract[]>;
 
   constructor(
     private readonly store: LimiterStore,
@@ -68,15 +78,50 @@ export class LimitsService {
   }
 
   /**
+   * Refuses a message that the limits of its address or number do not allow now, and counts nothing. Monitored limits
+   * refuse nothing.
+   *
+   * @returns whether the message would be a contested one.
+   * @throws RateLimited, Unavailable
+   */
+  async requireMessage(key: string, client: string, details: Details = {}): Promise<{ contested: boolean }> {
+    const checks = [
+      ...this.perAddress.sends_per_address.map((limiter) => checkOf('sends_per_address', limiter, client)),
+      ...this.checksOfNumber(key),
+    ];
+    const keys = [...checks.map((check) => check.key), this.contest.getKey(key)];
+    const counts = await orUnavailable(this.store.read(keys));
+    for (const [i, { limit, points }] of checks.entries()) {
+      const count = counts[i];
+      if (count && count.points >= points && !this.isMonitored(limit))
+        this.refuse(limit, count.msLeft, details);
+    }
+    return { contested: (counts.at(-1)?.points ?? 0) >= this.policy.contestedSends };
+  }
+
+  /**
+   * Returns the limits that a number has used, and its messages of today without a code typed in. Counts nothing.
+   *
+   * @param key as for `admitMessage`.
+   * @throws Unavailable
+   */
+  async usedBy(key: string): Promise<{ limits: NumberLimit[]; unverifiedMessages: number }> {
+    const checks = this.checksOfNumber(key);
+    const keys = [...checks.map((check) => check.key), this.contest.getKey(key)];
+    const counts = await orUnavailable(this.store.read(keys));
+    const limits = checks.flatMap(({ limit, points }, i) => {
+      const count = counts[i];
+      return count ? [{ limit, used: count.points, points, msLeft: count.msLeft }] : [];
+    });
+    return { limits, unverifiedMessages: counts.at(-1)?.points ?? 0 };
+  }
+
+  /**
    * Counts one request of an address.
    *
    * @throws RateLimited, Unavailable
    */
-  async admitAddress(
-    limit: 'sends_per_address' | 'checks_per_address',
-    client: string,
-    details: Details = {},
-  ): Promise<void> {
+  async admitAddress(limit: AddressLimit, client: string, details: Details = {}): Promise<void> {
     const limiters = this.perAddress[limit];
     await allOf(limiters.map((limiter) => this.consume(limit, limiter.consume(client), details)));
   }
@@ -130,6 +175,14 @@ export class LimitsService {
     return claimed.consumedPoints === 1;
   }
 
+  async isClaimed(id: string): Promise<boolean> {
+    return (await orUnavailable(this.claimed.get(id))) !== null;
+  }
+
+  async unclaim(id: string): Promise<void> {
+    await orUnavailable(this.claimed.delete(id));
+  }
+
   /**
    * Refuses a request under the name of a limit, by a decision made elsewhere.
    *
@@ -152,6 +205,13 @@ export class LimitsService {
     await this.store.purge();
   }
 
+  private checksOfNumber(key: string) {
+    return [
+      checkOf('cool_down', this.coolDown, key),
+      ...this.sendsPerNumber.map((limiter) => checkOf('sends_per_number', limiter, key)),
+    ];
+  }
+
   private openLimiters(name: LimitName, rates: readonly Rate[]): RateLimiterAbstract[] {
     return rates.map(({ points, seconds }) =>
       this.store.open({ name: `${name}_${seconds}`, points, seconds }),
@@ -160,8 +220,9 @@ export class LimitsService {
 
   private async refundMessage(key: string): Promise<void> {
     const counters = [this.messages, this.contest, ...this.sendsPerNumber];
-    const rewards = counters.map((counter) => orUnavailable(counter.reward(key)));
-    await allOf([orUnavailable(this.coolDown.delete(key)), ...rewards]);
+    await allOf(counters.map((counter) => refundPoint(counter, key)));
+    // Last: until then the cool-down keeps other messages of the number away from the counts.
+    await orUnavailable(this.coolDown.delete(key));
   }
 
   /** @returns milliseconds until the limit resets. */
@@ -181,11 +242,21 @@ export class LimitsService {
   }
 }
 
+function checkOf<Limit extends LimitName>(limit: Limit, limiter: RateLimiterAbstract, key: string) {
+  return { limit, key: limiter.getKey(key), points: limiter.points };
+}
+
 /** Waits for all promises even if one fails, so that no counting is still under way when the caller continues. */
 async function allOf(promises: Promise<unknown>[]): Promise<void> {
   const outcomes = await Promise.allSettled(promises);
   const failure = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failure) throw failure.reason;
+}
+
+/** Takes one point back. A count of zero is deleted, so that a refused request leaves nothing behind. */
+async function refundPoint(counter: RateLimiterAbstract, key: string): Promise<void> {
+  const { consumedPoints } = await orUnavailable(counter.reward(key));
+  if (consumedPoints <= 0) await orUnavailable(counter.delete(key));
 }
 
 async function orUnavailable<T>(result: Promise<T>): Promise<T> {

@@ -1,15 +1,18 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Route } from '#config';
 import { AppError, PhoneNumberNotAllowed, SendsSuspended, Unavailable } from '#errors';
 import { Keys } from '#keys';
-import { kindOfNumber, type PhoneNumber } from '#phone';
+import { isReachableBy, kindOfNumber, type PhoneNumber } from '#phone';
 import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { clientAddressOf } from '../limits/client-address.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
+import type { MessageRequest } from './breaker.js';
 import { BreakerService } from './breaker.service.js';
-import { scopesOf } from './scopes.js';
-import { SpendingService } from './spending.service.js';
+import type { Proof } from './proof-of-work.js';
+import { isNumberRange, scopesOf } from './scopes.js';
+import { type PaidMessage, SpendingService } from './spending.service.js';
 import { StepUpService } from './step-up.service.js';
 
 /** An admitted message. */
@@ -18,6 +21,18 @@ export interface Admission {
   readonly resendAfterMs: number;
   /** The message's entry in the breaker, sealed. `recordSuccess`, `reportFraud` and `admitFallback` need it. */
   readonly ticket: string;
+  /** The charge of the message, for `refund`. */
+  readonly charge: string;
+}
+
+/** A message to an allowed number, with everything that the checks need. */
+interface CheckedMessage extends Omit<MessageRequest, 'proven'> {
+  readonly phoneIndex: string;
+  readonly paid: PaidMessage;
+  readonly client: string;
+  readonly details: Details;
+  /** Valid and unused when the request came in. */
+  readonly proof: Proof | null;
 }
 
 /** Decides which messages may be sent: the steps of admitting one, in order. */
@@ -36,39 +51,34 @@ export class SendPolicyService {
   ) {}
 
   /**
-   * Admits one message, before anything is paid for it.
+   * Admits one message, before anything is paid for it. What refuses for free comes before what is counted, so a refused
+   * request uses nothing up and leaves nothing behind.
    *
    * @param device the known device that requests it.
    * @param known true if the number has signed in before.
+   * @param routes the routes that may carry the message, in order.
    * @throws PhoneNumberNotAllowed, ProofOfWorkRequired, RateLimited, SendsSuspended, Unavailable
    */
   async admit(
     phoneNumber: PhoneNumber,
     requester: Requester,
-    { device, known }: { device: string | null; known: boolean },
+    { device, known, routes }: { device: string | null; known: boolean; routes: PaidMessage['routes'] },
   ): Promise<Admission> {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const address = clientAddressOf(requester.address);
     const details = { ...describeNumber(phoneNumber, phoneIndex), address: address.client };
-    const knownDevice = device !== null;
-
-    const country = this.requireAllowedNumber(phoneNumber, details);
-    await this.limits.admitAddress('sends_per_address', address.client, details);
-    await this.spending.requireBudget(country, knownDevice, details);
-    const reservation = await this.limits.admitMessage(limitKeyOf(phoneIndex, knownDevice), details);
-    try {
-      const proven = await this.stepUp.acceptProof(phoneIndex, requester.proof);
-      if (reservation.contested && !knownDevice && !proven)
-        await this.stepUp.requireProof('contested', phoneIndex, this.options.policy.proof.hashes, details);
-      const scopes = scopesOf(address, phoneNumber, country);
-      const request = { scopes, knownNumber: known, knownDevice, proven };
-      const ticket = await this.breaker.admit(request, phoneIndex, details);
-      await this.spending.spend(country, knownDevice, details);
-      return { resendAfterMs: reservation.resendAfterMs, ticket };
-    } catch (refusal) {
-      if (refusal instanceof AppError && !(refusal instanceof Unavailable)) await reservation.refund();
-      throw refusal;
-    }
+    const country = this.requireAllowedNumber(phoneNumber, routes[0].channel, details);
+    const message = {
+      ...{ phoneIndex, details, client: address.client },
+      knownNumber: known,
+      knownDevice: device !== null,
+      scopes: scopesOf(address, phoneNumber, country),
+      proof: await this.stepUp.readProof(phoneIndex, requester.proof),
+      paid: { country, routes, isKnownDevice: device !== null },
+    };
+    await this.spending.requireBudget(message.paid, details);
+    await this.requireAdmissible(message);
+    return this.count(message);
   }
 
   /**
@@ -76,23 +86,24 @@ export class SendPolicyService {
    * only once, so no rate limits apply, but blocks and caps do.
    *
    * @param tickets of the verification's messages so far.
+   * @returns the charge of the message; null if it may not be sent.
    * @throws Unavailable
    */
   async admitFallback(
     phoneNumber: PhoneNumber,
     { device, tickets }: { device: string | null; tickets: readonly string[] },
-  ): Promise<boolean> {
+    route: Route,
+  ): Promise<string | null> {
     const details = describeNumber(phoneNumber, this.keys.phoneIndexOf(phoneNumber));
     const { country } = kindOfNumber(phoneNumber);
     if (await this.breaker.isBlocked(tickets)) {
       this.events.record('refused', { name: 'fallback', country, ...details });
-      return false;
+      return null;
     }
     try {
-      await this.spending.spend(country, device !== null, details);
-      return true;
+      return await this.spending.spend({ country, routes: [route], isKnownDevice: device !== null }, details);
     } catch (refusal) {
-      if (refusal instanceof SendsSuspended) return false;
+      if (refusal instanceof SendsSuspended || refusal instanceof PhoneNumberNotAllowed) return null;
       throw refusal;
     }
   }
@@ -109,12 +120,31 @@ export class SendPolicyService {
     return { resendAfterMs: this.limits.firstCoolDownMs };
   }
 
-  /** Refunds the price of a message that was admitted but never sent. */
-  async refund(phoneNumber: PhoneNumber): Promise<void> {
-    await this.spending.refund(kindOfNumber(phoneNumber).country);
+  /**
+   * Refunds a message that was not sent, or that its provider refused. Repeating a refund changes nothing.
+   *
+   * @param charge null for a message that was not charged.
+   * @throws Unavailable
+   */
+  async refund(charge: string | null): Promise<void> {
+    if (charge !== null) await this.spending.refund(charge);
   }
 
-  /** Records that the provider reported the last of these messages as fraud. */
+  /**
+   * Records that the provider refused a message because of its country.
+   *
+   * @throws Unavailable
+   */
+  async recordRefusedCountry(phoneNumber: PhoneNumber, route: Route): Promise<void> {
+    await this.spending.recordRefusedCountry(kindOfNumber(phoneNumber).country, route);
+  }
+
+  /** Records that a message was sent, which shows that the provider serves its country. */
+  async recordSent(phoneNumber: PhoneNumber, route: Route): Promise<void> {
+    await this.spending.recordSent(kindOfNumber(phoneNumber).country, route);
+  }
+
+  /** Records that the provider reported the last of these messages as fraud. Repeating it changes nothing. */
   async reportFraud(tickets: readonly string[]): Promise<void> {
     await this.breaker.recordFraud(tickets.slice(-1));
   }
@@ -147,18 +177,81 @@ export class SendPolicyService {
     await this.spending.purge();
   }
 
+  /**
+   * Refuses a message that may not be sent now, and counts nothing. Checks that exempt numbers which have signed in before
+   * come last: an earlier one would tell by its absence who has an account.
+   */
+  private async requireAdmissible(message: CheckedMessage): Promise<void> {
+    const { phoneIndex, client, details, proof } = message;
+    const verdict = await this.breaker.assess({ ...message, proven: proof !== null });
+    const isByNumberRange = verdict.outcome !== 'send' && isNumberRange(verdict.scope);
+    if (!isByNumberRange) await this.breaker.enforce(verdict, phoneIndex, details);
+    const { contested } = await this.limits.requireMessage(limitKeyOf(message), client, details);
+    if (this.options.breakerEnforced) await this.requireProofIfContested(message, contested, proof !== null);
+    if (!isByNumberRange) return;
+    // This answer tells that the number has not signed in before, so it counts as a message of the address.
+    await this.limits.admitAddress('sends_per_address', client, details);
+    await this.breaker.enforce(verdict, phoneIndex, details);
+  }
+
+  /** Counts a message everywhere. Refunds the counts if a concurrent request left nothing for this one. */
+  private async count(message: CheckedMessage): Promise<Admission> {
+    const { client, details, proof } = message;
+    await this.limits.admitAddress('sends_per_address', client, details);
+    const reservation = await this.limits.admitMessage(limitKeyOf(message), details);
+    const proven = proof !== null && (await this.stepUp.useProof(proof));
+    try {
+      await this.requireProofIfContested(message, reservation.contested, proven);
+      const ticket = await this.breaker.admit({ ...message, proven }, details);
+      const charge = await this.spendOrWithdraw(message, ticket);
+      return { resendAfterMs: reservation.resendAfterMs, ticket, charge };
+    } catch (refusal) {
+      if (refusal instanceof AppError && !(refusal instanceof Unavailable)) {
+        await reservation.refund();
+        if (proven) await this.stepUp.returnProof(proof);
+      }
+      throw refusal;
+    }
+  }
+
+  /** @throws PhoneNumberNotAllowed, SendsSuspended, Unavailable */
+  private async spendOrWithdraw({ paid, details }: CheckedMessage, ticket: string): Promise<string> {
+    try {
+      return await this.spending.spend(paid, details);
+    } catch (refusal) {
+      await this.breaker.withdraw(ticket);
+      throw refusal;
+    }
+  }
+
+  private async requireProofIfContested(
+    { phoneIndex, knownDevice, details }: CheckedMessage,
+    contested: boolean,
+    proven: boolean,
+  ): Promise<void> {
+    if (!contested || knownDevice || proven) return;
+    await this.stepUp.requireProof('contested', phoneIndex, this.options.policy.proof.hashes, details);
+  }
+
   /** @returns the country that the price of a message depends on. */
-  private requireAllowedNumber(phoneNumber: PhoneNumber, details: Details): string {
-    const { country, isMobile } = kindOfNumber(phoneNumber);
-    const { allowedCountries } = this.options;
-    const isAllowed = isMobile && (allowedCountries === null || allowedCountries.includes(country));
-    if (isAllowed) return country;
-    this.events.record('refused', { name: isMobile ? 'country' : 'line_type', country, ...details });
+  private requireAllowedNumber(phoneNumber: PhoneNumber, channel: string, details: Details): string {
+    const { country, line } = kindOfNumber(phoneNumber);
+    const isReachable = isReachableBy(channel, line);
+    if (isReachable && isAllowedCountry(country, this.options.allowedCountries)) return country;
+    this.events.record('refused', { name: isReachable ? 'country' : 'line_type', country, ...details });
     throw new PhoneNumberNotAllowed();
   }
 }
 
+/** Satellite phones and other numbers without a country are expensive, so they must be named by their calling code. */
+export function isAllowedCountry(country: string, allowed: readonly string[] | null): boolean {
+  return allowed === null ? !country.startsWith('+') : allowed.includes(country);
+}
+
 /** Known devices of a number have limits of their own, which unknown devices cannot use up. */
-function limitKeyOf(phoneIndex: string, knownDevice: boolean): string {
+export function limitKeyOf({
+  phoneIndex,
+  knownDevice,
+}: Pick<CheckedMessage, 'phoneIndex' | 'knownDevice'>): string {
   return knownDevice ? `${phoneIndex}:known` : phoneIndex;
 }
