@@ -1,6 +1,9 @@
+export { earlierFormsOf } from './line-forms.js';
 export {
   blockOf,
+  isReachableBy,
   kindOfNumber,
+  type Line,
   maskPhoneNumber,
   type NumberKind,
   type PhoneNumber,

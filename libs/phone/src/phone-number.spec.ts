@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { getCountries, getCountryCallingCode } from 'libphonenumber-js';
+import { earlierFormsOf } from './line-forms.js';
 import {
   blockOf,
+  isReachableBy,
   kindOfNumber,
   maskPhoneNumber,
   type PhoneNumber,
@@ -22,7 +24,7 @@ describe('parsePhoneNumber', () => {
     '1-415-555-2671',
     '011 1 415 555 2671',
   ])('reads %j as the same number', (text) => {
-    expect(parsePhoneNumber(text, 'US')).toBe('+14155552671');
+    expect(parsePhoneNumber(text, { region: 'US' })).toBe('+14155552671');
   });
 
   it.each([
@@ -58,14 +60,15 @@ describe('parsePhoneNumber', () => {
     ['a feature code', '*#06#'],
     ['a null character', '+1415555\u00002671'],
     ['half a surrogate pair', '+14155552671\ud800'],
+    ['two national prefixes', '+51 0064000000'],
   ])('rejects %s', (_, text) => {
-    expect(parsePhoneNumber(text, 'US')).toBeNull();
+    expect(parsePhoneNumber(text, { region: 'US' })).toBeNull();
   });
 
   it('reads a number without a country code only with a region', () => {
     expect(parsePhoneNumber('020 7946 0958')).toBeNull();
-    expect(parsePhoneNumber('020 7946 0958', 'GB')).toBe('+442079460958');
-    expect(parsePhoneNumber('020 7946 0958', 'US')).toBeNull();
+    expect(parsePhoneNumber('020 7946 0958', { region: 'GB' })).toBe('+442079460958');
+    expect(parsePhoneNumber('020 7946 0958', { region: 'US' })).toBeNull();
   });
 
   const region = fc.option(fc.constantFrom(...getCountries()), { nil: undefined });
@@ -77,11 +80,11 @@ describe('parsePhoneNumber', () => {
     let read = 0;
     fc.assert(
       fc.property(fc.oneof(dialled, fc.stringMatching(/^\d{2,15}$/)), region, region, (text, here, there) => {
-        const number = parsePhoneNumber(text, here);
+        const number = parsePhoneNumber(text, { region: here });
         if (number === null) return;
         read += 1;
         expect(number).toMatch(/^\+[1-9]\d{6,14}$/);
-        expect(parsePhoneNumber(number, there)).toBe(number);
+        expect(parsePhoneNumber(number, { region: there })).toBe(number);
       }),
       { numRuns: 3_000 },
     );
@@ -92,10 +95,82 @@ describe('parsePhoneNumber', () => {
     const text = fc.string({ unit: fc.oneof(fc.constantFrom(...'+0123456789 ()-.;,#*x='), fc.string()) });
     fc.assert(
       fc.property(text, region, (text, here) => {
-        expect(parsePhoneNumber(text, here) ?? '+1234567').toMatch(/^\+\d+$/);
+        expect(parsePhoneNumber(text, { region: here }) ?? '+1234567').toMatch(/^\+\d+$/);
       }),
       { numRuns: 3_000 },
     );
+  });
+});
+
+describe('One line written in several forms', () => {
+  it.each([
+    ['+525512345678', 'MX', '+52 1 55 1234 5678'],
+    ['+525512345678', 'MX', '044 55 1234 5678'],
+    ['+525512345678', 'MX', '045 55 1234 5678'],
+    ['+525512345678', 'MX', '01 55 1234 5678'],
+    ['+525512345678', 'MX', '521 55 1234 5678'],
+    ['+525512345678', 'MX', '52 55 1234 5678'],
+    ['+525512345678', 'MX', '55 1234 5678'],
+    ['+525512345678', 'MX', '00 52 1 55 1234 5678'],
+    ['+525512345678', 'MX', '+52 044 55 1234 5678'],
+    ['+5491123456789', 'AR', '+54 11 2345 6789'],
+    ['+5491123456789', 'AR', '+54 9 11 2345 6789'],
+    ['+5491123456789', 'AR', '+54 11 15 2345 6789'],
+    ['+5491123456789', 'AR', '+54 9 11 15 2345 6789'],
+    ['+5491123456789', 'AR', '011 15 2345 6789'],
+    ['+5491123456789', 'AR', '11 2345-6789'],
+    ['+5493512345678', 'AR', '0351 15 234 5678'],
+    ['+5511981234567', 'BR', '+55 11 8123 4567'],
+    ['+5511981234567', 'BR', '(11) 8123-4567'],
+    ['+5511981234567', 'BR', '(11) 98123-4567'],
+    ['+2290197123456', 'BJ', '+229 97 12 34 56'],
+    ['+2290197123456', 'BJ', '97 12 34 56'],
+    ['+16212345678', 'US', '+1 621 234 5678'],
+    ['+16212345678', 'US', '(621) 234-5678'],
+    ['+16212345678', 'US', '1 621 234 5678'],
+    ['+16212345678', 'US', '011 1 621 234 5678'],
+  ] as const)('is %s: %s, %s', (canonical, region, text) => {
+    expect(parsePhoneNumber(text, { region })).toBe(canonical);
+  });
+
+  it.each([
+    ['+525512345678', ['+5215512345678']],
+    ['+5491123456789', ['+541123456789']],
+    ['+5511981234567', ['+551181234567']],
+    ['+2290197123456', ['+22997123456']],
+    ['+551131234567', []],
+    ['+14155552671', []],
+  ])('may have an account of %s under %j', (canonical, earlier) => {
+    expect(earlierFormsOf(canonical as PhoneNumber)).toEqual(earlier);
+    for (const form of earlier) expect(parsePhoneNumber(form)).toBe(canonical);
+  });
+});
+
+describe('Numbers of North America', () => {
+  it.each(['+16212345678', '+12382345678', '+19832345678', '+16215550123', '+18352345678'])(
+    'accepts %s, whatever the library knows of its area code',
+    (number) => {
+      expect(parsePhoneNumber(number)).toBe(number);
+    },
+  );
+
+  it.each([
+    ['a service code as the area code', '+12112345678'],
+    ['an area code kept for longer numbers', '+12982345678'],
+    ['a reserved area code', '+13702345678'],
+    ['a reserved area code', '+19602345678'],
+    ['the area code 555', '+15552345678'],
+    ['an area code of the government', '+17102345678'],
+    ['a toll-free area code that is not in use', '+18222345678'],
+    ['an area code like a premium exchange', '+19762345678'],
+    ['an area code that starts with 1', '+11212345678'],
+    ['an exchange that starts with 1', '+16211345678'],
+    ['a service code as the exchange', '+16219112345'],
+    ['a premium exchange in an unknown area', '+16219762345'],
+    ['an unknown exchange of the Bahamas', '+12429991234'],
+    ['an unknown exchange of Jamaica', '+18760001234'],
+  ])('rejects %s', (_, number) => {
+    expect(parsePhoneNumber(number)).toBeNull();
   });
 });
 
@@ -110,33 +185,71 @@ describe('maskPhoneNumber', () => {
 
 describe('kindOfNumber', () => {
   it.each([
-    ['+14155552671', 'US', true],
-    ['+16135550123', 'CA', true],
-    ['+447400123456', 'GB', true],
-    ['+442079460958', 'GB', false],
-    ['+447624123456', 'IM', true],
-    ['+4915112345678', 'DE', true],
-    ['+493012345678', 'DE', false],
-    ['+5491123456789', 'AR', true],
-  ])('finds that %s belongs to %s and is mobile: %s', (number, country, isMobile) => {
-    expect(kindOfNumber(number as PhoneNumber)).toEqual({ country, isMobile });
+    ['+14155552671', 'US', 'mobile'],
+    ['+16135550123', 'CA', 'mobile'],
+    ['+16212345678', 'US', 'mobile'],
+    ['+12423591234', 'BS', 'mobile'],
+    ['+447400123456', 'GB', 'mobile'],
+    ['+442079460958', 'GB', 'fixed'],
+    ['+447624123456', 'IM', 'mobile'],
+    ['+4915112345678', 'DE', 'mobile'],
+    ['+493012345678', 'DE', 'fixed'],
+    ['+525512345678', 'MX', 'mobile'],
+    ['+5491123456789', 'AR', 'mobile'],
+    ['+5511981234567', 'BR', 'mobile'],
+    ['+551131234567', 'BR', 'fixed'],
+    ['+870301234567', '+870', 'mobile'],
+    ['+881612345678', '+881', 'mobile'],
+    ['+881812345678', '+881', 'mobile'],
+    ['+88216123456', '+882', 'mobile'],
+    ['+883510012345', '+883', 'mobile'],
+    ['+878101234567890', '+878', 'mobile'],
+    ['+80012345678', '+800', 'mobile'],
+  ])('finds that %s belongs to %s and is %s', (number, country, line) => {
+    expect(parsePhoneNumber(number)).toBe(number);
+    expect(kindOfNumber(number as PhoneNumber)).toEqual({ country, line });
   });
 
   it.each([
     ['an American premium number', '+19005550123'],
+    ['a premium number with an ordinary area code', '+14159761234'],
     ['a British premium number', '+449098790123'],
     ['a German premium number', '+499001234567'],
+    ['an international premium number', '+979123456789'],
     ['a toll-free number', '+18005550123'],
-  ])('counts %s as not mobile', (_, text) => {
+    ['an American personal number', '+15232345678'],
+    ['a Canadian number without a place', '+16222345678'],
+  ])('finds that %s is reachable by no channel', (_, text) => {
     const number = parsePhoneNumber(text);
     expect(number).toBe(text);
-    expect(kindOfNumber(number as PhoneNumber).isMobile).toBe(false);
+    const { line } = kindOfNumber(number as PhoneNumber);
+    for (const channel of ['sms', 'whatsapp', 'call']) expect(isReachableBy(channel, line)).toBe(false);
   });
 
-  it('counts a satellite phone as mobile, with its calling code for a country', () => {
-    const number = parsePhoneNumber('+881612345678');
-    expect(number).toBe('+881612345678');
-    expect(kindOfNumber(number as PhoneNumber)).toEqual({ country: '+881', isMobile: true });
+  it('counts a range that the operator names as mobile, in the country of its calling code', () => {
+    const newRanges = ['+86110', '+397'];
+    for (const [number, country] of [
+      ['+8611012345678', 'CN'],
+      ['+39799912345', 'IT'],
+    ] as const) {
+      expect(parsePhoneNumber(number)).toBeNull();
+      expect(parsePhoneNumber(number, { newRanges })).toBe(number);
+      expect(kindOfNumber(number as PhoneNumber)).toEqual({ country, line: 'mobile' });
+    }
+    expect(parsePhoneNumber('+8611112345678', { newRanges })).toBeNull();
+  });
+});
+
+describe('isReachableBy', () => {
+  it.each([
+    ['mobile', 'sms', true],
+    ['mobile', 'call', true],
+    ['fixed', 'sms', false],
+    ['fixed', 'whatsapp', false],
+    ['fixed', 'call', true],
+    ['other', 'call', false],
+  ] as const)('answers for a %s line and the channel %s: %s', (line, channel, expected) => {
+    expect(isReachableBy(channel, line)).toBe(expected);
   });
 });
 

@@ -1,4 +1,11 @@
-import { type CountryCode, type NumberType, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import {
+  type CountryCode,
+  type NumberType,
+  type PhoneNumber as ParsedNumber,
+  parsePhoneNumberFromString,
+} from 'libphonenumber-js/max';
+import { currentFormsOf } from './line-forms.js';
+import { hasNewAreaCode } from './new-area-codes.js';
 
 /** A telephone number in E.164 form (ITU-T E.164): `+`, country code, national number; digits only. */
 export type PhoneNumber = string & { readonly __brand: 'PhoneNumber' };
@@ -6,15 +13,42 @@ export type PhoneNumber = string & { readonly __brand: 'PhoneNumber' };
 /** An ISO 3166-1 alpha-2 code with a numbering plan, such as `US`. */
 export type Region = CountryCode;
 
+/**
+ * `mobile`: may receive texts. Includes lines of plans that do not separate mobile from fixed. `fixed`: receives calls
+ * only. `other`: premium-rate, toll-free, shared-cost and other special numbers.
+ */
+export type Line = 'mobile' | 'fixed' | 'other';
+
 /** The country and the type of line of a number. */
 export interface NumberKind {
   /** An ISO 3166-1 alpha-2 code, or `+` and the calling code for numbers without a country, such as satellite phones. */
   readonly country: string;
-  /** True for lines that may receive SMS: mobile lines, and lines of plans that do not separate mobile from fixed. */
-  readonly isMobile: boolean;
+  readonly line: Line;
 }
 
-const MOBILE: readonly (NumberType | undefined)[] = ['MOBILE', 'FIXED_LINE_OR_MOBILE'];
+/** The context in which a number is read. */
+export interface ReadingOptions {
+  /** The country of a number without `+`. Without it only international numbers are accepted. */
+  readonly region?: Region;
+  /** Prefixes of international numbers, such as `+8619`, whose numbers are accepted although the library rejects them. */
+  readonly newRanges?: readonly string[];
+}
+
+const LINES: Partial<Record<NonNullable<NumberType>, Line>> = {
+  MOBILE: 'mobile',
+  FIXED_LINE_OR_MOBILE: 'mobile',
+  FIXED_LINE: 'fixed',
+};
+
+/** The largest country of each shared calling code, for numbers that do not tell theirs. */
+const MAIN_COUNTRIES: Readonly<Record<string, string>> = {
+  ...{ 1: 'US', 7: 'RU', 39: 'IT', 44: 'GB', 47: 'NO', 61: 'AU', 212: 'MA' },
+  ...{ 262: 'RE', 290: 'SH', 358: 'FI', 590: 'GP', 599: 'CW' },
+};
+
+/** The calling codes of services that belong to no country: satellites, international networks, shared-cost services. */
+const WITHOUT_COUNTRY = /^\+(8(?:00|08|70|78|81|82|83|88)|979)/;
+const PREMIUM = /^\+(979|1\d{3}976)/;
 
 /** Contact apps wrap numbers in invisible marks of writing direction, which are copied with the number. */
 const INVISIBLE = /\p{Cf}/gu;
@@ -26,23 +60,35 @@ const E164 = /^\+[1-9]\d{6,14}$/;
  * Reads a phone number as people write it: with spaces, hyphens and brackets, and in the digits of any script.
  * Every spelling of a number gives the same result, so that one phone line cannot have two accounts.
  *
- * @param region the country of a number without `+`. Without it only international numbers are accepted.
  * @returns null for anything else: unknown ranges, extensions, words.
  */
-export function parsePhoneNumber(text: string, region?: Region): PhoneNumber | null {
+export function parsePhoneNumber(
+  text: string,
+  { region, newRanges = [] }: ReadingOptions = {},
+): PhoneNumber | null {
   const parsed = parsePhoneNumberFromString(withLatinDigits(text).replace(INVISIBLE, '').trim(), {
     defaultCountry: region,
     extract: false,
   });
-  if (!parsed?.isValid() || parsed.ext) return null;
-  return E164.test(parsed.number) ? (parsed.number as string as PhoneNumber) : null;
+  if (!parsed || parsed.ext) return null;
+  const number = currentFormOf(parsed) ?? parsed.number;
+  return E164.test(number) && isInUse(number, newRanges) ? (number as PhoneNumber) : null;
 }
 
 /** Classifies a number by the numbering plans alone; does not look up the line. */
 export function kindOfNumber(phoneNumber: PhoneNumber): NumberKind {
+  const network = WITHOUT_COUNTRY.exec(phoneNumber);
+  if (network) return { country: network[0], line: PREMIUM.test(phoneNumber) ? 'other' : 'mobile' };
   const parsed = parsePhoneNumberFromString(phoneNumber);
-  const country = parsed?.country ?? `+${parsed?.countryCallingCode}`;
-  return { country, isMobile: MOBILE.includes(parsed?.getType()) };
+  const type = parsed?.getType();
+  // Only a range that is newer than the library has no type: no other unknown number is accepted.
+  const line = type === undefined ? 'mobile' : (LINES[type] ?? 'other');
+  return { country: countryOf(parsed), line: PREMIUM.test(phoneNumber) ? 'other' : line };
+}
+
+/** Returns true if a line of this type can receive messages of the channel. */
+export function isReachableBy(channel: string, line: Line): boolean {
+  return line === 'mobile' || (line === 'fixed' && channel === 'call');
 }
 
 /** Returns the prefix that the block of 10^`digits` numbers around this one shares. */
@@ -67,4 +113,26 @@ function digitValue(digit: number): number {
   let before = 0;
   while (/\p{Nd}/u.test(String.fromCodePoint(digit - before - 1))) before += 1;
   return before % 10;
+}
+
+/** Returns the number in the form of today's numbering plan if it was given in another one; else null. */
+function currentFormOf({ number }: ParsedNumber): string | null {
+  const current = currentFormsOf(number)
+    .map((form) => parsePhoneNumberFromString(form))
+    .find((form) => form?.isValid());
+  return current?.number ?? null;
+}
+
+function isInUse(number: string, newRanges: readonly string[]): boolean {
+  const parsed = parsePhoneNumberFromString(number);
+  // A number that still begins with a national prefix, after two of them, would be read as another one the next time.
+  if (parsed?.number !== number) return false;
+  if (WITHOUT_COUNTRY.test(number) || newRanges.some((prefix) => number.startsWith(prefix))) return true;
+  // The library knows the country of an invalid number in a known area code outside of the USA and Canada.
+  return parsed.isValid() || (parsed.country === undefined && hasNewAreaCode(number));
+}
+
+function countryOf(parsed: ParsedNumber | undefined): string {
+  const callingCode = parsed?.countryCallingCode ?? '';
+  return parsed?.country ?? MAIN_COUNTRIES[callingCode] ?? `+${callingCode}`;
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Keys } from '#keys';
-import type { PhoneNumber } from '#phone';
+import { earlierFormsOf, type PhoneNumber } from '#phone';
 import { Database, type Transaction } from '#postgres';
 import { UserEntity } from './user.entity.js';
 
@@ -43,13 +43,20 @@ export class UsersRepository {
 
   /** Returns true if the phone number has signed in before. */
   async isKnown(phoneNumber: PhoneNumber): Promise<boolean> {
-    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    return this.database.answerOf(this.users.existsBy({ phoneIndex }));
+    return this.database.answerOf(this.users.existsBy({ phoneIndex: this.anyFormOf(phoneNumber) }));
+  }
+
+  /** Finds the user of a phone number. */
+  async findByNumber(phoneNumber: PhoneNumber): Promise<User | null> {
+    const found = await this.database.answerOf(
+      this.users.findOneBy({ phoneIndex: this.anyFormOf(phoneNumber) }),
+    );
+    return found && this.toUser(found);
   }
 
   /**
-   * Returns the one user of a phone number, under any concurrency. The name is stored for a new user only.
-   * Idempotent, because a transaction may run twice.
+   * Returns the one user of a phone number, under any concurrency. The name is stored for a new user only. A user whose
+   * number was stored in an earlier form gets it in today's form. Idempotent, because a transaction may run twice.
    */
   async findOrCreate(
     transaction: Transaction,
@@ -57,6 +64,7 @@ export class UsersRepository {
     name: string | null,
   ): Promise<{ user: User; isNew: boolean }> {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    await this.adoptEarlierForm(transaction, phoneNumber, phoneIndex);
     const id = uuidv7();
     await transaction
       .createQueryBuilder()
@@ -68,6 +76,27 @@ export class UsersRepository {
       .execute();
     const user = await transaction.findOneByOrFail(UserEntity, { phoneIndex });
     return { user: this.toUser(user), isNew: user.id === id };
+  }
+
+  /** Rewrites the number of an account that was made with an earlier form of it, unless today's form has an account. */
+  private async adoptEarlierForm(
+    transaction: Transaction,
+    phoneNumber: PhoneNumber,
+    phoneIndex: string,
+  ): Promise<void> {
+    const earlier = earlierFormsOf(phoneNumber).map((form) => this.keys.phoneIndexOf(form));
+    if (earlier.length === 0 || (await transaction.existsBy(UserEntity, { phoneIndex }))) return;
+    await transaction
+      .createQueryBuilder()
+      .update(UserEntity)
+      .set({ phoneIndex, phoneSealed: this.keys.seal(phoneNumber) })
+      .where({ phoneIndex: In(earlier) })
+      .execute();
+  }
+
+  private anyFormOf(phoneNumber: PhoneNumber) {
+    const forms = [phoneNumber, ...earlierFormsOf(phoneNumber)];
+    return In(forms.map((form) => this.keys.phoneIndexOf(form)));
   }
 
   private toUser(user: Pick<UserEntity, 'id' | 'createdAt' | 'name' | 'phoneSealed' | 'version'>): User {

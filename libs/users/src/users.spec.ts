@@ -20,6 +20,7 @@ describe('UsersRepository', () => {
   let source: DataSource;
   let database: Database;
   let users: UsersRepository;
+  const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
 
   beforeAll(async () => {
     server = await freshDatabase();
@@ -27,11 +28,7 @@ describe('UsersRepository', () => {
     source = new DataSource({ type: 'postgres', url: wire.url, entities: [UserEntity], poolSize: 20 });
     await source.initialize();
     database = new Database(source);
-    users = new UsersRepository(
-      database,
-      source.getRepository(UserEntity),
-      new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test')),
-    );
+    users = new UsersRepository(database, source.getRepository(UserEntity), keys);
   });
   beforeEach(() => server.query('delete from users'));
   afterAll(async () => {
@@ -108,6 +105,29 @@ describe('UsersRepository', () => {
     await findOrCreate();
     expect(await users.isKnown(NUMBER)).toBe(true);
     expect(await users.isKnown('+14155550124' as PhoneNumber)).toBe(false);
+  });
+
+  it('keeps one user for all forms of a line', async () => {
+    const [earlier, today] = ['+5215512345678', '+525512345678'] as PhoneNumber[];
+    const { user } = await findOrCreate(earlier, 'Ada');
+    expect(await users.isKnown(today as PhoneNumber)).toBe(true);
+
+    const found = await Promise.all(times(20, () => findOrCreate(today)));
+
+    for (const each of found)
+      expect(each).toMatchObject({ isNew: false, user: { id: user.id, name: 'Ada', phoneNumber: today } });
+    expect(await server.query('select from users')).toHaveLength(1);
+  });
+
+  it('prefers the user of the form in use when both forms have one', async () => {
+    const today = '+525512345678' as PhoneNumber;
+    await findOrCreate('+5215512345678' as PhoneNumber, 'Eve');
+    await server.query('update users set phone_index = $1', ['set aside']);
+    const { user } = await findOrCreate(today, 'Ada');
+    const earlier = keys.phoneIndexOf('+5215512345678');
+    await server.query('update users set phone_index = $1 where phone_index = $2', [earlier, 'set aside']);
+    expect(await findOrCreate(today)).toEqual({ user, isNew: false });
+    expect(await server.query('select from users')).toHaveLength(2);
   });
 
   it('throws Unavailable for each of its calls while Postgres is down', async () => {

@@ -1,15 +1,30 @@
 import { InvalidRequest } from '#errors';
+import type { Keys } from '#keys';
+import { addToLog } from '#logging';
 import { type PhoneNumber, parsePhoneNumber, type Region } from '#phone';
 
-/** Parses the `phone_number` of a request. */
+/** Parses the `phone_number` of a request, and names it in the log by its keyed hash. */
 export class PhoneNumberParser {
-  /** @param region the region of national numbers; null: only international numbers are valid. */
-  constructor(private readonly region: Region | null) {}
+  /**
+   * @param region the region of national numbers; null: only international numbers are valid.
+   * @param newRanges number ranges that are newer than the numbering plans of the library.
+   */
+  constructor(
+    private readonly region: Region | null,
+    private readonly newRanges: readonly string[],
+    private readonly keys: Pick<Keys, 'phoneIndexOf'>,
+  ) {}
 
   /** @throws InvalidRequest that points at `phone_number` in the body. */
   parse(text: string): PhoneNumber {
-    const phoneNumber = parsePhoneNumber(text, this.region ?? undefined);
-    if (phoneNumber) return phoneNumber;
+    const phoneNumber = parsePhoneNumber(text, {
+      region: this.region ?? undefined,
+      newRanges: this.newRanges,
+    });
+    if (phoneNumber) {
+      addToLog({ number_hash: this.keys.phoneIndexOf(phoneNumber) });
+      return phoneNumber;
+    }
     const form = this.region
       ? `a phone number of ${this.region}, or an international one`
       : 'an international phone number';
