@@ -27,7 +27,7 @@ const PAUSE_MS = 10_000;
 const unreachable = () => new SendDeferred('ECONNREFUSED');
 const throttled = () => new SendDeferred('http_429', 1_000, 'throttled');
 const outcomeUnknown = () => new SendOutcomeUnknown('timeout');
-const badNumber = () => refusal('21211', 'bad_number');
+const badNumber = () => refusal('21211');
 const accountFault = () => refusal('account', 'account');
 const reportedOutage = () => refusal('20003', 'outage');
 
@@ -235,6 +235,6 @@ describe('GuardedProvider', () => {
   }
 });
 
-function refusal(code: string, means: 'bad_number' | 'account' | 'outage'): SendRefused {
+function refusal(code: string, means?: 'account' | 'outage'): SendRefused {
   return new SendRefused({ code, reason: 'provider', recovery: 'another_provider', means });
 }

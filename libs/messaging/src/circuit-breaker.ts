@@ -81,6 +81,10 @@ export class GuardedProvider extends MessageProvider {
     return this.provider.confirm(providerId);
   }
 
+  override tryCredentials(): Promise<void> {
+    return this.provider.tryCredentials();
+  }
+
   /** Turns a refusal into an outcome, because the library does not count a call that throws an error it does not handle. */
   private async outcomeOf(message: Message): Promise<Outcome> {
     try {

@@ -47,8 +47,8 @@ describe('TwilioReports', () => {
     ['queued', 'accepted', undefined],
     ['initiated', 'accepted', undefined],
     ['ringing', 'accepted', undefined],
-    ['in-progress', 'delivered', undefined],
-    ['answered', 'delivered', undefined],
+    ['in-progress', 'sent', undefined],
+    ['answered', 'sent', undefined],
     ['completed', 'delivered', undefined],
     ['busy', 'undelivered', { code: 'busy', reason: 'unreachable', recovery: 'another_channel' }],
     ['no-answer', 'undelivered', { code: 'no-answer', reason: 'unreachable', recovery: 'another_channel' }],
@@ -61,6 +61,24 @@ describe('TwilioReports', () => {
     });
   });
 
+  it.each<[answeredBy: string, status: DeliveryReport['status'], failure: Failure | undefined]>([
+    ['human', 'delivered', undefined],
+    ['unknown', 'delivered', undefined],
+    ['', 'delivered', undefined],
+    ...['machine_start', 'machine_end_beep', 'machine_end_silence', 'machine_end_other', 'fax'].map(
+      (code): [string, 'undelivered', Failure] => [
+        code,
+        'undelivered',
+        { code, reason: 'unreachable', recovery: 'another_channel' },
+      ],
+    ),
+  ])('reads a call that "%s" answered as %s once it is completed', (AnsweredBy, status, failure) => {
+    const call = { AccountSid: ACCOUNT, CallSid: CALL_SID, AnsweredBy };
+    expect(read({ ...call, CallStatus: 'completed' })).toEqual({ providerId: CALL_SID, status, failure });
+    expect(read({ ...call, CallStatus: 'in-progress' })?.status).toBe('sent');
+    expect(read({ ...DELIVERED, AnsweredBy })?.status).toBe('delivered');
+  });
+
   it.each<[what: string, form: Record<string, string>]>([
     ['a message', { ...DELIVERED, MessageStatus: 'undelivered', ErrorCode: '30005' }],
     ['a call', { AccountSid: ACCOUNT, CallSid: CALL_SID, CallStatus: 'failed', ErrorCode: '30005' }],
@@ -69,7 +87,7 @@ describe('TwilioReports', () => {
       code: '30005',
       reason: 'unreachable',
       recovery: 'another_channel',
-      means: 'bad_number',
+      badForMinutes: 1_440,
     };
 
     expect(read(form)?.failure).toEqual(failure);

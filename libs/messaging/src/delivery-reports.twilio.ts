@@ -36,17 +36,30 @@ const MESSAGE_STATUSES: ReadonlyMap<string, Status> = new Map([
   ['canceled', 'failed'],
 ]);
 
+/** An answered call is not delivered before its end, because a mailbox answers too. */
 const CALL_STATUSES: ReadonlyMap<string, Status> = new Map([
   ['queued', 'accepted'],
   ['initiated', 'accepted'],
   ['ringing', 'accepted'],
-  ['in-progress', 'delivered'],
-  ['answered', 'delivered'],
+  ['in-progress', 'sent'],
+  ['answered', 'sent'],
   ['completed', 'delivered'],
   ['busy', 'undelivered'],
   ['no-answer', 'undelivered'],
   ['canceled', 'undelivered'],
   ['failed', 'failed'],
+]);
+
+/**
+ * The values of `AnsweredBy` for a call that no person answered
+ * (https://www.twilio.com/docs/voice/answering-machine-detection). A call of unknown result counts as delivered.
+ */
+const MACHINES: ReadonlySet<string> = new Set([
+  'machine_start',
+  'machine_end_beep',
+  'machine_end_silence',
+  'machine_end_other',
+  'fax',
 ]);
 
 const PATH = '/v1/webhooks/twilio';
@@ -115,17 +128,20 @@ export class TwilioReports {
 type Params = Readonly<Partial<Record<string, string>>>;
 
 function reportOf(params: Params): DeliveryReport | null {
-  const { MessageSid, CallSid, ErrorCode } = params;
+  const { MessageSid, CallSid, ErrorCode, AnsweredBy = '' } = params;
   const providerId = MessageSid || CallSid;
   const word = (MessageSid ? params.MessageStatus : params.CallStatus) ?? '';
   const status = (MessageSid ? MESSAGE_STATUSES : CALL_STATUSES).get(word);
   if (!providerId || !status) return null;
+  if (!MessageSid && status === 'delivered' && MACHINES.has(AnsweredBy))
+    return { providerId, status: 'undelivered', failure: unanswered(AnsweredBy) };
   if (status !== 'undelivered' && status !== 'failed') return { providerId, status };
   // A call without an error code was not answered.
   const failure = MessageSid || ErrorCode ? failureOfReport(status, ErrorCode) : unanswered(word);
   return { providerId, status, failure };
 }
 
+/** Returns the failure of a call that reached no person. */
 function unanswered(code: string): Failure {
   return { code, reason: 'unreachable', recovery: 'another_channel' };
 }

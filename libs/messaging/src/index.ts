@@ -5,7 +5,7 @@ export {
   type StatusCallback,
   TwilioReports,
 } from './delivery-reports.twilio.js';
-export { localeFor } from './locale.js';
+export { LocaleChoice } from './locale.js';
 export { type Finding, lintMessages } from './message-lint.js';
 export { type InboxMessage, InboxProvider, PLANS, type Plan } from './message-provider.inbox.js';
 export {

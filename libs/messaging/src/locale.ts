@@ -1,6 +1,8 @@
 import { match } from '@formatjs/intl-localematcher';
 import Negotiator from 'negotiator';
-import { DEFAULT_LOCALE, LOCALES } from './locales.js';
+import { kindOfNumber, type PhoneNumber } from '#phone';
+import { DEFAULT_LOCALE } from './locales.js';
+import type { MessagingOptions } from './messaging-options.js';
 
 /** Hints at the recipient's language, the strongest first. */
 interface Hints {
@@ -12,19 +14,55 @@ interface Hints {
   readonly country: string;
 }
 
-const AVAILABLE = Object.keys(LOCALES);
+type Choice = Pick<MessagingOptions, 'locales' | 'defaultLocale'>;
+
+/** Chinese and the languages that are written like it, by their subtags. */
+const CHINESE = new Set([
+  'zh',
+  'yue',
+  'nan',
+  'hak',
+  'wuu',
+  'gan',
+  'hsn',
+  'cdo',
+  'cjy',
+  'mnp',
+  'cpx',
+  'czh',
+  'czo',
+]);
+/** Readers of Traditional Chinese there expect it when a request asks for no more than `zh`. */
+const TRADITIONAL = new Set(['HK', 'MO', 'TW']);
 
 /** Browsers send less. A bound keeps the cost of a hostile header small. */
 const LONGEST_HINT = 500;
 const MOST_LANGUAGES = 20;
 
-/** Returns the locale to write in: always an available one, English when no hint matches. */
-export function localeFor({ locale, acceptLanguage, country }: Hints): string {
+/** Chooses the language of messages among those that the operator allows. */
+export class LocaleChoice {
+  constructor(private readonly options: Choice) {}
+
+  /** Returns the locale to write in to this number. */
+  for(phoneNumber: PhoneNumber, locale: string | null = null, acceptLanguage: string | null = null): string {
+    const { country } = kindOfNumber(phoneNumber);
+    return localeFor({ locale, acceptLanguage, country }, this.options);
+  }
+}
+
+/** Returns the locale to write in: always one of `locales`. */
+export function localeFor(
+  { locale, acceptLanguage, country }: Hints,
+  { locales, defaultLocale }: Choice,
+): string {
+  const available = (tags: readonly string[]) => firstAvailable(tags, locales, country);
   return (
     available([head(locale)]) ??
     available(accepted(head(acceptLanguage))) ??
-    available([languageOf(country)]) ??
-    DEFAULT_LOCALE
+    defaultLocale ??
+    available([mainLanguageOf(country)]) ??
+    available([DEFAULT_LOCALE]) ??
+    (locales[0] as string)
   );
 }
 
@@ -32,8 +70,26 @@ export function localeFor({ locale, acceptLanguage, country }: Hints): string {
  * Returns the first available locale. Uses lookup (RFC 4647, section 3.4): "best fit" would choose Russian for
  * Ukrainian, and keeps every tag that it has seen in memory.
  */
-function available(tags: readonly string[]): string | null {
-  return match(tags.filter(isLanguageTag), AVAILABLE, '', { algorithm: 'lookup' }) || null;
+function firstAvailable(tags: readonly string[], locales: readonly string[], country: string): string | null {
+  for (const tag of tags.filter(isLanguageTag)) {
+    const scripts = chineseScripts(new Intl.Locale(tag), country);
+    const found = scripts
+      ? scripts.find((script) => locales.includes(script))
+      : match([tag], locales, '', { algorithm: 'lookup' });
+    if (found) return found;
+  }
+  return null;
+}
+
+/**
+ * Returns the locales of Chinese that the reader of a tag accepts, the best first; null for other languages. Lookup
+ * would cut `zh-TW` and `zh-Hant` to `zh`, which is Simplified.
+ */
+function chineseScripts(tag: Intl.Locale, country: string): string[] | null {
+  if (!CHINESE.has(tag.language)) return null;
+  if (tag.script === undefined && tag.region === undefined && tag.language === 'zh')
+    return TRADITIONAL.has(country) ? ['zh-Hant'] : ['zh', 'zh-Hant'];
+  return tag.maximize().script === 'Hant' ? ['zh-Hant'] : ['zh'];
 }
 
 /** Returns the languages in order of preference, without those excluded by `q=0`. */
@@ -41,10 +97,10 @@ function accepted(header: string): string[] {
   return new Negotiator({ headers: { 'accept-language': header } }).languages().slice(0, MOST_LANGUAGES);
 }
 
-/** Returns the most common language of the country, by CLDR's likely subtags. */
-function languageOf(country: string): string {
+/** Returns the most common language of the country and its script, by CLDR's likely subtags. */
+function mainLanguageOf(country: string): string {
   const region = `und-${country}`;
-  return isLanguageTag(region) ? new Intl.Locale(region).maximize().language : DEFAULT_LOCALE;
+  return isLanguageTag(region) ? new Intl.Locale(region).maximize().toString() : DEFAULT_LOCALE;
 }
 
 function isLanguageTag(text: string): boolean {

@@ -1,4 +1,4 @@
-import type { Channel } from '#config';
+import type { Channel, LocaleTag } from '#config';
 import ar from '../locales/ar.json' with { type: 'json' };
 import de from '../locales/de.json' with { type: 'json' };
 import en from '../locales/en.json' with { type: 'json' };
@@ -9,6 +9,7 @@ import ja from '../locales/ja.json' with { type: 'json' };
 import pt from '../locales/pt.json' with { type: 'json' };
 import ru from '../locales/ru.json' with { type: 'json' };
 import zh from '../locales/zh.json' with { type: 'json' };
+import zhHant from '../locales/zh-Hant.json' with { type: 'json' };
 
 /**
  * The message texts of one language, by channel: ICU MessageFormat with the arguments `brand`, `code` and `minutes`.
@@ -18,8 +19,8 @@ export type Wordings = Readonly<Partial<Record<Channel, string | readonly string
 
 export const DEFAULT_LOCALE = 'en';
 
-export const LOCALES = { ar, de, en, es, fr, hi, ja, pt, ru, zh } satisfies Record<
-  string,
+export const LOCALES = { ar, de, en, es, fr, hi, ja, pt, ru, zh, 'zh-Hant': zhHant } satisfies Record<
+  LocaleTag,
   Required<Wordings> & { speech: string }
 >;
 

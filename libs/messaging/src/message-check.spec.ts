@@ -1,29 +1,35 @@
-import { ConfigurationError } from '#config';
-import { checkMessages } from './message-check.js';
+import { ConfigurationError, LOCALE_TAGS, type TwilioConfig } from '#config';
+import { checkMessages, checkWhatsApp } from './message-check.js';
 
+const NONE = { origin: null, appHashes: [] };
+const APPS = ['FA+9qCX9VSu'];
 const sampleCodes = { usual: '739145', longest: '7QK2M9X4TB' };
+const locales = LOCALE_TAGS;
 
 describe('checkMessages', () => {
   it.each([
-    ['Latchkey', null],
-    ['Latchkey', { origin: 'login.example.com' }],
-    ['Latchkey', { appHash: 'FA+9qCX9VSu' }],
-    ['Ж'.repeat(32), null],
-    ['支付宝', { origin: 'login.example.com' }],
-    ['Ж'.repeat(32), { appHash: 'FA+9qCX9VSu' }],
-    ['Latchkey', { origin: `accounts.${'x'.repeat(60)}.example` }],
+    ['Latchkey', NONE],
+    ['Latchkey', { ...NONE, origin: 'login.example.com' }],
+    ['Latchkey', { ...NONE, appHashes: APPS }],
+    ['Ж'.repeat(32), NONE],
+    ['支付宝', { ...NONE, origin: 'login.example.com' }],
+    ['Ж'.repeat(32), { ...NONE, appHashes: APPS }],
+    ['Latchkey', { ...NONE, origin: `accounts.${'x'.repeat(60)}.example` }],
   ])('accepts the brand %s with the autofill setting %j', (brand, autofill) => {
-    expect(checkMessages({ brand, autofill, sampleCodes })).toEqual([]);
+    expect(checkMessages({ brand, autofill, sampleCodes, locales })).toEqual([]);
   });
 
   it('warns when the longest codes alone do not fit one SMS, and refuses when the usual ones do not', () => {
-    const config = { brand: 'Ж'.repeat(32), autofill: { origin: 'login.example.com' } };
+    const config = { brand: 'Ж'.repeat(32), autofill: { ...NONE, origin: 'login.example.com' } };
 
-    expect(checkMessages({ ...config, sampleCodes })).toEqual([
-      'BRAND should be shorter, or use only GSM-7 characters: a code of 10 characters does not fit one SMS in ar, de, en, es, fr, hi, ja, pt, ru, zh',
+    expect(checkMessages({ ...config, sampleCodes, locales })).toEqual([
+      'BRAND should be shorter, or use only GSM-7 characters: a code of 10 characters does not fit one SMS in ar, de, en, es, fr, hi, ja, pt, ru, zh, zh-Hant',
+    ]);
+    expect(checkMessages({ ...config, sampleCodes, locales: ['en'] })).toEqual([
+      expect.stringMatching(/ in en$/),
     ]);
     const { longest } = sampleCodes;
-    const check = () => checkMessages({ ...config, sampleCodes: { usual: longest, longest } });
+    const check = () => checkMessages({ ...config, sampleCodes: { usual: longest, longest }, locales });
     expect(check).toThrow(ConfigurationError);
   });
 
@@ -40,7 +46,9 @@ describe('checkMessages', () => {
   ])(
     'refuses %s when no SMS fits one segment, and names the variable %s',
     (_, name, origin, brand, advice) => {
-      const faults = faultsOf(() => checkMessages({ brand, autofill: { origin }, sampleCodes }));
+      const faults = faultsOf(() =>
+        checkMessages({ brand, autofill: { ...NONE, origin }, sampleCodes, locales }),
+      );
 
       const rule = expect.stringContaining(
         `must be ${advice}: a code of 6 characters does not fit one SMS in ar, de,`,
@@ -48,6 +56,15 @@ describe('checkMessages', () => {
       expect(faults).toEqual([{ name, rule }]);
     },
   );
+
+  it('checks the line of the apps beside that of the website', () => {
+    const brand = 'x'.repeat(32);
+    const autofill = { origin: 'a.io', appHashes: APPS };
+    expect(checkMessages({ brand, autofill, sampleCodes, locales })).toEqual([]);
+    expect(() => checkMessages({ brand: 'Ж'.repeat(60), autofill, sampleCodes, locales })).toThrow(
+      ConfigurationError,
+    );
+  });
 
   function faultsOf(check: () => unknown): ConfigurationError['faults'] {
     try {
@@ -57,4 +74,21 @@ describe('checkMessages', () => {
     }
     throw new Error('the configuration was accepted');
   }
+});
+
+describe('checkWhatsApp', () => {
+  const twilioWith = (contentSid: string | null) =>
+    ({ whatsapp: { from: '+15005550007', contentSid } }) as TwilioConfig;
+
+  it('warns of WhatsApp without a template', () => {
+    expect(checkWhatsApp({ twilio: twilioWith(null) })).toEqual([
+      expect.stringMatching(/^TWILIO_WHATSAPP_CONTENT_SID is not set/),
+    ]);
+  });
+
+  it('accepts a template, and no WhatsApp at all', () => {
+    expect(checkWhatsApp({ twilio: twilioWith(`HX${'0'.repeat(32)}`) })).toEqual([]);
+    expect(checkWhatsApp({ twilio: { whatsapp: null } as TwilioConfig })).toEqual([]);
+    expect(checkWhatsApp({ twilio: null })).toEqual([]);
+  });
 });

@@ -1,8 +1,7 @@
 import { ConfigurationError } from '#config';
-import { LOCALES } from './locales.js';
 import type { MessagingOptions } from './messaging-options.js';
 import { segmentsOf } from './segments.js';
-import { fitsOneSms, type TemplateConfig, Templates } from './templates.js';
+import { autofillLines, fitsOneSms, type TemplateConfig, Templates } from './templates.js';
 
 const LONGEST_SECONDS = 600;
 
@@ -18,32 +17,49 @@ export function checkMessages({
   brand,
   autofill,
   sampleCodes,
-}: Pick<MessagingOptions, 'brand' | 'autofill' | 'sampleCodes'>): string[] {
-  const usual = misfitOf({ brand, autofill }, sampleCodes.usual);
+  locales,
+}: Pick<MessagingOptions, 'brand' | 'autofill' | 'sampleCodes' | 'locales'>): string[] {
+  const usual = misfitOf({ brand, autofill }, sampleCodes.usual, locales);
   if (usual) throw new ConfigurationError([{ name: usual.name, rule: `must be ${usual.rule}` }]);
-  const rare = misfitOf({ brand, autofill }, sampleCodes.longest);
+  const rare = misfitOf({ brand, autofill }, sampleCodes.longest, locales);
   return rare ? [`${rare.name} should be ${rare.rule}`] : [];
 }
 
+/** Returns a warning when WhatsApp has no template. Production requires one. */
+export function checkWhatsApp({ twilio }: Pick<MessagingOptions, 'twilio'>): string[] {
+  if (!twilio?.whatsapp || twilio.whatsapp.contentSid !== null) return [];
+  return [
+    'TWILIO_WHATSAPP_CONTENT_SID is not set: WhatsApp delivers text without a template only within 24 hours after the recipient wrote, as in the sandbox',
+  ];
+}
+
 /** Returns the variable to change and the rule it breaks; null when every SMS fits. */
-function misfitOf(config: TemplateConfig, code: string): { name: string; rule: string } | null {
-  const locales = localesTooLong(config, code);
-  if (locales.length === 0) return null;
-  const why = `a code of ${code.length} characters does not fit one SMS in ${locales.join(', ')}`;
-  if (isOriginTooLong(config, code)) return { name: 'SMS_ORIGIN', rule: `shorter: ${why}` };
+function misfitOf(
+  config: TemplateConfig,
+  code: string,
+  locales: readonly string[],
+): { name: string; rule: string } | null {
+  const tooLong = localesTooLong(config, code, locales);
+  if (tooLong.length === 0) return null;
+  const why = `a code of ${code.length} characters does not fit one SMS in ${tooLong.join(', ')}`;
+  if (isOriginTooLong(config, code, locales)) return { name: 'SMS_ORIGIN', rule: `shorter: ${why}` };
   const needsUcs2 = segmentsOf(config.brand).encoding === 'UCS-2';
   return { name: 'BRAND', rule: `shorter${needsUcs2 ? ', or use only GSM-7 characters' : ''}: ${why}` };
 }
 
 /** Returns whether even a short brand would not fit beside the origin. */
-function isOriginTooLong(config: TemplateConfig, code: string): boolean {
-  return localesTooLong({ ...config, brand: SHORT_BRAND }, code).length > 0;
+function isOriginTooLong(config: TemplateConfig, code: string, locales: readonly string[]): boolean {
+  return localesTooLong({ ...config, brand: SHORT_BRAND }, code, locales).length > 0;
 }
 
-function localesTooLong(config: TemplateConfig, code: string): string[] {
+function localesTooLong(config: TemplateConfig, code: string, locales: readonly string[]): string[] {
   const templates = new Templates(config);
   const occasion = { channel: 'sms', code, validForSeconds: LONGEST_SECONDS } as const;
-  return Object.keys(LOCALES).filter(
-    (locale) => !fitsOneSms(templates.compose({ ...occasion, locale }), config.autofill),
+  const lines = autofillLines(config.autofill);
+  return locales.filter((locale) =>
+    lines.some((line) => {
+      const appHash = line && 'appHash' in line ? line.appHash : null;
+      return !fitsOneSms(templates.compose({ ...occasion, locale, appHash }), line);
+    }),
   );
 }

@@ -2,15 +2,16 @@ import { LOCALES } from './locales.js';
 import { type Finding, lintMessages } from './message-lint.js';
 import type { TemplateConfig } from './templates.js';
 
-const PLAIN: TemplateConfig = { brand: 'Latchkey', autofill: null };
-const ORIGIN = { origin: 'login.example.com' };
-const APP = { appHash: 'FA+9qCX9VSu' };
+const NONE = { origin: null, appHashes: [] };
+const PLAIN: TemplateConfig = { brand: 'Latchkey', autofill: NONE };
+const ORIGIN = { ...NONE, origin: 'login.example.com' };
+const APP = { ...NONE, appHashes: ['FA+9qCX9VSu'] };
 const SHORT = '739145';
 const LONGEST = '7QK2M9X4TB';
 
 describe('lintMessages', () => {
   it.each([
-    ['no autofill line', null],
+    ['no autofill line', NONE],
     ['the autofill line of a website', ORIGIN],
     ['the autofill line of an app', APP],
   ])('finds no fault in the built-in messages with %s', (_, autofill) => {
@@ -22,7 +23,7 @@ describe('lintMessages', () => {
       LONGEST,
     ]);
 
-    expect(findings).toHaveLength(10 * 3 * 5);
+    expect(findings).toHaveLength(11 * 3 * 5);
     expect(findings.filter(({ faults }) => faults.length > 0)).toEqual([]);
   });
 
@@ -65,11 +66,24 @@ describe('lintMessages', () => {
     const sms = `{brand}: {code} ${'x'.repeat(115)}`;
 
     expect(faultsWith(APP, sms)).toEqual(['takes 144 bytes, and Android reads 140']);
-    expect(faultsWith(null, sms)).toEqual([]);
+    expect(faultsWith(NONE, sms)).toEqual([]);
+  });
+
+  it('checks an SMS with each line that it may end with', () => {
+    const findings = lintMessages({ ...PLAIN, autofill: { ...ORIGIN, ...APP, origin: 'a.io' } }, [SHORT], {
+      en: LOCALES.en,
+    });
+
+    expect(findings.map(({ channel, text }) => [channel, text.split('\n')[1]])).toEqual([
+      ['sms', '@a.io #739145'],
+      ['sms', 'FA+9qCX9VSu'],
+      ['whatsapp', undefined],
+      ['call', undefined],
+    ]);
   });
 
   it('finds a second line where autofill is off', () => {
-    expect(faultsWith(null, '{brand}: {code}\nBye')).toEqual(['has more than one line']);
+    expect(faultsWith(NONE, '{brand}: {code}\nBye')).toEqual(['has more than one line']);
   });
 
   it('reports a fault for the channel that has it, and no other', () => {

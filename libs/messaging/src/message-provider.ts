@@ -38,11 +38,14 @@ export interface Failure {
   readonly reason: FailureReason;
   readonly recovery: Recovery;
   /**
-   * `bad_number`: no message on this channel reaches the number, so sending more soon wastes money.
-   * `account`: an operator must correct the account. `outage`: the provider carries no message until it is corrected.
-   * `fraud`: the provider suspects SMS pumping.
+   * `account`: an operator must correct the account. `country`: the account may not send to the country. `outage`: the
+   * provider carries no message until it is corrected. `fraud`: the provider suspects SMS pumping.
    */
-  readonly means?: 'bad_number' | 'account' | 'outage' | 'fraud';
+  readonly means?: 'account' | 'country' | 'outage' | 'fraud';
+  /** No message by this route reaches the number for about this time, so sending more sooner wastes money. */
+  readonly badForMinutes?: number;
+  /** True for a report on a message that the provider refused before it cost anything. */
+  readonly isFree?: boolean;
 }
 
 /** A state of a message, reported by its provider. Reports may arrive late, twice and in any order. */
@@ -87,6 +90,13 @@ export abstract class MessageProvider {
 
   /** Tells the provider that the code of a message was entered. May be repeated after a failure. */
   async confirm(_providerId: string): Promise<void> {}
+
+  /**
+   * Makes one request that sends nothing and costs nothing, to try the credentials.
+   *
+   * @throws the errors of `send`.
+   */
+  async tryCredentials(): Promise<void> {}
 
   /** Records a delivery state with the message, in a provider that shows its messages. */
   recordStep(_providerId: string, _step: DeliveryStep): void {}

@@ -109,6 +109,8 @@ describe('TwilioProvider', () => {
       To: MESSAGE.to,
       From: CALL_FROM,
       Timeout: '30',
+      MachineDetection: 'Enable',
+      MachineDetectionTimeout: '8',
       Twiml: expect.stringContaining(`<Response>${speech}<Pause length="1"/>${speech}</Response>`),
     });
   });
@@ -313,7 +315,7 @@ describe('TwilioProvider', () => {
     [{ refuse: 30001 }, new SendDeferred('30001', undefined, 'throttled')],
     [{ refuse: 30008 }, new SendDeferred('30008', undefined, 'throttled')],
     [{ refuse: 21211 }, new SendRefused(badNumber('21211', 'invalid_number'))],
-    [{ refuse: 21610, status: 403 }, new SendRefused(badNumber('21610', 'blocked'))],
+    [{ refuse: 21610, status: 403 }, new SendRefused(badNumber('21610', 'blocked', 15))],
   ])('does not retry after the answer %j, and throws %p', async (answer, expected) => {
     fake.answerAll(answer);
 
@@ -411,8 +413,8 @@ function formOf({ requests }: FakeTwilio): Record<string, string> {
   return Object.fromEntries(requests[0]?.form ?? []);
 }
 
-function badNumber(code: string, reason: Failure['reason']): Failure {
-  return { code, reason, recovery: 'none', means: 'bad_number' };
+function badNumber(code: string, reason: Failure['reason'], badForMinutes = 1_440): Failure {
+  return { code, reason, recovery: 'none', badForMinutes };
 }
 
 type LookupCallback = (error: Error | null, addresses?: { address: string; family: number }[]) => void;

@@ -26,6 +26,9 @@ const VALIDITY = { min: 1, max: 36_000 };
 /** Seconds that a phone rings. Twilio may add five, and voicemail usually answers after about 30. */
 const RINGING = { min: 5, max: 30 };
 
+/** Seconds that a person waits for the speech at most, when Twilio cannot tell what answered. */
+const DETECTION_SECONDS = 8;
+
 /** Errors before a connection was established: the provider has not seen the message. */
 const NEVER_REACHED: readonly unknown[] = [
   'EAI_AGAIN',
@@ -85,6 +88,11 @@ export class TwilioProvider extends MessageProvider {
     await this.#client.messages(providerId).feedback.create({ outcome: 'confirmed' });
   }
 
+  /** Lists the messages of a day before Twilio existed: API keys may do this, and no message is in the answer. */
+  override async tryCredentials(): Promise<void> {
+    await this.#client.messages.list({ dateSent: new Date(0), limit: 1 });
+  }
+
   private write(message: Message): Promise<{ sid: string }> {
     const { validForSeconds } = message;
     return this.#client.messages.create({
@@ -111,6 +119,9 @@ export class TwilioProvider extends MessageProvider {
       from: this.callFrom as string,
       twiml: spoken(message),
       timeout: clamp(Math.floor(message.validForSeconds), RINGING),
+      // The speech starts when it is known what answered, and the last report names it.
+      machineDetection: 'Enable',
+      machineDetectionTimeout: DETECTION_SECONDS,
       ...(statusCallback && {
         statusCallback,
         statusCallbackMethod: 'POST',

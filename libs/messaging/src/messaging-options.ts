@@ -2,7 +2,18 @@ import type { AppConfig } from '#config';
 
 /** The settings of messaging. The sample codes have the usual and the longest length. */
 export abstract class MessagingOptions
-  implements Pick<AppConfig, 'provider' | 'twilio' | 'httpProvider' | 'publicUrl' | 'brand' | 'autofill'>
+  implements
+    Pick<
+      AppConfig,
+      | 'provider'
+      | 'twilio'
+      | 'httpProvider'
+      | 'publicUrl'
+      | 'brand'
+      | 'autofill'
+      | 'locales'
+      | 'defaultLocale'
+    >
 {
   abstract readonly provider: AppConfig['provider'];
   abstract readonly twilio: AppConfig['twilio'];
@@ -10,5 +21,7 @@ export abstract class MessagingOptions
   abstract readonly publicUrl: AppConfig['publicUrl'];
   abstract readonly brand: AppConfig['brand'];
   abstract readonly autofill: AppConfig['autofill'];
+  abstract readonly locales: AppConfig['locales'];
+  abstract readonly defaultLocale: AppConfig['defaultLocale'];
   abstract readonly sampleCodes: { readonly usual: string; readonly longest: string };
 }

@@ -1,7 +1,9 @@
 import { Injectable, Logger, Module, type OnModuleInit } from '@nestjs/common';
 import { GuardedProvider } from './circuit-breaker.js';
+import { CredentialsCheck } from './credentials-check.js';
 import { callbackUrlFor, TwilioReports } from './delivery-reports.twilio.js';
-import { checkMessages } from './message-check.js';
+import { LocaleChoice } from './locale.js';
+import { checkMessages, checkWhatsApp } from './message-check.js';
 import { HttpProvider } from './message-provider.http.js';
 import { InboxProvider } from './message-provider.inbox.js';
 import type { MessageProvider } from './message-provider.js';
@@ -11,14 +13,17 @@ import { MessagingOptions } from './messaging-options.js';
 import { ProviderEvents } from './provider-events.js';
 import { Templates } from './templates.js';
 
-/** Checks the length of every message at start, and logs a warning where only the longest codes do not fit. */
+/**
+ * Checks the messages at start. Logs a warning where only the longest codes do not fit one SMS, and for WhatsApp without
+ * a template.
+ */
 @Injectable()
-class MessageLengthCheck implements OnModuleInit {
+class MessageCheck implements OnModuleInit {
   private readonly warnings: readonly string[];
 
   /** @throws ConfigurationError when codes of the usual length do not fit one SMS. */
   constructor(options: MessagingOptions) {
-    this.warnings = checkMessages(options);
+    this.warnings = [...checkMessages(options), ...checkWhatsApp(options)];
   }
 
   onModuleInit(): void {
@@ -29,7 +34,8 @@ class MessageLengthCheck implements OnModuleInit {
 /** Providers and texts of messages. The application provides `MessagingOptions`. */
 @Module({
   providers: [
-    MessageLengthCheck,
+    MessageCheck,
+    CredentialsCheck,
     ProviderEvents,
     InboxProvider,
     {
@@ -43,8 +49,13 @@ class MessageLengthCheck implements OnModuleInit {
       inject: [MessagingOptions],
       useFactory: (options: MessagingOptions) => new Templates(options),
     },
+    {
+      provide: LocaleChoice,
+      inject: [MessagingOptions],
+      useFactory: (options: MessagingOptions) => new LocaleChoice(options),
+    },
   ],
-  exports: [MessageProviders, InboxProvider, TwilioReports, Templates],
+  exports: [MessageProviders, InboxProvider, TwilioReports, Templates, LocaleChoice],
 })
 export class MessagingModule {}
 

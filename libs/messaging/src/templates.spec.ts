@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { LOCALES, speechOf } from './locales.js';
 import { type TemplateConfig, Templates } from './templates.js';
 
-const PLAIN: TemplateConfig = { brand: 'Latchkey', autofill: null };
+const NONE = { origin: null, appHashes: [] };
+const APPS = ['FA+9qCX9VSu', 'AbCdEfGhIjK'];
+const PLAIN: TemplateConfig = { brand: 'Latchkey', autofill: NONE };
 const SMS = { channel: 'sms', locale: 'en', code: '739145', validForSeconds: 300 } as const;
 
 describe('Templates', () => {
@@ -31,7 +33,7 @@ describe('Templates', () => {
   });
 
   it('ends an SMS, and no other message, with the autofill line of the website', () => {
-    const templates = new Templates({ ...PLAIN, autofill: { origin: 'login.example.com' } });
+    const templates = new Templates({ ...PLAIN, autofill: { ...NONE, origin: 'login.example.com' } });
 
     expect(templates.compose(SMS)).toBe(
       '739145 is your Latchkey code, good for 5 minutes. Never share it with anyone.\n@login.example.com #739145',
@@ -40,10 +42,31 @@ describe('Templates', () => {
     expect(templates.compose({ ...SMS, channel: 'call' })).not.toContain('@');
   });
 
-  it('ends an SMS with the hash of the app', () => {
-    const templates = new Templates({ ...PLAIN, autofill: { appHash: 'FA+9qCX9VSu' } });
+  it.each<[what: string, origin: string | null, appHash: string | null, line: string]>([
+    ['the first app', null, null, 'FA+9qCX9VSu'],
+    ['the chosen app', null, 'AbCdEfGhIjK', 'AbCdEfGhIjK'],
+    ['the website, before any app', 'a.io', null, '@a.io #739145'],
+    ['the chosen app, before the website', 'a.io', 'AbCdEfGhIjK', 'AbCdEfGhIjK'],
+  ])('ends an SMS with the line of %s', (_, origin, appHash, line) => {
+    const templates = new Templates({ ...PLAIN, autofill: { origin, appHashes: APPS } });
 
-    expect(templates.compose(SMS)).toMatch(/anyone\.\nFA\+9qCX9VSu$/);
+    expect(
+      templates
+        .compose({ ...SMS, appHash })
+        .split('\n')
+        .slice(1),
+    ).toEqual([line]);
+    expect(templates.compose({ ...SMS, channel: 'whatsapp', appHash })).not.toContain(line);
+  });
+
+  it('chooses the wording for the line that the SMS ends with', () => {
+    const templates = new Templates({
+      ...PLAIN,
+      autofill: { origin: `${'x'.repeat(80)}.io`, appHashes: APPS },
+    });
+
+    expect(templates.compose(SMS)).toMatch(/^Latchkey code: 739145\. Do not share it\.\n@x/);
+    expect(templates.compose({ ...SMS, appHash: 'FA+9qCX9VSu' })).toMatch(/^739145 is your Latchkey code/);
   });
 
   it('separates the characters of a code in a call', () => {
@@ -54,7 +77,7 @@ describe('Templates', () => {
 
   it('chooses a shorter wording when the longer ones do not fit one segment', () => {
     const compose = (locale: string, origin: string, code: string) =>
-      new Templates({ ...PLAIN, autofill: { origin } }).compose({ ...SMS, locale, code });
+      new Templates({ ...PLAIN, autofill: { ...NONE, origin } }).compose({ ...SMS, locale, code });
 
     expect(compose('ru', 'a.io', '739145')).toMatch(/^Код Latchkey: 739145\. Никому не сообщайте\.\n/);
     expect(compose('ru', 'login.example.com', '7QK2M9X4TB')).toMatch(
@@ -88,6 +111,7 @@ describe('speechOf', () => {
     const spoken = [
       'ar-XA',
       'cmn-CN',
+      'cmn-TW',
       'de-DE',
       'en-US',
       'es-ES',

@@ -11,7 +11,12 @@ interface Occasion {
   readonly locale: string;
   readonly code: string;
   readonly validForSeconds: number;
+  /** The app that the client chose to read an SMS; null for none. */
+  readonly appHash?: string | null;
 }
+
+/** The last line of an SMS, which lets a browser or an Android app fill the code in. */
+export type AutofillLine = { readonly origin: string } | { readonly appHash: string } | null;
 
 /** Added before rounding down, so that a short queueing delay does not turn five minutes into four. */
 const QUEUEING_SECONDS = 5;
@@ -22,7 +27,7 @@ export const RETRIEVER_BYTES = 140;
 /** Writes the messages that carry codes. */
 export class Templates {
   private readonly wordings = new Map<string, readonly IntlMessageFormat[]>();
-  /** The chosen wording depends on the code's length only. Counting segments takes a millisecond, so it is cached. */
+  /** The chosen wording depends on lengths only, not on the code. Counting segments takes a millisecond, so it is cached. */
   private readonly chosen = new Map<string, IntlMessageFormat>();
 
   /** @throws SyntaxError when a template is not ICU MessageFormat. */
@@ -40,16 +45,19 @@ export class Templates {
    *
    * @throws Error when a template uses an unknown argument, or the channel has no text.
    */
-  compose({ channel, locale, code, validForSeconds }: Occasion): string {
+  compose({ channel, locale, code, validForSeconds, appHash = null }: Occasion): string {
     const values = {
       brand: this.config.brand,
       code: channel === 'call' ? spoken(code) : code,
       minutes: minutesOf(validForSeconds),
     };
-    const end = channel === 'sms' ? lastLine(this.config.autofill, code) : '';
+    const line = channel === 'sms' ? autofillLine(this.config.autofill, appHash) : null;
+    const end = lastLine(line, code);
     const write = (wording: IntlMessageFormat) => `${wording.format(values)}${end}`;
-    const occasion = `${keyOf(locale, channel)} ${code.length} ${values.minutes}`;
-    const wording = this.chosen.get(occasion) ?? this.choose(this.wordingsFor(locale, channel), write);
+    const reader = line && Object.keys(line)[0];
+    const occasion = `${keyOf(locale, channel)} ${code.length} ${values.minutes} ${reader}`;
+    const fits = (wording: IntlMessageFormat) => fitsOneSms(write(wording), line);
+    const wording = this.chosen.get(occasion) ?? choose(this.wordingsFor(locale, channel), fits);
     this.chosen.set(occasion, wording);
     return write(wording);
   }
@@ -58,12 +66,13 @@ export class Templates {
     const own = this.wordings.get(keyOf(locale, channel));
     return own ?? this.wordings.get(keyOf(DEFAULT_LOCALE, channel)) ?? [];
   }
+}
 
-  private choose(wordings: readonly IntlMessageFormat[], write: (wording: IntlMessageFormat) => string) {
-    const wording = wordings.find((each) => fitsOneSms(write(each), this.config.autofill)) ?? wordings.at(-1);
-    if (wording === undefined) throw new Error('there is no text for this channel');
-    return wording;
-  }
+/** Returns the first wording that fits, else the last one, which is the shortest. */
+function choose(wordings: readonly IntlMessageFormat[], fits: (wording: IntlMessageFormat) => boolean) {
+  const wording = wordings.find(fits) ?? wordings.at(-1);
+  if (wording === undefined) throw new Error('there is no text for this channel');
+  return wording;
 }
 
 /** Returns the code with pauses between its characters. */
@@ -71,16 +80,33 @@ export function spoken(code: string): string {
   return [...code].join(', ');
 }
 
+/** Returns the line for the app that the client chose, else for the website, else for the first app. */
+function autofillLine(
+  { origin, appHashes: [first] }: TemplateConfig['autofill'],
+  appHash: string | null,
+): AutofillLine {
+  if (appHash !== null) return { appHash };
+  if (origin !== null) return { origin };
+  return first === undefined ? null : { appHash: first };
+}
+
+/** Returns every kind of line that an SMS may end with. All app hashes have the same length, so one stands for them. */
+export function autofillLines(autofill: TemplateConfig['autofill']): AutofillLine[] {
+  const [appHash] = autofill.appHashes;
+  const usual = autofillLine(autofill, null);
+  return appHash !== undefined && autofill.origin !== null ? [usual, { appHash }] : [usual];
+}
+
 /** Returns whether the text fits one segment and, where an app reads it, the limit of SMS Retriever. */
-export function fitsOneSms(text: string, autofill: TemplateConfig['autofill']): boolean {
-  const isReadByApp = autofill === null || 'origin' in autofill || Buffer.byteLength(text) <= RETRIEVER_BYTES;
-  return isReadByApp && segmentsOf(text).segments === 1;
+export function fitsOneSms(text: string, line: AutofillLine): boolean {
+  const isReadable = line === null || 'origin' in line || Buffer.byteLength(text) <= RETRIEVER_BYTES;
+  return isReadable && segmentsOf(text).segments === 1;
 }
 
 /** Returns `@host #code` (https://wicg.github.io/sms-one-time-codes/, section 3.1), or the app's hash. */
-function lastLine(autofill: TemplateConfig['autofill'], code: string): string {
-  if (autofill === null) return '';
-  return 'origin' in autofill ? `\n@${autofill.origin} #${code}` : `\n${autofill.appHash}`;
+function lastLine(line: AutofillLine, code: string): string {
+  if (line === null) return '';
+  return 'origin' in line ? `\n@${line.origin} #${code}` : `\n${line.appHash}`;
 }
 
 function minutesOf(seconds: number): number {
