@@ -32,4 +32,6 @@ export interface DeliveryChange
   readonly route: Route;
   /** True if the change queues one more message. */
   readonly addsMessage: boolean;
+  /** The abuse policy's charge of that message. */
+  readonly charge?: string | null;
 }

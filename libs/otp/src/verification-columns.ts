@@ -7,20 +7,27 @@ type PerProperty<T> = Readonly<{
     : string;
 }>;
 
+/** All but the time of the reading, which is no column. */
+type Stored = Omit<StoredVerification, 'readAt'>;
+
 /** The columns of `verifications`. This one list generates the insert, the select list and the row mapping. */
-const COLUMNS: PerProperty<StoredVerification> = {
+const COLUMNS: PerProperty<Stored> = {
   id: 'id',
   purpose: 'purpose',
   phoneIndex: 'phone_index',
   phoneSealed: 'phone_sealed',
   name: 'name',
   locale: 'locale',
+  appHash: 'app_hash',
   device: 'device',
   tickets: 'tickets',
+  charges: 'charges',
   codeLength: 'code_length',
   secretId: 'secret_id',
   status: 'status',
   attemptsLeft: 'attempts_left',
+  clients: 'clients',
+  attemptsBy: 'attempts_by',
   createdAt: 'created_at',
   expiresAt: 'expires_at',
   resendAt: 'resend_at',
@@ -43,16 +50,19 @@ const COLUMNS: PerProperty<StoredVerification> = {
 export type VerificationRow = Readonly<Record<string, unknown>>;
 
 /** Returns `insert into verifications (…) select …` with an SQL expression for every column. */
-export function insertOf(expressions: PerProperty<StoredVerification>): string {
+export function insertOf(expressions: PerProperty<Stored>): string {
   const values = new Map(flat(expressions));
   const columns = flat(COLUMNS);
   return `insert into verifications (${columns.map(([, column]) => column).join(', ')})
      select ${columns.map(([property]) => values.get(property)).join(', ')}`;
 }
 
-/** Returns the select list. The status is an expression, because the stored one does not follow the clock. */
+/**
+ * Returns the select list, with the time of the reading. The status is an expression, because the stored one does not
+ * follow the clock.
+ */
 export function selectList(status: string): string {
-  return flat({ ...COLUMNS, status })
+  return [...flat({ ...COLUMNS, status }), ['readAt', 'clock_timestamp()']]
     .map(([property, sql]) => `${sql} as "${property}"`)
     .join(', ');
 }
@@ -68,7 +78,7 @@ export function verificationOf(row: VerificationRow): StoredVerification {
 }
 
 /** Returns SQL by the path of its property. */
-function flat(perProperty: PerProperty<StoredVerification>): [path: string, sql: string][] {
+function flat(perProperty: PerProperty<Stored>): [path: string, sql: string][] {
   return Object.entries(perProperty).flatMap(([property, sql]) => {
     if (typeof sql === 'string') return [[property, sql] as [string, string]];
     return Object.entries(sql).map(([member, inner]): [string, string] => [`${property}.${member}`, inner]);

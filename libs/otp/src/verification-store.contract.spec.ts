@@ -9,7 +9,7 @@ import { times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
 import type { DeliveryChange } from './delivery.js';
 import { TestNumbers } from './test-numbers.js';
-import { newVerificationId, type VerificationId } from './verification.js';
+import { chargeOf, newVerificationId, type VerificationId } from './verification.js';
 import { VerificationService } from './verification.service.js';
 import type { NewVerification, Resend, StoredVerification, VerificationStore } from './verification-store.js';
 import { PostgresVerificationStore } from './verification-store.postgres.js';
@@ -48,6 +48,7 @@ function verification(overrides: Partial<NewVerification> = {}): NewVerification
     phoneSealed: 'a sealed number',
     name: 'Ada',
     locale: 'en',
+    appHash: null,
     route: { channel: 'sms', provider: 'twilio' },
     device: null,
     ticket: null,
@@ -98,7 +99,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     expect(await store.resend(id, again())).toBeNull();
     expect(await store.claim(id, 1_000)).toBe(false);
     expect(await store.cancel(id)).toBe(false);
-    expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toBeNull();
+    expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toEqual([]);
     expect(await store.find(id)).toMatchObject({ status });
   }
 
@@ -109,7 +110,10 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       const row = await store.open(given);
       expect(row).toEqual({
         ...kept,
+        clients: {},
+        attemptsBy: {},
         tickets: [],
+        charges: ['none'],
         status: 'pending',
         attemptsLeft: maxAttempts,
         createdAt: expect.any(Date),
@@ -127,8 +131,17 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
           updatedAt: row.createdAt,
           version: 1,
         },
+        readAt: expect.any(Date),
       });
-      expect(await store.find(row.id)).toEqual(row);
+      expect(await store.find(row.id)).toEqual({ ...row, readAt: expect.any(Date) });
+    });
+
+    it('is read with the time of the clock that its other times come from', async () => {
+      const { id, createdAt, readAt } = await store.open(verification());
+      expect(readAt.getTime() - createdAt.getTime()).toBeLessThan(1_000);
+      expect(readAt.getTime()).toBeGreaterThanOrEqual(createdAt.getTime());
+      const later = () => store.find(id).then((row) => (row?.readAt ?? createdAt) > readAt && row);
+      expect(await waitFor('a later reading', later)).toMatchObject({ createdAt });
     });
 
     it.each([
@@ -150,12 +163,86 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     expect((await store.find(await opened()))?.tickets).toEqual([]);
   });
 
+  it('stores the charge of every message in order, also of messages without one', async () => {
+    const id = await opened({ charge: 'first' });
+    await store.resend(id, again({ charge: 'second' }));
+    const replaced = (await store.resend(id, again())) as StoredVerification;
+    const { delivery, route } = replaced;
+    const change = { ...delivery, route, addsMessage: true, charge: 'fourth' };
+    await store.changeDelivery(id, delivery.version, change);
+    const unchanged = { ...change, addsMessage: false, charge: 'ignored' };
+    await store.changeDelivery(id, delivery.version + 1, unchanged);
+    const found = (await store.find(id)) as StoredVerification;
+    expect(found).toMatchObject({
+      messageCount: 4,
+      charges: ['first', 'second', 'none', 'fourth'],
+    });
+    expect([0, 1, 2, 3, 4, 5].map((number) => chargeOf(found, number))).toEqual([
+      ...[null, 'first', 'second', null, 'fourth', null],
+    ]);
+    // Messages before the upgrade to this version have no entry.
+    expect([1, 2].map((number) => chargeOf({ charges: ['second'], messageCount: 2 }, number))).toEqual([
+      ...[null, 'second'],
+    ]);
+  });
+
   it("finds a device's verification for that device only", async () => {
     const { purpose, phoneIndex } = ADDRESS;
     const [unknown, device] = [await opened(), await opened({ device: 'one device' })];
-    expect(await store.findOpen(purpose, phoneIndex, null)).toMatchObject({ id: unknown, device: null });
-    expect(await store.findOpen(purpose, phoneIndex, 'one device')).toMatchObject({ id: device });
-    expect(await store.findOpen(purpose, phoneIndex, 'another device')).toBeNull();
+    expect(await store.findOpen(purpose, phoneIndex, null)).toMatchObject([{ id: unknown, device: null }]);
+    expect(await store.findOpen(purpose, phoneIndex, 'one device')).toMatchObject([{ id: device }]);
+    expect(await store.findOpen(purpose, phoneIndex, 'another device')).toEqual([]);
+  });
+
+  describe('the clients of a sign-up', () => {
+    const ada = { id: 'a', address: 'hash of an address', name: 'Ada', nth: 1 };
+    const by = (client: string, limit = 5) => ({ client, limit, group: null });
+    const other = (client: string) => ({ client, limit: 2, group: { name: 'others', limit: 3 } });
+
+    it('are added with each message, and replaced by their id', async () => {
+      const id = await opened({ client: ada });
+      await store.resend(id, again({ client: { ...ada, id: 'b', name: null } }));
+      await store.resend(id, again());
+      await store.resend(id, again({ client: { ...ada, name: 'Ada "L." 🦊' } }));
+      expect((await store.find(id))?.clients).toEqual({
+        a: { address: ada.address, name: 'Ada "L." 🦊', nth: 1 },
+        b: { address: ada.address, name: null, nth: 1 },
+      });
+    });
+
+    it('have attempts of their own, however parallel', async () => {
+      const id = await opened({ client: ada });
+      const granted = await Promise.all(
+        times(60, (i) => store.attempt(id, by(i % 2 ? 'one' : 'another', i % 2 ? 5 : 4))),
+      );
+      expect(granted.filter(Boolean)).toHaveLength(9);
+      expect(await store.find(id)).toMatchObject({
+        status: 'pending',
+        attemptsLeft: 5,
+        attemptsBy: { one: 5, another: 4 },
+      });
+    });
+
+    it('share the attempts of their group, however parallel', async () => {
+      const id = await opened({ client: ada });
+      const granted = await Promise.all(times(40, (i) => store.attempt(id, other(`other ${i % 4}`))));
+      expect(granted.filter(Boolean)).toHaveLength(3);
+      expect(await store.attempt(id, by('owner'))).not.toBeNull();
+    });
+
+    it('get their attempt back when they claim', async () => {
+      const id = await opened({ client: ada });
+      for (const who of [other('other'), by('owner', 1)]) {
+        await store.attempt(id, who);
+        expect(await store.claim(id, 60_000, who)).toBe(true);
+        await store.release(id);
+      }
+      expect(await store.find(id)).toMatchObject({
+        attemptsLeft: 5,
+        attemptsBy: { other: 0, others: 0, owner: 0 },
+      });
+      expect(await store.attempt(id, by('owner', 1))).not.toBeNull();
+    });
   });
 
   it('takes no codes once it is exhausted, and leaves a closed verification unchanged', async () => {
@@ -199,7 +286,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.attempt(id)).toBeNull();
       expect(await store.resend(id, again())).toBeNull();
       expect(await store.cancel(id)).toBe(false);
-      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toBeNull();
+      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toEqual([]);
       expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
     });
 
@@ -238,7 +325,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       await store.claim(id, 60_000);
       await store.release(id);
       expect(await store.find(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });
-      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toMatchObject({ id });
+      expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toMatchObject([{ id }]);
       expect(await store.attempt(id)).not.toBeNull();
       expect(await store.claim(id, 60_000)).toBe(true);
     });
@@ -282,10 +369,25 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   describe('resend', () => {
+    it('replaces the language when one is given, and keeps it otherwise', async () => {
+      const id = await opened();
+      expect(await store.resend(id, again({ locale: 'fr' }))).toMatchObject({ locale: 'fr' });
+      expect(await store.resend(id, again())).toMatchObject({ locale: 'fr' });
+    });
+
     it('replaces the name when one is given, and keeps it otherwise', async () => {
       const { id } = await store.open(verification({ name: 'Ada' }));
       expect(await store.resend(id, again({ name: 'Grace' }))).toMatchObject({ name: 'Grace' });
       expect(await store.resend(id, again())).toMatchObject({ name: 'Grace' });
+    });
+
+    it('replaces the app hash when one is given, and keeps it otherwise', async () => {
+      const { id } = await store.open(verification({ appHash: 'FA+9qCX9VSu' }));
+      expect(await store.resend(id, again())).toMatchObject({ appHash: 'FA+9qCX9VSu' });
+      expect(await store.resend(id, again({ appHash: 'AbCdEfGhIjK' }))).toMatchObject({
+        appHash: 'AbCdEfGhIjK',
+      });
+      expect(await store.find(id)).toMatchObject({ appHash: 'AbCdEfGhIjK' });
     });
 
     it('counts messages, and resets the delivery state', async () => {
@@ -298,9 +400,11 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       );
       expect(second).toEqual({
         ...first,
+        readAt: expect.any(Date),
         route: WHATSAPP,
         attemptsLeft: 4,
         messageCount: 2,
+        charges: ['none', 'none'],
         resendAt: expect.any(Date),
         delivery: {
           ...first.delivery,
@@ -311,7 +415,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       const { delivery, resendAt } = second as NonNullable<typeof second>;
       expect(resendAt.getTime() - delivery.updatedAt.getTime()).toBeCloseTo(120_000, -1);
       expect(delivery.requestedAt).toEqual(delivery.updatedAt);
-      expect(await store.find(first.id)).toEqual(second);
+      expect(await store.find(first.id)).toEqual({ ...second, readAt: expect.any(Date) });
     });
 
     it('allows no second fallback', async () => {
@@ -353,9 +457,35 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     });
   });
 
+  describe('findByNumber', () => {
+    it('finds the kept verifications of a number, whatever their purpose, device and status, newest first', async () => {
+      const ids = [
+        await opened(),
+        await opened({ purpose: 'sign_in' }),
+        await opened({ device: 'a known device' }),
+        await opened({ ttlMs: 1 }),
+      ];
+      await opened({ phoneIndex: 'index of another number' });
+      await store.cancel(ids[0] as VerificationId);
+
+      const found = await waitFor('the expiry', async () => {
+        const all = await store.findByNumber(ADDRESS.phoneIndex, 20);
+        return all[0]?.status === 'expired' && all;
+      });
+      expect(found.map(({ id, status }) => [id, status])).toEqual([
+        [ids[3], 'expired'],
+        [ids[2], 'pending'],
+        [ids[1], 'pending'],
+        [ids[0], 'canceled'],
+      ]);
+      expect((await store.findByNumber(ADDRESS.phoneIndex, 2)).map(({ id }) => id)).toEqual([ids[3], ids[2]]);
+      expect(await store.findByNumber('index of an unknown number', 20)).toEqual([]);
+    });
+  });
+
   describe('findOpen', () => {
     const found = async (purpose = ADDRESS.purpose, phoneIndex: string = ADDRESS.phoneIndex) =>
-      (await store.findOpen(purpose, phoneIndex, null))?.id;
+      (await store.findOpen(purpose, phoneIndex, null))[0]?.id;
 
     it('finds the newest verification', async () => {
       const older = await opened();
@@ -365,6 +495,8 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await found()).toBe(newest);
       await store.attempt(older);
       expect(await found()).toBe(newest);
+      const all = await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null);
+      expect(all.map(({ id }) => id)).toEqual([newest, older]);
     });
 
     it('finds no verification of another number or purpose', async () => {
@@ -402,8 +534,10 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       const { route, addsMessage: _, ...delivery } = CHANGE;
       expect(after).toEqual({
         ...before,
+        readAt: expect.any(Date),
         route,
         messageCount: 2,
+        charges: ['none', 'none'],
         delivery: {
           ...{ ...before.delivery, ...delivery, version: 2 },
           ...{ requestedAt: expect.any(Date), updatedAt: expect.any(Date) },
@@ -411,7 +545,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       });
       expect(after?.delivery.updatedAt.getTime()).toBeGreaterThan(before.createdAt.getTime());
       expect(after?.delivery.requestedAt).toEqual(after?.delivery.updatedAt);
-      expect(await store.find(before.id)).toEqual(after);
+      expect(await store.find(before.id)).toEqual({ ...after, readAt: expect.any(Date) });
       const third = await store.changeDelivery(before.id, 2, { ...CHANGE, reason: null, providerId: null });
       expect(third).toMatchObject({
         messageCount: 3,
@@ -474,7 +608,10 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     const ids = [await opened(), newVerificationId(), await opened()];
     const found = await store.findAll(ids);
     expect(new Set(found.map(({ id }) => id))).toEqual(new Set([ids[0], ids[2]]));
-    expect(await store.find(found[0]?.id as VerificationId)).toEqual(found[0]);
+    expect(await store.find(found[0]?.id as VerificationId)).toEqual({
+      ...found[0],
+      readAt: expect.any(Date),
+    });
     expect(await store.findAll([])).toEqual([]);
   });
 
@@ -495,6 +632,14 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       const second = await opened();
       expect((await store.queuedMessages(0, 10)).map(({ id }) => id)).toEqual([first.id, second]);
       expect((await store.queuedMessages(0, 1)).map(({ id }) => id)).toEqual([first.id]);
+    });
+
+    it('lists every message once in pages', async () => {
+      const all = await Promise.all(times(5, () => opened()));
+      const pages = [await store.queuedMessages(0, 2), await store.queuedMessages(0, 2, 2)];
+      pages.push(await store.queuedMessages(0, 2, 4), await store.queuedMessages(0, 2, 6));
+      expect(pages.map(({ length }) => length)).toEqual([2, 2, 1, 0]);
+      expect(pages.flatMap((page) => page.map(({ id }) => id)).sort()).toEqual(all.sort());
     });
 
     it('lists a message once it is old enough', async () => {
@@ -526,7 +671,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     const request = { codeLength: 10, device: null, ticket: null, ...again() };
     const opened = await service.open({ purpose: 'sign_up', phoneNumber, ...request }, 0);
     await service.resend(opened.id, again());
-    const guess = { verificationId: opened.id };
+    const guess = { verificationId: opened.id, attempts: null };
     await service.attempt(guess, '0000000000').catch(() => {});
     await service.complete(await service.attempt(guess, service.codeOf(opened)), async () => {});
     await record(opened.id, { status: 'sent', providerId: 'SM1' });
@@ -612,7 +757,7 @@ if (process.env.TEST_REDIS_URL)
       const { delivery } = (await store.find(id)) as StoredVerification;
       await store.changeDelivery(id, delivery.version, { ...CHANGE, addsMessage: false });
       const keys = await redis.keys('*');
-      expect(keys).toHaveLength(2); // the verification, and the newest of its number
+      expect(keys).toHaveLength(3); // the verification, and two lists of the newest of its number
       for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(0);
       expect(await redis.pttl(`latchkey:verification:${id}`)).toBeGreaterThan(HOUR);
       await close();

@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#postgres';
 import type { DeliveryChange } from './delivery.js';
-import type { Purpose, VerificationId } from './verification.js';
+import { NO_CHARGE, type Purpose, type VerificationId } from './verification.js';
 import { insertOf, selectList, type VerificationRow, verificationOf } from './verification-columns.js';
 import {
+  type ClientAttempts,
   KEPT_AFTER_EXPIRY_MS,
+  type NewClient,
   type NewVerification,
   type QueuedMessage,
   type Resend,
@@ -36,12 +38,16 @@ const INSERT = `
     phoneSealed: ':phoneSealed',
     name: ':name',
     locale: ':locale',
+    appHash: ':appHash',
     device: ':device',
     tickets: 'array_remove(array[:ticket::text], null)',
+    charges: 'array[:charge::text]',
     codeLength: ':codeLength',
     secretId: ':secretId',
     status: `'pending'`,
     attemptsLeft: ':maxAttempts',
+    clients: ':clients::jsonb',
+    attemptsBy: `'{}'`,
     createdAt: 'now',
     expiresAt: `now + :ttlMs * ${MS}`,
     resendAt: `now + :resendAfterMs * ${MS}`,
@@ -77,8 +83,12 @@ export class PostgresVerificationStore extends VerificationStore {
     super();
   }
 
-  async open({ route, hasFallback, ...verification }: NewVerification): Promise<StoredVerification> {
-    const values = { ...verification, ...route, fallback: fallbackOf(hasFallback) };
+  async open({ route, hasFallback, client, ...verification }: NewVerification): Promise<StoredVerification> {
+    const values = {
+      ...{ ...verification, ...route, fallback: fallbackOf(hasFallback) },
+      charge: verification.charge ?? NO_CHARGE,
+      clients: clientsOf(client),
+    };
     return (await this.one('verification-open', INSERT, values)) as StoredVerification;
   }
 
@@ -87,18 +97,37 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   findOpen(purpose: Purpose, phoneIndex: string, device: string | null) {
-    return this.one(
+    return this.verifications(
       'verification-find-open',
       `select ${ROW} from verifications
         where purpose = :purpose and phone_index = :phoneIndex and device is not distinct from :device and ${OPEN}
-        order by created_at desc limit 1`,
+        order by created_at desc limit 10`,
       { purpose, phoneIndex, device },
+    );
+  }
+
+  findByNumber(phoneIndex: string, limit: number) {
+    return this.verifications(
+      'verification-find-by-number',
+      `select ${ROW} from verifications where phone_index = :phoneIndex
+        order by created_at desc limit :limit`,
+      { phoneIndex, limit },
     );
   }
 
   resend(
     id: VerificationId,
-    { resendAfterMs, route, hasFallback, name = null, ticket = null }: Resend,
+    {
+      resendAfterMs,
+      route,
+      hasFallback,
+      name = null,
+      locale = null,
+      appHash = null,
+      ticket = null,
+      charge,
+      client,
+    }: Resend,
   ): Promise<StoredVerification | null> {
     return this.one(
       'verification-resend',
@@ -110,13 +139,21 @@ export class PostgresVerificationStore extends VerificationStore {
               delivery_requested_at = clock_timestamp(), delivery_updated_at = clock_timestamp(),
               delivery_version = delivery_version + 1,
               resend_at = clock_timestamp() + :resendAfterMs * ${MS}, name = coalesce(:name, name),
-              tickets = tickets || array_remove(array[:ticket::text], null)
+              app_hash = coalesce(:appHash, app_hash), locale = coalesce(:locale, locale),
+              tickets = tickets || array_remove(array[:ticket::text], null),
+              charges = array_append(charges, :charge::text),
+              clients = clients || :clients::jsonb
         where id = :id and ${OPEN} returning ${ROW}`,
-      { id, resendAfterMs, ...route, fallback: fallbackOf(hasFallback), name, ticket },
+      {
+        ...{ id, resendAfterMs, ...route, fallback: fallbackOf(hasFallback), name, locale, appHash, ticket },
+        charge: charge ?? NO_CHARGE,
+        clients: clientsOf(client),
+      },
     );
   }
 
-  attempt(id: VerificationId) {
+  attempt(id: VerificationId, by: ClientAttempts | null = null) {
+    if (by !== null) return this.attemptBy(id, by);
     return this.one(
       'verification-attempt',
       `update verifications set attempts_left = attempts_left - 1 where id = :id and ${OPEN} returning ${ROW}`,
@@ -125,13 +162,15 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   // The update decides the race: of two right answers only one still finds the verification unclaimed.
-  async claim(id: VerificationId, leaseMs: number): Promise<boolean> {
+  async claim(id: VerificationId, leaseMs: number, by: ClientAttempts | null = null): Promise<boolean> {
     const claimed = await this.one(
       'verification-claim',
       `update verifications
-          set claimed_until = clock_timestamp() + :leaseMs * ${MS}, attempts_left = attempts_left + 1
+          set claimed_until = clock_timestamp() + :leaseMs * ${MS},
+              attempts_left = attempts_left + case when :client::text is null then 1 else 0 end,
+              attempts_by = ${attemptsPlus(-1)}
         where id = :id and status = 'pending' and expires_at > clock_timestamp() and ${UNCLAIMED} returning ${ROW}`,
-      { id, leaseMs },
+      { id, leaseMs, client: by?.client ?? null, group: by?.group?.name ?? null },
     );
     return claimed !== null;
   }
@@ -176,20 +215,28 @@ export class PostgresVerificationStore extends VerificationStore {
           set sends = sends + :added, channel = :channel, delivery_sender = :provider,
               delivery_status = :status, delivery_reason = :reason, delivery_provider_id = :providerId,
               delivery_retried = :retried, delivery_fallback = :fallback,
+              charges = case :added when 0 then charges else array_append(charges, :charge::text) end,
               delivery_requested_at = case :added when 0 then delivery_requested_at else clock_timestamp() end,
               delivery_updated_at = clock_timestamp(), delivery_version = delivery_version + 1
         where id = :id and delivery_version = :version returning ${ROW}`,
-      { id, version, added: addsMessage ? 1 : 0, ...route, ...delivery },
+      {
+        id,
+        version,
+        added: addsMessage ? 1 : 0,
+        ...route,
+        ...delivery,
+        charge: delivery.charge ?? NO_CHARGE,
+      },
     );
   }
 
-  queuedMessages(olderThanMs: number, limit: number): Promise<QueuedMessage[]> {
+  queuedMessages(olderThanMs: number, limit: number, offset = 0): Promise<QueuedMessage[]> {
     return this.rows<QueuedMessage>(
       'verification-queued',
       `select id, sends as "messageNumber" from verifications
         where delivery_status = 'queued' and delivery_updated_at <= clock_timestamp() - :olderThanMs * ${MS}
-        order by delivery_updated_at limit :limit`,
-      { olderThanMs, limit },
+        order by delivery_updated_at, id limit :limit offset :offset`,
+      { olderThanMs, limit, offset },
     );
   }
 
@@ -207,7 +254,7 @@ export class PostgresVerificationStore extends VerificationStore {
 
   async findAll(ids: readonly VerificationId[]): Promise<StoredVerification[]> {
     const text = `select ${ROW} from verifications where id = any(:ids)`;
-    return (await this.rows<VerificationRow>('verification-find-all', text, { ids })).map(verificationOf);
+    return this.verifications('verification-find-all', text, { ids });
   }
 
   async purge(): Promise<void> {
@@ -218,9 +265,24 @@ export class PostgresVerificationStore extends VerificationStore {
     );
   }
 
+  private attemptBy(id: VerificationId, { client, limit, group }: ClientAttempts) {
+    return this.one(
+      'verification-attempt-by',
+      `update verifications
+          set attempts_by = ${attemptsPlus(1)}
+        where id = :id and ${OPEN} and coalesce((attempts_by ->> :client)::int, 0) < :limit
+          and (:group::text is null or coalesce((attempts_by ->> :group)::int, 0) < :groupLimit)
+        returning ${ROW}`,
+      { id, client, limit, group: group?.name ?? null, groupLimit: group?.limit ?? 0 },
+    );
+  }
+
   private async one(name: string, text: string, values: Values): Promise<StoredVerification | null> {
-    const [row] = await this.rows<VerificationRow>(name, text, values);
-    return row ? verificationOf(row) : null;
+    return (await this.verifications(name, text, values))[0] ?? null;
+  }
+
+  private async verifications(name: string, text: string, values: Values): Promise<StoredVerification[]> {
+    return (await this.rows<VerificationRow>(name, text, values)).map(verificationOf);
   }
 
   private rows<Row extends object>(name: string, text: string, values: Values): Promise<Row[]> {
@@ -241,6 +303,20 @@ function prepare(text: string): Prepared {
     return `$${parameters.indexOf(parameter) + 1}`;
   });
   return { text: positional, parameters };
+}
+
+/** SQL for the attempts by client with one more or less for `:client` and `:group`, each of which may be null. */
+function attemptsPlus(change: 1 | -1): string {
+  const changed = (key: string) => `
+    case when ${key}::text is null then '{}'::jsonb
+         else jsonb_build_object(${key}::text, coalesce((attempts_by ->> ${key})::int, 0) + ${change}) end`;
+  return `attempts_by || ${changed(':client')} || ${changed(':group')}`;
+}
+
+function clientsOf(client: NewClient | null | undefined): string {
+  if (!client) return '{}';
+  const { id, ...rest } = client;
+  return JSON.stringify({ [id]: rest });
 }
 
 function fallbackOf(hasFallback: boolean): 'open' | 'none' {

@@ -4,9 +4,18 @@ import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { asking, defineScripts, type ScriptArgument } from '#redis';
 import type { Delivery, DeliveryChange } from './delivery.js';
-import type { Purpose, Verification, VerificationId } from './verification.js';
 import {
+  NO_CHARGE,
+  type Purpose,
+  type SignUpClient,
+  type Verification,
+  type VerificationId,
+} from './verification.js';
+import {
+  type ClientAttempts,
   KEPT_AFTER_EXPIRY_MS,
+  MAX_FOUND_BY_NUMBER,
+  type NewClient,
   type NewVerification,
   type QueuedMessage,
   type Resend,
@@ -14,14 +23,22 @@ import {
   VerificationStore,
 } from './verification-store.js';
 
-/** One hash per verification, one list of the newest per number, purpose and device, and two sorted sets by time. */
+/**
+ * One hash per verification, one list of the newest per number, one per number, purpose and device, and two sorted sets by
+ * time.
+ */
 const key = {
   verification: (id: string) => `latchkey:verification:${id}`,
   newest: (purpose: Purpose, phoneIndex: string, device: string | null) =>
     `latchkey:newest:${purpose}:${phoneIndex}:${device ?? ''}`,
+  ofNumber: (phoneIndex: string) => `latchkey:verifications-of:${phoneIndex}`,
   queuedMessages: 'latchkey:unsent',
   mayFallBack: 'latchkey:undecided',
 };
+
+/** Prefixes of the fields for each client of a sign-up. */
+const CLIENT = 'client:';
+const ATTEMPTS_BY = 'attempts:';
 
 const SCRIPTS = [
   'open',
@@ -41,7 +58,7 @@ const SCRIPTS = [
 type Script = (typeof SCRIPTS)[number];
 
 /** The result of `row()` in the scripts. */
-type Row = [status: Verification['status'], fields: string[]];
+type Row = [status: Verification['status'], fields: string[], readAt: string];
 
 @Injectable()
 export class RedisVerificationStore extends VerificationStore {
@@ -54,18 +71,35 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   async open(v: NewVerification): Promise<StoredVerification> {
-    const { id, purpose, phoneIndex, phoneSealed, codeLength, secretId, name, locale, device, ticket } = v;
+    const {
+      id,
+      purpose,
+      phoneIndex,
+      phoneSealed,
+      codeLength,
+      secretId,
+      name,
+      locale,
+      appHash,
+      device,
+      ticket,
+    } = v;
     const fields = {
       ...{ id, purpose, phoneIndex, phoneSealed, codeLength, secretId, attemptsLeft: v.maxAttempts },
       ...routeFields(v.route),
       fallback: fallbackOf(v.hasFallback),
       ...(name !== null && { name }),
       ...(locale !== null && { locale }),
+      ...(appHash !== null && { appHash }),
       ...(device !== null && { device }),
       ...(ticket !== null && { tickets: ticket }),
+      charges: v.charge ?? NO_CHARGE,
+      ...clientField(v.client),
     };
-    const args = [v.ttlMs, v.resendAfterMs, KEPT_AFTER_EXPIRY_MS, ...Object.entries(fields).flat()];
-    const opened = await this.row('open', id, args, [key.newest(purpose, phoneIndex, device)]);
+    const times = [v.ttlMs, v.resendAfterMs, KEPT_AFTER_EXPIRY_MS];
+    const args = [...times, MAX_FOUND_BY_NUMBER, ...Object.entries(fields).flat()];
+    const lists = [key.newest(purpose, phoneIndex, device), key.ofNumber(phoneIndex)];
+    const opened = await this.row('open', id, args, lists);
     return opened as StoredVerification;
   }
 
@@ -73,30 +107,35 @@ export class RedisVerificationStore extends VerificationStore {
     return this.row('find', id);
   }
 
-  async findOpen(
-    purpose: Purpose,
-    phoneIndex: string,
-    device: string | null,
-  ): Promise<StoredVerification | null> {
-    for (const id of await asking(this.redis.lrange(key.newest(purpose, phoneIndex, device), 0, -1))) {
-      const found = await this.row('find_open', id);
-      if (found) return found;
-    }
-    return null;
+  async findOpen(purpose: Purpose, phoneIndex: string, device: string | null): Promise<StoredVerification[]> {
+    const ids = await asking(this.redis.lrange(key.newest(purpose, phoneIndex, device), 0, -1));
+    const found = await Promise.all(ids.map((id) => this.row('find_open', id)));
+    return found.filter((verification) => verification !== null);
   }
 
-  resend(id: VerificationId, { resendAfterMs, name, ticket, route, hasFallback }: Resend) {
+  async findByNumber(phoneIndex: string, limit: number): Promise<StoredVerification[]> {
+    const ids = await asking(this.redis.lrange(key.ofNumber(phoneIndex), 0, limit - 1));
+    return this.findAll(ids as VerificationId[]);
+  }
+
+  resend(id: VerificationId, message: Resend) {
+    const { resendAfterMs, name, locale, appHash, ticket, charge, route, hasFallback, client } = message;
     const { channel, provider } = route;
-    const args = [resendAfterMs, name ?? '', ticket ?? '', channel, provider, fallbackOf(hasFallback)];
-    return this.row('resend', id, args);
+    const sent = [name ?? '', ticket ?? '', channel, provider, fallbackOf(hasFallback), charge ?? NO_CHARGE];
+    const kept = [appHash ?? '', locale ?? '', ...Object.entries(clientField(client)).flat()];
+    return this.row('resend', id, [resendAfterMs, ...sent, ...kept]);
   }
 
-  attempt(id: VerificationId) {
-    return this.row('attempt', id);
+  attempt(id: VerificationId, by: ClientAttempts | null = null) {
+    if (by === null) return this.row('attempt', id);
+    const group = by.group ? [ATTEMPTS_BY + by.group.name, by.group.limit] : [];
+    return this.row('attempt', id, [ATTEMPTS_BY + by.client, by.limit, ...group]);
   }
 
-  async claim(id: VerificationId, leaseMs: number): Promise<boolean> {
-    return (await this.row('claim', id, [leaseMs])) !== null;
+  async claim(id: VerificationId, leaseMs: number, by: ClientAttempts | null = null): Promise<boolean> {
+    const counted = by ? [by.client, ...(by.group ? [by.group.name] : [])] : [];
+    const fields = counted.map((name) => ATTEMPTS_BY + name);
+    return (await this.row('claim', id, [leaseMs, ...fields])) !== null;
   }
 
   async approve(id: VerificationId): Promise<void> {
@@ -119,13 +158,13 @@ export class RedisVerificationStore extends VerificationStore {
     const { addsMessage, reason, providerId, status, retried, route, fallback } = change;
     const fields = { ...routeFields(route), fallback, delivery: status, retried: Number(retried) };
     return this.row('change_delivery', id, [
-      ...[version, Number(addsMessage), reason ?? '', providerId ?? ''],
+      ...[version, Number(addsMessage), reason ?? '', providerId ?? '', change.charge ?? NO_CHARGE],
       ...Object.entries(fields).flat(),
     ]);
   }
 
-  async queuedMessages(olderThanMs: number, limit: number): Promise<QueuedMessage[]> {
-    const messages = await this.oldest('queued_messages', olderThanMs, limit);
+  async queuedMessages(olderThanMs: number, limit: number, offset = 0): Promise<QueuedMessage[]> {
+    const messages = await this.oldest('queued_messages', olderThanMs, limit, offset);
     return messages.map((message) => {
       const [id, messageNumber] = message.split('.') as [VerificationId, string];
       return { id, messageNumber: Number(messageNumber) };
@@ -148,8 +187,9 @@ export class RedisVerificationStore extends VerificationStore {
     script: 'queued_messages' | 'overdue',
     olderThanMs: number,
     limit: number,
+    offset = 0,
   ): Promise<string[]> {
-    return (await this.reply(script, '', [olderThanMs, limit, key.verification('')])) as string[];
+    return (await this.reply(script, '', [olderThanMs, limit, key.verification(''), offset])) as string[];
   }
 
   private async row(script: Script, id: string, args: ScriptArgument[] = [], keys: string[] = []) {
@@ -167,6 +207,12 @@ export class RedisVerificationStore extends VerificationStore {
   }
 }
 
+function clientField(client: NewClient | null | undefined): Record<string, string> {
+  if (!client) return {};
+  const { id, ...rest } = client;
+  return { [CLIENT + id]: JSON.stringify(rest) };
+}
+
 /** The provider's field has an older name. */
 function routeFields({ channel, provider }: Verification['route']) {
   return { channel, sender: provider };
@@ -176,12 +222,18 @@ function fallbackOf(hasFallback: boolean): Delivery['fallback'] {
   return hasFallback ? 'open' : 'none';
 }
 
-function toVerification([status, flat]: Row): StoredVerification {
+function toVerification([status, flat, readAt]: Row): StoredVerification {
   const fields = new Map<string, string>();
   for (let i = 0; i < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string);
   const text = <Text extends string>(field: string) => fields.get(field) as Text;
   const number = (field: string) => Number(text(field));
   const date = (field: string) => new Date(number(field));
+  const members = <T>(prefix: string, read: (value: string) => T) =>
+    Object.fromEntries(
+      [...fields]
+        .filter(([field]) => field.startsWith(prefix))
+        .map(([field, value]) => [field.slice(prefix.length), read(value)]),
+    );
   return {
     id: text('id'),
     purpose: text('purpose'),
@@ -189,13 +241,17 @@ function toVerification([status, flat]: Row): StoredVerification {
     phoneSealed: text('phoneSealed'),
     name: fields.get('name') ?? null,
     locale: fields.get('locale') ?? null,
+    appHash: fields.get('appHash') ?? null,
     route: { channel: text('channel'), provider: text('sender') },
     device: fields.get('device') ?? null,
     tickets: (fields.get('tickets') ?? '').split(' ').filter(Boolean),
+    charges: (fields.get('charges') ?? '').split(' ').filter(Boolean),
     codeLength: number('codeLength'),
     secretId: text('secretId'),
     status,
     attemptsLeft: number('attemptsLeft'),
+    clients: members(CLIENT, (value) => JSON.parse(value) as SignUpClient),
+    attemptsBy: members(ATTEMPTS_BY, Number),
     createdAt: date('createdAt'),
     expiresAt: date('expiresAt'),
     resendAt: date('resendAt'),
@@ -211,5 +267,6 @@ function toVerification([status, flat]: Row): StoredVerification {
       updatedAt: date('deliveryUpdatedAt'),
       version: number('version'),
     },
+    readAt: new Date(Number(readAt)),
   };
 }

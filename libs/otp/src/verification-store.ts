@@ -1,15 +1,31 @@
 import type { Route } from '#config';
 import type { DeliveryChange } from './delivery.js';
-import type { Purpose, Verification, VerificationId } from './verification.js';
+import type { Purpose, SignUpClient, Verification, VerificationId } from './verification.js';
 
 /** The time for which a verification can be read after it expired. */
 export const KEPT_AFTER_EXPIRY_MS = 3_600_000;
+
+/** More than the limits let one number have while they are kept. */
+export const MAX_FOUND_BY_NUMBER = 20;
 
 /** A verification as stored: the phone number is sealed, and found by its keyed index. */
 export type StoredVerification = Omit<Verification, 'phoneNumber'> & {
   readonly phoneSealed: string;
   readonly phoneIndex: string;
 };
+
+/** A client to add to a verification, or to replace there, by the keyed hash of its cookie. */
+export interface NewClient extends SignUpClient {
+  readonly id: string;
+}
+
+/** The attempts of one client of a verification. */
+export interface ClientAttempts {
+  readonly client: string;
+  readonly limit: number;
+  /** Several clients whose attempts together have a limit as well. */
+  readonly group: { readonly name: string; readonly limit: number } | null;
+}
 
 /** A verification to store. Durations are relative to the store's clock, so that clocks of processes may differ. */
 export type NewVerification = Pick<
@@ -20,6 +36,7 @@ export type NewVerification = Pick<
   | 'phoneIndex'
   | 'name'
   | 'locale'
+  | 'appHash'
   | 'route'
   | 'device'
   | 'codeLength'
@@ -27,6 +44,10 @@ export type NewVerification = Pick<
 > & {
   /** The abuse policy's ticket of the first message. */
   readonly ticket: string | null;
+  /** The abuse policy's charge of the first message. */
+  readonly charge?: string | null;
+  /** The client that requested it, if several clients can. */
+  readonly client?: NewClient | null;
   readonly maxAttempts: number;
   readonly ttlMs: number;
   readonly resendAfterMs: number;
@@ -42,7 +63,13 @@ export interface Resend {
   readonly hasFallback: boolean;
   /** Replaces the name given before, unless it is null. */
   readonly name?: string | null;
+  /** Replaces the app hash given before, unless it is null. */
+  readonly appHash?: string | null;
+  /** Replaces the language given before, unless it is null. */
+  readonly locale?: string | null;
   readonly ticket?: string | null;
+  readonly charge?: string | null;
+  readonly client?: NewClient | null;
 }
 
 /** A message that is still queued. */
@@ -61,7 +88,7 @@ export abstract class VerificationStore {
   abstract find(id: VerificationId): Promise<StoredVerification | null>;
 
   /**
-   * Returns the newest verification of the number and purpose that still takes codes.
+   * Returns the verifications of the number and purpose that still take codes, newest first, at most ten.
    *
    * @param device the known device that opened it; null for one that an unknown device opened.
    */
@@ -69,20 +96,31 @@ export abstract class VerificationStore {
     purpose: Purpose,
     phoneIndex: string,
     device: string | null,
-  ): Promise<StoredVerification | null>;
+  ): Promise<StoredVerification[]>;
+
+  /**
+   * Returns the verifications of the number that are kept, of every purpose, device and status, newest first.
+   *
+   * @param limit at most `MAX_FOUND_BY_NUMBER`.
+   */
+  abstract findByNumber(phoneIndex: string, limit: number): Promise<StoredVerification[]>;
 
   /** Queues one more message. Returns null when the verification takes no more codes. */
   abstract resend(id: VerificationId, resend: Resend): Promise<StoredVerification | null>;
 
-  /** Counts one attempt before anything is compared. Returns null when no attempts are left. */
-  abstract attempt(id: VerificationId): Promise<StoredVerification | null>;
+  /**
+   * Counts one attempt before anything is compared. Returns null when no attempts are left.
+   *
+   * @param by the client whose attempts are counted; null when the verification has only one.
+   */
+  abstract attempt(id: VerificationId, by?: ClientAttempts | null): Promise<StoredVerification | null>;
 
   /**
    * Claims the verification for the caller who gave the right code. Returns true for exactly one caller under any
-   * concurrency. Restores the attempt. No other caller can claim it until `approve`, `release` or the end of the lease;
+   * concurrency. Restores the attempt of the client. No other caller can claim it until `approve`, `release` or the end of the lease;
    * the lease is for callers that died.
    */
-  abstract claim(id: VerificationId, leaseMs: number): Promise<boolean>;
+  abstract claim(id: VerificationId, leaseMs: number, by?: ClientAttempts | null): Promise<boolean>;
 
   /** Confirms the claim. */
   abstract approve(id: VerificationId): Promise<void>;
@@ -103,8 +141,12 @@ export abstract class VerificationStore {
     change: DeliveryChange,
   ): Promise<StoredVerification | null>;
 
-  /** Returns messages queued for longer than this, oldest first, including those whose code has expired. */
-  abstract queuedMessages(olderThanMs: number, limit: number): Promise<QueuedMessage[]>;
+  /**
+   * Returns messages queued for longer than this, oldest first, including those whose code has expired.
+   *
+   * @param offset how many of them to skip.
+   */
+  abstract queuedMessages(olderThanMs: number, limit: number, offset?: number): Promise<QueuedMessage[]>;
 
   /** Returns verifications that may fall back because their message was requested longer ago than this and is not sent. */
   abstract overdue(olderThanMs: number, limit: number): Promise<VerificationId[]>;

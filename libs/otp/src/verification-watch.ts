@@ -4,17 +4,26 @@ import { VerificationService } from './verification.service.js';
 
 const POLL_EVERY_MS = 250;
 
-/** Above this number a request does not wait: each waiting connection costs memory. */
-const MAX_WAITERS = 2_000;
+/** Above these numbers a request does not wait: each waiting connection costs memory, and each poll time. */
+const MAX_WAITERS = 500;
+const MAX_WAITERS_PER_CLIENT = 10;
 
 /** One verification belongs to one person, who needs few requests that wait for it. */
 const MAX_WAITERS_PER_VERIFICATION = 5;
 
 interface Waiter {
+  readonly client: string;
   readonly seen: Verification;
   readonly until: number;
   readonly resolve: (verification: Verification) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** The time that a request waits, and the client it counts for. */
+export interface Wait {
+  readonly client: string;
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -24,6 +33,7 @@ interface Waiter {
 @Injectable()
 export class VerificationWatch implements BeforeApplicationShutdown {
   private readonly waiters = new Set<Waiter>();
+  private readonly waitersOf = new Map<string, number>();
   private timer?: NodeJS.Timeout;
   private isClosing = false;
 
@@ -31,16 +41,19 @@ export class VerificationWatch implements BeforeApplicationShutdown {
 
   /**
    * Resolves with the changed verification as soon as it differs from the one seen. Resolves with the one seen when the
-   * time is over, the signal aborts, or the process ends.
+   * time is over, the signal aborts, or the process ends, and at once if too many requests wait already.
    *
+   * @param client the address or network that the request counts for
    * @throws Unavailable
    */
-  async change(seen: Verification, withinMs: number, signal: AbortSignal): Promise<Verification> {
-    if (this.isClosing || signal.aborted || this.waiters.size >= MAX_WAITERS) return seen;
+  async change(seen: Verification, wait: Wait): Promise<Verification> {
+    const { client, withinMs, signal } = wait;
+    if (this.isClosing || signal.aborted) return seen;
+    this.makeRoomFor(seen.id);
+    if (!this.hasRoomFor(client)) return seen;
     return new Promise((resolve, reject) => {
-      this.makeRoomFor(seen.id);
-      const waiter: Waiter = { seen, until: Date.now() + withinMs, resolve, reject };
-      this.waiters.add(waiter);
+      const waiter: Waiter = { client, seen, until: Date.now() + withinMs, resolve, reject };
+      this.add(waiter);
       signal.addEventListener('abort', () => this.release(waiter), { once: true });
       this.schedulePoll();
     });
@@ -83,12 +96,25 @@ export class VerificationWatch implements BeforeApplicationShutdown {
     if (oldest && others.length + 1 >= MAX_WAITERS_PER_VERIFICATION) this.release(oldest);
   }
 
+  private hasRoomFor(client: string): boolean {
+    return this.waiters.size < MAX_WAITERS && (this.waitersOf.get(client) ?? 0) < MAX_WAITERS_PER_CLIENT;
+  }
+
+  private add(waiter: Waiter): void {
+    this.waiters.add(waiter);
+    this.waitersOf.set(waiter.client, (this.waitersOf.get(waiter.client) ?? 0) + 1);
+  }
+
   private release(waiter: Waiter): void {
     this.settle(waiter, () => waiter.resolve(waiter.seen));
   }
 
   private settle(waiter: Waiter, action: () => void): void {
-    if (this.waiters.delete(waiter)) action();
+    if (!this.waiters.delete(waiter)) return;
+    const others = (this.waitersOf.get(waiter.client) as number) - 1;
+    if (others > 0) this.waitersOf.set(waiter.client, others);
+    else this.waitersOf.delete(waiter.client);
+    action();
   }
 }
 

@@ -66,7 +66,7 @@ describe('VerificationService', () => {
     }: { by?: VerificationService; work?: () => Promise<string> } = {},
   ): Promise<string> {
     await by.getPending(id);
-    return by.complete(await by.attempt({ verificationId: id }, code), work);
+    return by.complete(await by.attempt({ verificationId: id, attempts: null }, code), work);
   }
 
   it('opens a verification by the policy', async () => {
@@ -84,10 +84,11 @@ describe('VerificationService', () => {
     });
     expect(isVerificationId(opened.id)).toBe(true);
     expect(opened.expiresAt.getTime() - opened.createdAt.getTime()).toBe(60_000);
-    expect(await service.get(opened.id)).toEqual(opened);
-    expect(await service.findOpen('sign_up', NUMBER, null)).toEqual(opened);
-    expect(await service.findOpen('sign_in', NUMBER, null)).toBeNull();
-    expect(await service.findOpen('sign_up', '+14155550124' as PhoneNumber, null)).toBeNull();
+    const readAgain = { ...opened, readAt: expect.any(Date) };
+    expect(await service.get(opened.id)).toEqual(readAgain);
+    expect(await service.findOpen('sign_up', NUMBER, null)).toEqual([readAgain]);
+    expect(await service.findOpen('sign_in', NUMBER, null)).toEqual([]);
+    expect(await service.findOpen('sign_up', '+14155550124' as PhoneNumber, null)).toEqual([]);
   });
 
   it('uses no attempt when reading from a store that hangs', async () => {
@@ -112,7 +113,7 @@ describe('VerificationService', () => {
     const work = () => Promise.reject(new VerificationClosed('approved'));
     await expect(check(opened.id, service.codeOf(opened), { work })).rejects.toThrow(VerificationClosed);
     expect(await service.get(opened.id)).toMatchObject({ status: 'approved' });
-    expect(await service.findOpen('sign_up', NUMBER, null)).toBeNull();
+    expect(await service.findOpen('sign_up', NUMBER, null)).toEqual([]);
   });
 
   it('replaces the name with a resend that has one', async () => {
@@ -234,11 +235,33 @@ describe('VerificationService', () => {
   it.each<[string, (id: Verification['id']) => Promise<unknown>]>([
     ['get', (id) => service.get(id)],
     ['resend', (id) => service.resend(id, { ...ROUTE, resendAfterMs: 0 })],
-    ['attempt', (id) => service.attempt({ verificationId: id }, '123456')],
+    ['attempt', (id) => service.attempt({ verificationId: id, attempts: null }, '123456')],
     ['exhaust', (id) => service.exhaust(id)],
     ['cancel', (id) => service.cancel(id)],
   ])('throws NotFound from %s for an unknown id', async (_, ask) => {
     await expect(ask(newVerificationId())).rejects.toThrow(NotFound);
+  });
+
+  it.each<[string, 'resend' | 'cancel' | 'attempt' | 'claim', (opened: Verification) => Promise<unknown>]>([
+    ['a resend', 'resend', ({ id }) => service.resend(id, { ...ROUTE, resendAfterMs: 0 })],
+    ['a cancellation', 'cancel', ({ id }) => service.cancel(id)],
+    ['an attempt', 'attempt', ({ id }) => service.attempt({ verificationId: id, attempts: null }, '123456')],
+    [
+      'the claim of a right code',
+      'claim',
+      (opened) => service.attempt({ verificationId: opened.id, attempts: null }, service.codeOf(opened)),
+    ],
+  ])('repeats %s that another check blocks for a moment', async (_, change, act) => {
+    const opened = await open();
+    // As if the claim of the other check ended between the refusal of the store and the look at the reason.
+    jest.spyOn(store, change as 'cancel').mockResolvedValueOnce(null as unknown as boolean);
+    const failure = await act(opened).then(
+      () => null,
+      (error: Error) => error,
+    );
+    jest.restoreAllMocks();
+    if (change === 'attempt') expect(failure).toMatchObject({ extensions: { attempts_left: 4 } });
+    else expect(failure).toBeNull();
   });
 
   it('stays canceled', async () => {

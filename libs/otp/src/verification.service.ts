@@ -1,13 +1,23 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Route } from '#config';
-import { CodeRejected, NotFound, VerificationClosed } from '#errors';
+import { CodeRejected, NotFound, Unavailable, VerificationClosed } from '#errors';
 import { Keys } from '#keys';
+import { addToLog } from '#logging';
 import type { PhoneNumber } from '#phone';
 import { deriveCode, isSameCode, readCode } from './code.js';
 import type { DeliveryChange } from './delivery.js';
 import { TestNumbers } from './test-numbers.js';
-import { newVerificationId, type Purpose, type Verification, type VerificationId } from './verification.js';
 import {
+  newVerificationId,
+  type Purpose,
+  referenceOf,
+  type Verification,
+  type VerificationId,
+} from './verification.js';
+import {
+  type ClientAttempts,
+  MAX_FOUND_BY_NUMBER,
+  type NewClient,
   type QueuedMessage,
   type Resend,
   type StoredVerification,
@@ -16,6 +26,7 @@ import {
 
 /** Longer than writing a user and a token takes, and shorter than a client waits. */
 const CLAIM_MS = 10_000;
+const TRIES = 10;
 
 export abstract class OtpPolicy {
   /** The life of a code, in milliseconds. */
@@ -35,8 +46,14 @@ export interface VerificationRequest {
   readonly device: string | null;
   /** The abuse policy's ticket of the message. */
   readonly ticket: string | null;
+  /** The abuse policy's charge of the message. */
+  readonly charge?: string | null;
   readonly name?: string | null;
   readonly locale?: string | null;
+  /** The hash of the Android app that reads the SMS. */
+  readonly appHash?: string | null;
+  /** The client that requests it, if several clients can. */
+  readonly client?: NewClient | null;
 }
 
 /**
@@ -45,6 +62,8 @@ export interface VerificationRequest {
  */
 export interface AdmittedGuess {
   readonly verificationId: VerificationId;
+  /** Null when the verification has only one client. */
+  readonly attempts: ClientAttempts | null;
 }
 
 /** A verification whose right code was given, claimed for one caller. */
@@ -65,9 +84,9 @@ export class VerificationService {
   /** @param resendAfterMs the wait before the client may request the next message. */
   async open(request: VerificationRequest, resendAfterMs: number): Promise<Verification> {
     const { purpose, phoneNumber, route, hasFallback, codeLength, device, ticket } = request;
-    const { name = null, locale = null } = request;
+    const { name = null, locale = null, appHash = null, charge = null, client = null } = request;
     const opened = await this.store.open({
-      ...{ purpose, route, hasFallback, device, ticket, name, locale },
+      ...{ purpose, route, hasFallback, device, ticket, charge, name, locale, appHash, client },
       id: newVerificationId(),
       phoneIndex: this.keys.phoneIndexOf(phoneNumber),
       phoneSealed: this.keys.seal(phoneNumber),
@@ -77,14 +96,14 @@ export class VerificationService {
       ttlMs: this.policy.ttlMs,
       resendAfterMs,
     });
-    return this.unsealed(opened);
+    return this.named(opened);
   }
 
   /** @throws NotFound */
   async get(id: VerificationId): Promise<Verification> {
     const found = await this.store.find(id);
     if (!found) throw new NotFound('verification');
-    return this.unsealed(found);
+    return this.named(found);
   }
 
   /**
@@ -103,39 +122,44 @@ export class VerificationService {
     return (await this.store.findAll(ids)).map((found) => this.unsealed(found));
   }
 
-  async findOpen(
-    purpose: Purpose,
-    phoneNumber: PhoneNumber,
-    device: string | null,
-  ): Promise<Verification | null> {
+  /** Returns the verifications that still take codes, newest first. */
+  async findOpen(purpose: Purpose, phoneNumber: PhoneNumber, device: string | null): Promise<Verification[]> {
     const found = await this.store.findOpen(purpose, this.keys.phoneIndexOf(phoneNumber), device);
-    return found && this.unsealed(found);
+    return found.map((each) => this.unsealed(each));
+  }
+
+  /** Returns the newest verifications of the number that are kept, of every status, newest first. */
+  async findByNumber(phoneNumber: PhoneNumber): Promise<Verification[]> {
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const found = await this.store.findByNumber(phoneIndex, MAX_FOUND_BY_NUMBER);
+    return found.map((each) => this.unsealed(each));
   }
 
   /**
    * Queues one more message with the same code.
    *
-   * @throws CodeRejected when a check released its claim at this moment
-   * @throws NotFound, VerificationClosed
+   * @throws NotFound, Unavailable, VerificationClosed
    */
   async resend(id: VerificationId, resend: Resend): Promise<Verification> {
-    const resent = await this.store.resend(id, resend);
-    return resent ? this.unsealed(resent) : this.refuse(id);
+    return this.named(await this.whilePending(id, () => this.store.resend(id, resend)));
   }
 
   /**
    * Counts one attempt, compares the code, and claims the verification when the code is right.
    *
    * @returns the verification, claimed for this caller alone until `complete` ends the claim.
-   * @throws CodeRejected, NotFound, VerificationClosed
+   * @throws CodeRejected, NotFound, Unavailable, VerificationClosed
    */
-  async attempt({ verificationId: id }: AdmittedGuess, code: string): Promise<ClaimedVerification> {
-    const attempted = await this.store.attempt(id);
-    if (!attempted) return this.refuse(id);
-    const verification = this.unsealed(attempted);
+  async attempt(
+    { verificationId: id, attempts: by }: AdmittedGuess,
+    code: string,
+  ): Promise<ClaimedVerification> {
+    const isUsedUp = (found: Verification) => by !== null && attemptsLeft(found, by) <= 0;
+    const attempted = await this.whilePending(id, () => this.store.attempt(id, by), isUsedUp);
+    const verification = this.named(attempted);
     if (!isSameCode(this.codeOf(verification), readCode(code, verification.codeLength)))
-      throw new CodeRejected(verification.attemptsLeft);
-    if (!(await this.store.claim(id, CLAIM_MS))) return this.refuse(id);
+      throw new CodeRejected(by ? attemptsLeft(verification, by) : verification.attemptsLeft);
+    await this.whilePending(id, async () => (await this.store.claim(id, CLAIM_MS, by)) || null);
     return verification as ClaimedVerification;
   }
 
@@ -168,9 +192,9 @@ export class VerificationService {
     return this.refuse(id);
   }
 
-  /** @throws NotFound, VerificationClosed */
+  /** @throws NotFound, Unavailable, VerificationClosed */
   async cancel(id: VerificationId): Promise<Verification> {
-    if (!(await this.store.cancel(id))) return this.refuse(id);
+    await this.whilePending(id, async () => (await this.store.cancel(id)) || null);
     return this.get(id);
   }
 
@@ -180,6 +204,11 @@ export class VerificationService {
     if (fixed !== null) return fixed;
     const key = this.keys.codeKey(verification.secretId, verification.id, verification.phoneNumber);
     return deriveCode(key, verification.codeLength);
+  }
+
+  /** Returns how long the code was still valid when the verification was read: never longer than a code lives. */
+  lifeLeftMs({ expiresAt, readAt }: Pick<Verification, 'expiresAt' | 'readAt'>): number {
+    return Math.min(expiresAt.getTime() - readAt.getTime(), this.policy.ttlMs);
   }
 
   /** Returns whether this is a test number: it gets no message, and its code never changes. */
@@ -198,22 +227,59 @@ export class VerificationService {
     return this.store.overdue(waitMs, limit);
   }
 
-  /** Returns messages that have been queued for longer than this. */
-  queuedMessages(olderThanMs: number, limit: number): Promise<QueuedMessage[]> {
-    return this.store.queuedMessages(olderThanMs, limit);
+  /**
+   * Returns messages that have been queued for longer than this, oldest first.
+   *
+   * @param offset how many of them to skip.
+   */
+  queuedMessages(olderThanMs: number, limit: number, offset: number): Promise<QueuedMessage[]> {
+    return this.store.queuedMessages(olderThanMs, limit, offset);
   }
 
   purge(): Promise<void> {
     return this.store.purge();
   }
 
+  /**
+   * Makes a change of an open verification. Repeats it when the verification was claimed at that moment and the claim was
+   * released since, so that its state is no reason to refuse.
+   *
+   * @param isUsedUp true if the client has no attempts left, although the verification is open.
+   * @throws CodeRejected, NotFound, Unavailable, VerificationClosed
+   */
+  private async whilePending<T>(
+    id: VerificationId,
+    change: () => Promise<T | null>,
+    isUsedUp: (found: Verification) => boolean = () => false,
+  ): Promise<T> {
+    for (let tries = 1; tries <= TRIES; tries += 1) {
+      const changed = await change();
+      if (changed !== null) return changed;
+      const found = await this.getPending(id);
+      if (isUsedUp(found)) throw new CodeRejected(0);
+    }
+    throw new Unavailable('verifications');
+  }
+
   private async refuse(id: VerificationId): Promise<never> {
     const { status } = await this.get(id);
-    // Pending means that a claim in between was released: another try may succeed.
+    // Pending means that a claim, which the verification could not be closed under, was released.
     throw status === 'pending' ? new CodeRejected() : new VerificationClosed(status);
+  }
+
+  /** Names the verification in the lines that the current request or task logs from now on. */
+  private named(found: StoredVerification): Verification {
+    addToLog({ verification: referenceOf(found.id), number_hash: found.phoneIndex });
+    return this.unsealed(found);
   }
 
   private unsealed({ phoneSealed, phoneIndex: _, ...rest }: StoredVerification): Verification {
     return { ...rest, phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber };
   }
+}
+
+/** Returns the attempts that a client has left. */
+export function attemptsLeft({ attemptsBy }: Verification, { client, limit, group }: ClientAttempts): number {
+  const left = limit - (attemptsBy[client] ?? 0);
+  return group ? Math.min(left, group.limit - (attemptsBy[group.name] ?? 0)) : left;
 }

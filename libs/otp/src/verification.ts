@@ -11,27 +11,46 @@ export type Purpose = 'sign_up' | 'sign_in';
 
 export type VerificationStatus = 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
 
+/** A client that requested a message of a sign-up, by its own first half of the request. */
+export interface SignUpClient {
+  /** A keyed hash of its address. */
+  readonly address: string;
+  /** The name that it gave. */
+  readonly name: string | null;
+  /** Its place among the clients of the number, in the order of their newest requests. */
+  readonly nth: number;
+}
+
 /** One proof of one phone number: the server sends a code, and the recipient enters it. The code is stored nowhere. */
 export interface Verification {
   readonly id: VerificationId;
   readonly purpose: Purpose;
   readonly phoneNumber: PhoneNumber;
-  /** The name given by the client. Used when the sign-in creates the account. */
+  /** The name given by the only client. Used when the sign-in creates the account. */
   readonly name: string | null;
   /** The language of the message. */
   readonly locale: string | null;
+  /** The hash of the Android app that reads the SMS, chosen by the client; null for the server's usual last line. */
+  readonly appHash: string | null;
   /** The route of the newest message. */
   readonly route: Route;
   /** The known device that opened the verification; null for an unknown device. */
   readonly device: string | null;
   /** The abuse policy's ticket of each message. */
   readonly tickets: readonly string[];
+  /** The abuse policy's charge of each message, the newest one last; `NO_CHARGE` for a message without one. */
+  readonly charges: readonly string[];
   /** Digits, or characters of Crockford's base32 (`CODE_LENGTHS`). */
   readonly codeLength: number;
   /** The id of the secret that the code is derived from. */
   readonly secretId: string;
   readonly status: VerificationStatus;
+  /** The attempts of the only client, or of each client that has not guessed yet. */
   readonly attemptsLeft: number;
+  /** The clients of a sign-up that requested its messages, by a keyed hash of their cookie. */
+  readonly clients: Readonly<Record<string, SignUpClient>>;
+  /** Attempts made by each client of a sign-up. */
+  readonly attemptsBy: Readonly<Record<string, number>>;
   readonly createdAt: Date;
   readonly expiresAt: Date;
   /** When the client may request the next message. */
@@ -39,10 +58,32 @@ export interface Verification {
   /** The number of messages so far, which is also the number of the newest one. */
   readonly messageCount: number;
   readonly delivery: Delivery;
+  /** The store's time when this was read. Compare it with the other times: this process's clock may differ. */
+  readonly readAt: Date;
+}
+
+/** The stored charge of a message that was not charged. */
+export const NO_CHARGE = 'none';
+
+/** Returns the charge of a message; null for none. Messages that older versions queued have none. */
+export function chargeOf(
+  { charges, messageCount }: Pick<Verification, 'charges' | 'messageCount'>,
+  messageNumber: number,
+): string | null {
+  const charge = charges[charges.length - 1 - (messageCount - messageNumber)];
+  return charge === undefined || charge === NO_CHARGE ? null : charge;
 }
 
 export function newVerificationId(): VerificationId {
   return randomBytes(16).toString('base64url') as VerificationId;
+}
+
+/** Characters of an id in logs. The 14 others keep it unguessable: they are 80 random bits or more. */
+const REFERENCE_LENGTH = 8;
+
+/** Returns the reference by which logs and operators name a verification. A whole id gives access to it. */
+export function referenceOf(id: VerificationId): string {
+  return id.slice(0, REFERENCE_LENGTH);
 }
 
 /** Returns whether the text has the form of an id. */

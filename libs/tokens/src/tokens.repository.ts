@@ -6,10 +6,9 @@ import { Database, type Transaction } from '#postgres';
 import { TokenEntity } from './token.entity.js';
 import { hashOf, isTokenSecret, newTokenSecret, type Scope } from './token.js';
 
-/** A token with its secret, which is not stored and cannot be read again. */
+/** A token that is not stored yet. Only a hash of its secret will be, so the secret cannot be read again. */
 export interface NewToken {
   readonly secret: string;
-  readonly expiresAt: Date;
 }
 
 /** A valid token, as found by its secret. */
@@ -33,30 +32,34 @@ export class TokensRepository {
 
   /** Returns a new token. It is not valid until it is inserted. */
   generate(): NewToken {
-    return { secret: newTokenSecret(), expiresAt: new Date(Date.now() + this.policy.ttlMs) };
+    return { secret: newTokenSecret() };
   }
 
   /**
-   * Stores a token. Idempotent for the same token, because a transaction may run twice.
+   * Stores a token. Its life begins now, by the clock of Postgres, which also ends it. Idempotent for the same token,
+   * because a transaction may run twice.
    *
+   * @returns when the token expires.
    * @throws VerificationClosed when the verification already produced another token.
    */
   async insert(
     transaction: Transaction,
     token: NewToken,
     holder: { userId: string; scope: Scope; verificationId: string },
-  ): Promise<void> {
+  ): Promise<Date> {
     const hash = hashOf(token.secret);
+    const expiresAt = () => `clock_timestamp() + ${this.policy.ttlMs} * interval '1 millisecond'`;
     await transaction
       .createQueryBuilder()
       .insert()
       .into(TokenEntity)
-      .values({ hash, expiresAt: token.expiresAt, ...holder })
+      .values({ hash, expiresAt, ...holder })
       .orIgnore()
       .updateEntity(false)
       .execute();
-    const isOurs = await transaction.existsBy(TokenEntity, { hash });
-    if (!isOurs) throw new VerificationClosed('approved');
+    const stored = await transaction.findOne(TokenEntity, { select: { expiresAt: true }, where: { hash } });
+    if (!stored) throw new VerificationClosed('approved');
+    return stored.expiresAt;
   }
 
   /**

@@ -12,7 +12,7 @@ local function unclaimed() return tonumber(get('claimedUntil') or '0') <= now en
 local function pending() return get('status') == 'pending' and tonumber(get('expiresAt')) > now and unclaimed() end
 local function open() return pending() and tonumber(get('attemptsLeft')) > 0 end
 
--- Returns { status, fields } of the verification, or nil. The stored status records decisions only; the clock and the
+-- Returns { status, fields, time of the reading } of the verification, or nil. The stored status records decisions only; the clock and the
 -- attempts give the rest.
 local function row()
   if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
@@ -22,8 +22,10 @@ local function row()
     elseif tonumber(get('expiresAt')) <= now then status = 'expired'
     elseif tonumber(get('attemptsLeft')) == 0 then status = 'max_attempts_reached' end
   end
-  return { status, redis.call('HGETALL', KEYS[1]) }
+  return { status, redis.call('HGETALL', KEYS[1]), text(now) }
 end
+
+local function addCharge(charge) set('charges', (get('charges') or '') .. ' ' .. charge) end
 
 local function message() return get('id') .. '.' .. get('sends') end
 
@@ -48,10 +50,10 @@ local function queue(number)
 end
 
 -- Returns the oldest members of a sorted set whose verification exists, and removes those without one.
--- ARGV[1]: minimum age in milliseconds. ARGV[2]: limit. ARGV[3]: prefix of a verification's key.
+-- ARGV[1]: minimum age in milliseconds. ARGV[2]: limit. ARGV[3]: prefix of a verification's key. ARGV[4]: offset.
 local function oldest(set)
   local found = {}
-  for _, member in ipairs(redis.call('ZRANGE', set, 0, text(now - ARGV[1]), 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
+  for _, member in ipairs(redis.call('ZRANGE', set, 0, text(now - ARGV[1]), 'BYSCORE', 'LIMIT', ARGV[4], ARGV[2])) do
     if redis.call('EXISTS', ARGV[3] .. string.match(member, '^[^.]+')) == 1 then table.insert(found, member)
     else redis.call('ZREM', set, member) end
   end
