@@ -9,11 +9,18 @@ import { Database } from '#postgres';
 import { BadNumberEntity } from './bad-number.entity.js';
 
 /** Times are read from Postgres's clock, because the clocks of processes may differ. */
-const EXPIRY = `clock_timestamp() + interval '24 hours'`;
+const expiryAfter = (minutes: number) => `clock_timestamp() + interval '${minutes} minutes'`;
 const hasPassed = Raw((column) => `${column} <= clock_timestamp()`);
 const hasNotPassed = Raw((column) => `${column} > clock_timestamp()`);
 
-/** Numbers that a provider reported as unreachable on a channel. They get no message by that route for 24 hours. */
+/** A route by which a number gets no message for a while, and why. */
+export interface BadRoute {
+  readonly route: Route;
+  readonly failure: Pick<Failure, 'code' | 'reason'>;
+  readonly until: Date;
+}
+
+/** Numbers that a provider reported as unreachable on a channel. They get no message by that route for a while. */
 @Injectable()
 export class BadNumbersRepository {
   constructor(
@@ -22,10 +29,14 @@ export class BadNumbersRepository {
     private readonly keys: Keys,
   ) {}
 
-  /** @throws Unavailable */
+  /**
+   * Remembers the number for as long as the failure says.
+   *
+   * @throws Unavailable
+   */
   async remember(phoneNumber: PhoneNumber, route: Route, failure: Failure): Promise<void> {
-    const { code, reason, recovery: cure } = failure;
-    const expiresAt = () => EXPIRY;
+    const { code, reason, recovery: cure, badForMinutes = 0 } = failure;
+    const expiresAt = () => expiryAfter(badForMinutes);
     const entity = { ...this.keyOf(phoneNumber, route), failure: { code, reason, cure }, expiresAt };
     await this.database.answerOf(this.numbers.upsert(entity, ['phoneIndex', 'channel', 'provider']));
   }
@@ -42,6 +53,22 @@ export class BadNumbersRepository {
     if (!found) return null;
     const { code, reason, cure } = found.failure;
     return { code, reason, recovery: cure };
+  }
+
+  /**
+   * Returns the routes by which the number is known to be bad.
+   *
+   * @throws Unavailable
+   */
+  async routesOf(phoneNumber: PhoneNumber): Promise<BadRoute[]> {
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const found = await this.database.answerOf(
+      this.numbers.find({ where: { phoneIndex, expiresAt: hasNotPassed }, order: { channel: 'ASC' } }),
+    );
+    return found.map(({ channel, provider, failure, expiresAt }) => {
+      const { code, reason } = failure;
+      return { route: { channel, provider }, failure: { code, reason }, until: expiresAt };
+    });
   }
 
   /**

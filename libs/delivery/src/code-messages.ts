@@ -13,11 +13,11 @@ export class CodeMessages {
   ) {}
 
   compose(verification: Verification, validForSeconds: number): Message {
-    const { phoneNumber: to, route } = verification;
+    const { phoneNumber: to, route, appHash } = verification;
     const { channel } = route;
     const code = this.verifications.codeOf(verification);
     const locale = verification.locale ?? 'en';
-    const body = this.templates.compose({ channel, locale, code, validForSeconds });
+    const body = this.templates.compose({ channel, locale, code, validForSeconds, appHash });
     return {
       to,
       channel,

@@ -27,8 +27,10 @@ export class ConfirmCodeTask implements TaskHandler<ConfirmCode>, OnModuleInit {
     this.background.register<ConfirmCode>(CONFIRM_CODE, this);
   }
 
-  start({ phoneNumber, route, delivery: { providerId } }: Verification): void {
-    if (this.verifications.isTestNumber(phoneNumber)) this.events.testNumberUsed('check');
+  start(verification: Verification): void {
+    const { phoneNumber, route, delivery } = verification;
+    const { providerId } = delivery;
+    if (this.verifications.isTestNumber(phoneNumber)) this.events.testNumberUsed(verification, 'check');
     // Providers rate their carrier routes by these confirmations; only SMS has such routes.
     const isWanted = route.channel === 'sms' && this.providers.named(route.provider)?.wantsConfirmation;
     if (!isWanted || providerId === null) return;

@@ -1,11 +1,20 @@
 import { Logger } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import type { Route } from '#config';
+import { Keys, nameSecret } from '#keys';
 import { type DeliveryStep, type Failure, MessageProvider, MessageProviders } from '#messaging';
+import type { VerificationId } from '#otp';
+import type { PhoneNumber } from '#phone';
 import { DeliveryEvents } from './delivery-events.js';
 
+const NOW = new Date('2026-01-01T12:00:00Z');
 const TWILIO: Route = { channel: 'sms', provider: 'twilio' };
 const HTTP: Route = { channel: 'sms', provider: 'http' };
+const KEYS = new Keys(Buffer.alloc(32), nameSecret('a secret that is long enough for a test'));
+const SUBJECT = {
+  id: 'q0b7ZnG2S1mXw9cY4rT5uA' as VerificationId,
+  phoneNumber: '+14155550100' as PhoneNumber,
+};
 const NO_CREDIT: Failure = {
   code: '20003',
   reason: 'provider',
@@ -38,7 +47,7 @@ describe('DeliveryEvents', () => {
     jest.useFakeTimers();
     registry = new Registry();
     inbox = new ShowingProvider();
-    events = new DeliveryEvents(new MessageProviders([inbox]), registry);
+    events = new DeliveryEvents(new MessageProviders([inbox]), KEYS, registry);
     lines = [];
     for (const level of ['log', 'warn', 'error'] as const) {
       jest.spyOn(Logger.prototype, level as 'log').mockImplementation((line) => {
@@ -55,8 +64,8 @@ describe('DeliveryEvents', () => {
   it('counts and logs each state that a message reaches', async () => {
     const labels = { channel: 'sms', sender: 'twilio' };
     const failure = { code: '30005', reason: 'unreachable', recovery: 'none' } as const;
-    events.reached({ route: TWILIO, status: 'sent', providerId: 'SM1', queuedAt: null });
-    events.reached({ route: TWILIO, status: 'failed', failure, queuedAt: null });
+    events.reached(SUBJECT, { route: TWILIO, status: 'sent', providerId: 'SM1', queuedAt: null, at: NOW });
+    events.reached(SUBJECT, { route: TWILIO, status: 'failed', failure, queuedAt: null, at: NOW });
 
     expect(await metrics()).toEqual(
       expect.arrayContaining([
@@ -75,8 +84,13 @@ describe('DeliveryEvents', () => {
 
   it('measures the time until a provider accepted the message, once', async () => {
     const message = { route: TWILIO, providerId: 'SM1' };
-    events.reached({ ...message, status: 'accepted', queuedAt: new Date(Date.now() - 3_000) });
-    events.reached({ ...message, status: 'delivered', queuedAt: null });
+    events.reached(SUBJECT, {
+      ...message,
+      status: 'accepted',
+      queuedAt: NOW,
+      at: new Date(NOW.getTime() + 3_000),
+    });
+    events.reached(SUBJECT, { ...message, status: 'delivered', queuedAt: null, at: NOW });
 
     const name = 'latchkey_message_hand_over_seconds';
     expect(await metrics()).toEqual(
@@ -90,10 +104,17 @@ describe('DeliveryEvents', () => {
   it('passes each state on to a provider that shows its messages', () => {
     const failure = { code: '30003', reason: 'unreachable', recovery: 'another_channel' } as const;
     const route = { channel: 'sms', provider: 'inbox' } as const;
-    events.reached({ route, providerId: 'one', status: 'accepted', queuedAt: new Date() });
-    events.reached({ route, providerId: 'one', status: 'undelivered', failure, queuedAt: null });
-    events.fellBack(route, { channel: 'call', provider: 'inbox' }, 'one');
-    events.reached({ route, status: 'failed', queuedAt: null });
+    events.reached(SUBJECT, { route, providerId: 'one', status: 'accepted', queuedAt: NOW, at: NOW });
+    events.reached(SUBJECT, {
+      route,
+      providerId: 'one',
+      status: 'undelivered',
+      failure,
+      queuedAt: null,
+      at: NOW,
+    });
+    events.fellBack(SUBJECT, route, { channel: 'call', provider: 'inbox' }, 'one', NOW);
+    events.reached(SUBJECT, { route, status: 'failed', queuedAt: null, at: NOW });
 
     expect(inbox.steps).toEqual([
       ['one', 'queued', null],
@@ -104,7 +125,7 @@ describe('DeliveryEvents', () => {
   });
 
   it('counts and logs a fallback', async () => {
-    events.fellBack(TWILIO, HTTP, null);
+    events.fellBack(SUBJECT, TWILIO, HTTP, null, NOW);
 
     expect(await metrics()).toContain('latchkey_message_fallbacks_total{from="sms:twilio",to="sms:http"} 1');
     expect(lines).toEqual([
@@ -118,7 +139,7 @@ describe('DeliveryEvents', () => {
   it('logs an alarm once a minute for each provider and code, and counts all', async () => {
     const alarms = () => lines.filter(({ level }) => level === 'error');
     const refused = (route: Route, failure: Failure) =>
-      events.reached({ route, status: 'failed', failure, queuedAt: null });
+      events.reached(SUBJECT, { route, status: 'failed', failure, queuedAt: null, at: NOW });
     for (let message = 0; message < 100; message += 1) refused(TWILIO, NO_CREDIT);
     refused(HTTP, NO_CREDIT);
     refused(TWILIO, { ...NO_CREDIT, code: '20005' });
@@ -142,26 +163,48 @@ describe('DeliveryEvents', () => {
     expect(alarms()).toHaveLength(4);
   });
 
-  it('logs the cause of deferrals once a minute, and counts all', async () => {
-    for (let message = 0; message < 10; message += 1) events.deferred(TWILIO, 'ECONNREFUSED');
-    events.deferred(TWILIO, '20429');
+  it('warns of the cause of deferrals once a minute, and logs and counts all', async () => {
+    for (let message = 0; message < 10; message += 1) events.deferred(SUBJECT, TWILIO, 'ECONNREFUSED');
+    events.deferred(SUBJECT, TWILIO, '20429');
 
     expect(await metrics()).toContain(
       'latchkey_message_deferrals_total{sender="twilio",code="ECONNREFUSED"} 10',
     );
-    expect(lines).toEqual([
+    const isWarning = ({ level }: { level: string }) => level === 'warn';
+    expect(lines).toHaveLength(11);
+    expect(lines.filter(isWarning)).toEqual([
       { level: 'warn', line: expect.objectContaining({ event: 'deferred', code: 'ECONNREFUSED' }) },
       { level: 'warn', line: expect.objectContaining({ event: 'deferred', code: '20429' }) },
     ]);
   });
 
   it.each(['send', 'check'] as const)('counts and logs the use of a test number (%s)', async (what) => {
-    events.testNumberUsed(what);
+    events.testNumberUsed(SUBJECT, what);
 
     expect(await metrics()).toContain(`latchkey_test_number_uses_total{what="${what}"} 1`);
     expect(lines).toEqual([
       { level: 'log', line: expect.objectContaining({ event: 'test_number_used', what }) },
     ]);
+  });
+
+  it('names the verification and the number in every line, without giving access to either', () => {
+    events.reached(SUBJECT, { route: TWILIO, status: 'failed', failure: NO_CREDIT, queuedAt: null, at: NOW });
+    events.fellBack(SUBJECT, TWILIO, HTTP, 'SM1', NOW);
+    events.deferred(SUBJECT, TWILIO, 'timeout');
+    events.testNumberUsed(SUBJECT, 'check');
+
+    expect(lines.map(({ line }) => line)).toEqual(
+      ['reached', 'alarmed', 'fell_back', 'deferred', 'test_number_used'].map((event) =>
+        expect.objectContaining({
+          event,
+          verification: SUBJECT.id.slice(0, 8),
+          number_hash: KEYS.phoneIndexOf(SUBJECT.phoneNumber),
+        }),
+      ),
+    );
+    const text = JSON.stringify(lines);
+    expect(text).not.toContain(SUBJECT.id);
+    expect(text).not.toContain(SUBJECT.phoneNumber.slice(1));
   });
 
   async function metrics(): Promise<string[]> {

@@ -1,18 +1,29 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Counter, Histogram, Registry } from 'prom-client';
 import type { Route } from '#config';
+import { Keys } from '#keys';
 import { type DeliveryReport, type DeliveryStep, type Failure, MessageProviders } from '#messaging';
+import { referenceOf, type Verification } from '#otp';
 
 const REPEATED_EVERY_MS = 60_000;
 
+/** Failures that an operator must correct. */
+const ALARMING = new Set<NonNullable<Failure['means']>>(['account', 'country', 'outage']);
+
+/** The verification of a message. */
+type Subject = Pick<Verification, 'id' | 'phoneNumber'>;
+
 /** A delivery state that a message reached. */
-interface ReachedState extends DeliveryReport {
+interface ReachedState extends Omit<DeliveryReport, 'providerId'> {
+  readonly providerId?: string | null;
   readonly route: Route;
   /** When the message was queued, if this report is the first about it; else null. */
   readonly queuedAt: Date | null;
+  /** When the state was recorded. Like `queuedAt` a time of the store's clock, so that the two can be compared. */
+  readonly at: Date;
 }
 
-/** Logs and counts the deliveries of messages. No phone number and no code gets here. */
+/** Logs and counts the deliveries of messages. Lines name a verification by its reference and a number by its hash. */
 @Injectable()
 export class DeliveryEvents {
   private readonly logger = new Logger('Messaging');
@@ -21,55 +32,72 @@ export class DeliveryEvents {
 
   constructor(
     private readonly providers: MessageProviders,
+    private readonly keys: Keys,
     registry: Registry,
   ) {
     this.metrics = metricsIn(registry);
   }
 
   /** Records a state that a message reached. */
-  reached({ route, status, failure, providerId, queuedAt }: ReachedState): void {
+  reached(subject: Subject, { route, status, failure, providerId, queuedAt, at }: ReachedState): void {
     const { reason, code, means } = failure ?? {};
     const labels = labelsOf(route);
     this.metrics.messages.inc({ ...labels, status, reason: reason ?? '' });
-    const details = { ...labels, status, reason, code, provider_id: providerId };
-    const line = { msg: `message ${status}`, event: 'reached', ...details };
+    const details = { ...labels, status, reason, code, provider_id: providerId ?? undefined };
+    const line = { msg: `message ${status}`, event: 'reached', ...details, ...this.describe(subject) };
     if (reason === 'provider') this.logger.warn(line);
     else this.logger.log(line);
     if (queuedAt && !failure)
-      this.metrics.handOver.observe(labels, (Date.now() - queuedAt.getTime()) / 1_000);
-    if (failure && (means === 'account' || means === 'outage')) this.alarmed(labels.sender, failure);
+      this.metrics.handOver.observe(labels, (at.getTime() - queuedAt.getTime()) / 1_000);
+    if (failure && means && ALARMING.has(means)) this.alarmed(subject, labels.sender, failure);
     if (queuedAt) this.show(route, providerId, { status: 'queued', reason: null, at: queuedAt });
-    this.show(route, providerId, { status, reason: reason ?? null, at: new Date() });
-  }
-
-  /** @param providerId the provider's id of the message that was replaced. */
-  fellBack(from: Route, to: Route, providerId: string | null): void {
-    const routes = { from: `${from.channel}:${from.provider}`, to: `${to.channel}:${to.provider}` };
-    this.metrics.fallbacks.inc(routes);
-    this.logger.log({ msg: 'message falls back to another route', event: 'fell_back', ...routes });
-    this.show(from, providerId, { status: `replaced by ${to.channel}`, reason: null, at: new Date() });
+    this.show(route, providerId, { status, reason: reason ?? null, at });
   }
 
   /**
-   * Records a message that the provider did not accept and that will be retried.
+   * Records a fallback.
+   *
+   * @param providerId the provider's id of the message that was replaced.
+   * @param at when the fallback was recorded.
+   */
+  fellBack(subject: Subject, from: Route, to: Route, providerId: string | null, at: Date): void {
+    const routes = { from: `${from.channel}:${from.provider}`, to: `${to.channel}:${to.provider}` };
+    this.metrics.fallbacks.inc(routes);
+    this.logger.log({
+      msg: 'message falls back to another route',
+      event: 'fell_back',
+      ...routes,
+      provider_id: providerId ?? undefined,
+      ...this.describe(subject),
+    });
+    this.show(from, providerId, { status: `replaced by ${to.channel}`, reason: null, at });
+  }
+
+  /**
+   * Records a message that the provider did not accept and that will be retried. The first line of a cause in a minute is
+   * a warning. The others tell about their own message only, and there may be many.
    *
    * @param code the provider's error code or a short word.
    */
-  deferred({ provider: sender }: Route, code: string): void {
+  deferred(subject: Subject, { provider: sender }: Route, code: string): void {
     this.metrics.deferrals.inc({ sender, code });
-    const line = { msg: `${sender} deferred a message: ${code}`, event: 'deferred', sender, code };
+    const details = { event: 'deferred', sender, code, ...this.describe(subject) };
+    const line = { msg: `${sender} deferred a message: ${code}`, ...details };
     if (this.isDue(`deferred ${sender} ${code}`)) this.logger.warn(line);
+    else this.logger.log(line);
   }
 
-  testNumberUsed(what: 'send' | 'check'): void {
+  testNumberUsed(subject: Subject, what: 'send' | 'check'): void {
     this.metrics.testNumberUses.inc({ what });
-    this.logger.log({ msg: `test number used: ${what}`, event: 'test_number_used', what });
+    const details = { event: 'test_number_used', what, ...this.describe(subject) };
+    this.logger.log({ msg: `test number used: ${what}`, ...details });
   }
 
   /** Records a failure that an operator must correct. */
-  private alarmed(sender: string, { code, means }: Failure): void {
+  private alarmed(subject: Subject, sender: string, { code, means }: Failure): void {
     this.metrics.alarms.inc({ sender, code });
-    const line = { msg: `${sender} refuses messages: ${code}`, event: 'alarmed', sender, code, means };
+    const details = { event: 'alarmed', sender, code, means, ...this.describe(subject) };
+    const line = { msg: `${sender} refuses messages: ${code}`, ...details };
     if (this.isDue(`alarmed ${sender} ${code}`)) this.logger.error(line);
   }
 
@@ -79,6 +107,10 @@ export class DeliveryEvents {
     if (now - (this.loggedAt.get(line) ?? 0) < REPEATED_EVERY_MS) return false;
     this.loggedAt.set(line, now);
     return true;
+  }
+
+  private describe({ id, phoneNumber }: Subject) {
+    return { verification: referenceOf(id), number_hash: this.keys.phoneIndexOf(phoneNumber) };
   }
 
   private show({ provider }: Route, providerId: string | null | undefined, step: DeliveryStep): void {

@@ -1,7 +1,9 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Registry } from 'prom-client';
+import { BreakerService, SendPolicyService } from '#abuse';
 import { AppModule } from '#app';
+import { AuthService } from '#auth';
 import { TaskQueue } from '#background';
 import { type AppConfig, readConfig } from '#config';
 import { Unavailable } from '#errors';
@@ -9,8 +11,13 @@ import type { Failure } from '#messaging';
 import { type Verification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
 import { freshDatabase, freshRedis, modes, type TestDatabase } from '../../../test/support/databases.js';
+import { waitFor } from '../../../test/support/wait.js';
+import { BadNumbersRepository } from './bad-numbers.repository.js';
 import { DeliveryService } from './delivery.service.js';
+import { DeliveryChecks } from './delivery-checks.js';
 import type { NumberedReport } from './delivery-state.js';
+import { MessageReferences } from './message-references.js';
+import { SendCodeTask } from './send-code.task.js';
 
 const NUMBER = '+14155550123' as PhoneNumber;
 const SMS = { channel: 'sms', provider: 'twilio' } as const;
@@ -20,8 +27,8 @@ const UNREACHABLE: Failure = { code: '30003', reason: 'unreachable', recovery: '
 const TEMPORARY: Failure = { code: '30008', reason: 'provider', recovery: 'same_route' };
 
 const CONCURRENT = 20;
-/** A message to a US number, in millionths of a US dollar. */
-const PRICE = 8_300;
+/** The prices of messages to a US number, in millionths of a US dollar. */
+const PRICES = { sms: 8_300, call: 14_000 };
 
 describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => {
   let database: TestDatabase;
@@ -41,9 +48,18 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
   const on = (n: number) => (replicas[n % replicas.length] as INestApplicationContext).get(DeliveryService);
   const verifications = () => (replicas[0] as INestApplicationContext).get(VerificationService);
 
-  function open(): Promise<Verification> {
+  function open(paid: { charge?: string | null; ticket?: string | null } = {}): Promise<Verification> {
     const request = { purpose: 'sign_in', phoneNumber: NUMBER, route: SMS, hasFallback: true } as const;
-    return verifications().open({ ...request, codeLength: 6, device: null, ticket: null }, 30_000);
+    return verifications().open({ ...request, codeLength: 6, device: null, ticket: null, ...paid }, 30_000);
+  }
+
+  const sendPolicy = () => (replicas[0] as INestApplicationContext).get(SendPolicyService);
+  const sendTask = () => (replicas[0] as INestApplicationContext).get(SendCodeTask);
+
+  /** Opens a verification whose message is paid for. */
+  async function openPaid(): Promise<Verification> {
+    const charge = await sendPolicy().admitFallback(NUMBER, { device: null, tickets: [] }, SMS);
+    return open({ charge });
   }
 
   /** Reports the same state to both replicas, many times at once. */
@@ -75,7 +91,7 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
 
   it('refunds every concurrent report that does not send the fallback', async () => {
     await reportConcurrently(await open(), { messageNumber: 1, status: 'failed', failure: UNREACHABLE });
-    expect(await spent()).toBe(PRICE);
+    expect(await spent()).toBe(PRICES.call);
   });
 
   it('retries once on concurrent reports of one temporary failure', async () => {
@@ -84,7 +100,7 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     const now = await verifications().get(opened.id);
     expect(now).toMatchObject({ messageCount: 2, route: SMS, delivery: { retried: true, fallback: 'open' } });
     expect(await queuedMessages(opened)).toEqual([2]);
-    expect(await spent()).toBe(PRICE);
+    expect(await spent()).toBe(PRICES.sms);
   });
 
   it('falls back once when both replicas find the message overdue', async () => {
@@ -94,7 +110,7 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     });
     expect((await Promise.all(checks)).filter(Boolean)).toHaveLength(1);
     expect(await verifications().get(opened.id)).toMatchObject({ messageCount: 2, route: CALL });
-    expect(await spent()).toBe(PRICE);
+    expect(await spent()).toBe(PRICES.call);
   });
 
   it('falls back once when a failure is reported as the message is found overdue', async () => {
@@ -107,7 +123,7 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
       ),
     );
     expect(await verifications().get(opened.id)).toMatchObject({ messageCount: 2, route: CALL });
-    expect(await spent()).toBe(PRICE);
+    expect(await spent()).toBe(PRICES.call);
   });
 
   it('ends as delivered when a failure and an arrival are reported at once', async () => {
@@ -118,7 +134,7 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     ]);
     const { delivery, messageCount } = await verifications().get(opened.id);
     expect(delivery.status).toBe('delivered');
-    expect(await spent()).toBe((messageCount - 1) * PRICE);
+    expect(await spent()).toBe((messageCount - 1) * PRICES.call);
   });
 
   it('measures no hand-over when a replaced message arrives after all', async () => {
@@ -130,6 +146,40 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     expect(metrics).not.toMatch(/latchkey_message_hand_over_seconds_count\{channel="call"/);
   });
 
+  it('counts the late delivery of a replaced message for its own route', async () => {
+    const opened = await open();
+    const delivered = async (channel: string) => {
+      const metrics = await (replicas[0] as INestApplicationContext).get(Registry).metrics();
+      const name = `latchkey_messages_total{channel="${channel}",sender="twilio",status="delivered",reason=""}`;
+      return Number(metrics.split(`${name} `)[1]?.split('\n')[0] ?? 0);
+    };
+    const before = { sms: await delivered('sms'), call: await delivered('call') };
+    const first = (replicas[0] as INestApplicationContext).get(MessageReferences).seal(opened);
+    await on(0).record(opened.id, { messageNumber: 1, status: 'failed', failure: UNREACHABLE });
+    await on(0).report(first, { status: 'delivered', providerId: 'SM1' });
+    expect(await verifications().get(opened.id)).toMatchObject({
+      route: CALL,
+      delivery: { status: 'delivered' },
+    });
+    expect(await delivered('sms')).toBe(before.sms + 1);
+    expect(await delivered('call')).toBe(before.call);
+  });
+
+  it('starts a lost message behind more queued messages than one batch has', async () => {
+    const older = await Promise.all(Array.from({ length: 250 }, () => open()));
+    for (const { id } of older) await on(0).start({ id, messageCount: 1 });
+    const lost = await open();
+    const isOldEnough = () =>
+      verifications()
+        .queuedMessages(5_000, 1_000, 0)
+        .then((messages) => messages.some(({ id }) => id === lost.id));
+    await waitFor('the age of the message', isOldEnough);
+    expect(await queuedMessages(lost)).toEqual([]);
+    const checks = (replicas[0] as INestApplicationContext).get(DeliveryChecks);
+    await (checks as unknown as { startLost(): Promise<void> }).startLost();
+    expect(await queuedMessages(lost)).toEqual([1]);
+  });
+
   it('throws Unavailable when the delivery changes before every write', async () => {
     const opened = await open();
     const change = jest.spyOn(verifications(), 'changeDelivery').mockResolvedValue(null);
@@ -137,6 +187,144 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     await expect(report).rejects.toThrow(Unavailable);
     change.mockRestore();
     expect(await verifications().get(opened.id)).toMatchObject({ delivery: { status: 'queued' } });
+  });
+
+  describe('refunds', () => {
+    it('a queued fallback that a late arrival overtakes', async () => {
+      const opened = await openPaid();
+      await on(0).record(opened.id, { messageNumber: 1, status: 'failed', failure: UNREACHABLE });
+      expect(await spent()).toBe(PRICES.sms + PRICES.call);
+      await on(1).record(opened.id, { messageNumber: 1, status: 'delivered' });
+      await sendTask().run({ id: opened.id, send: 2 });
+      await sendTask().run({ id: opened.id, send: 2 });
+      expect(await spent()).toBe(PRICES.sms);
+    });
+
+    it('a message that was canceled before it was sent', async () => {
+      const { id } = await openPaid();
+      await verifications().cancel(id);
+      await sendTask().run({ id, send: 1 });
+      expect(await spent()).toBe(0);
+      expect(await verifications().get(id)).toMatchObject({ delivery: { status: 'failed' } });
+    });
+
+    it('a message that a newer one replaced before it was sent', async () => {
+      const { id } = await openPaid();
+      const charge = await sendPolicy().admitFallback(NUMBER, { device: null, tickets: [] }, CALL);
+      await verifications().resend(id, { resendAfterMs: 1, route: CALL, hasFallback: false, charge });
+      await sendTask().run({ id, send: 1 });
+      expect(await spent()).toBe(PRICES.call);
+    });
+
+    it('nothing after a request without an answer, because the provider may have accepted it', async () => {
+      const { id } = await openPaid();
+      await verifications().cancel(id);
+      await sendTask().run({ id, send: 1, unknown: 1 });
+      expect(await spent()).toBe(PRICES.sms);
+    });
+
+    it('nothing for a message that was sent and arrived', async () => {
+      const { id } = await openPaid();
+      await on(0).record(id, { messageNumber: 1, status: 'delivered', providerId: 'SM1' });
+      await sendTask().run({ id, send: 1 });
+      expect(await spent()).toBe(PRICES.sms);
+    });
+
+    it('once a message that the provider refused, however often it says so', async () => {
+      const opened = await openPaid();
+      const failure = { ...UNREACHABLE, recovery: 'none', isFree: true } as const;
+      await reportConcurrently(opened, { messageNumber: 1, status: 'failed', failure });
+      expect(await spent()).toBe(0);
+    });
+
+    it('a resend that the verification refuses', async () => {
+      const { id } = await open();
+      const auth = (replicas[0] as INestApplicationContext).get(AuthService);
+      const admit = sendPolicy().admit.bind(sendPolicy());
+      jest.spyOn(sendPolicy(), 'admit').mockImplementationOnce(async (...request) => {
+        const admission = await admit(...request);
+        await verifications().cancel(id);
+        return admission;
+      });
+      const requester = { address: '192.0.2.1', deviceToken: null, signUpToken: null, proof: null };
+      const resent = auth.resendCode(id, requester, null);
+      await expect(resent).rejects.toMatchObject({ code: 'verification_closed' });
+      expect(await spent()).toBe(0);
+    });
+  });
+
+  describe('keeps what a report says when the store fails between the effect and the record:', () => {
+    const BAD = { code: '30005', reason: 'unreachable', recovery: 'none', badForMinutes: 1_440 } as const;
+    const FREE = {
+      code: '21408',
+      reason: 'provider',
+      recovery: 'none',
+      means: 'country',
+      isFree: true,
+    } as const;
+    const FRAUD = { code: '30450', reason: 'blocked', recovery: 'none', means: 'fraud' } as const;
+
+    /** Loses the write of the first report. The provider repeats it twice. */
+    async function reportThroughOutage({ id }: Verification, failure: Failure): Promise<void> {
+      const report = { messageNumber: 1, status: 'failed', failure } as const;
+      const write = jest.spyOn(verifications(), 'changeDelivery');
+      write.mockRejectedValueOnce(new Unavailable('postgres'));
+      await expect(on(0).record(id, report)).rejects.toThrow(Unavailable);
+      write.mockRestore();
+      await on(0).record(id, report);
+      await on(1).record(id, report);
+      expect((await verifications().get(id)).delivery.status).toBe('failed');
+    }
+
+    it('a bad number', async () => {
+      await reportThroughOutage(await open(), BAD);
+      const numbers = (replicas[0] as INestApplicationContext).get(BadNumbersRepository);
+      expect(await numbers.failureOf(NUMBER, SMS)).toMatchObject({ code: '30005' });
+      await numbers.forget(NUMBER, SMS);
+    });
+
+    it.each(['remember', 'forget'] as const)(
+      'a report repeats when the list of bad numbers cannot %s',
+      async (act) => {
+        const opened = await open();
+        const numbers = (replicas[0] as INestApplicationContext).get(BadNumbersRepository);
+        const report: NumberedReport =
+          act === 'remember'
+            ? { messageNumber: 1, status: 'failed', failure: BAD }
+            : { messageNumber: 1, status: 'delivered' };
+        if (act === 'forget') await numbers.remember(NUMBER, SMS, BAD);
+        const list = jest.spyOn(numbers, act).mockRejectedValueOnce(new Unavailable('postgres'));
+        await expect(on(0).record(opened.id, report)).rejects.toThrow(Unavailable);
+        await on(0).record(opened.id, report);
+        list.mockRestore();
+        expect((await numbers.failureOf(NUMBER, SMS)) !== null).toBe(act === 'remember');
+        await numbers.forget(NUMBER, SMS);
+      },
+    );
+
+    it('a refund, and a country without service', async () => {
+      await reportThroughOutage(await openPaid(), FREE);
+      expect(await spent()).toBe(0);
+      expect(await sendPolicy().admitFallback(NUMBER, { device: null, tickets: [] }, SMS)).toBeNull();
+      expect(await sendPolicy().admitFallback(NUMBER, { device: null, tickets: [] }, CALL)).not.toBeNull();
+    });
+
+    it('a suspicion of fraud, which counts once', async () => {
+      const request = { device: null, known: false, routes: [SMS] as const };
+      const requester = { address: '198.51.100.7', deviceToken: null, signUpToken: null, proof: null };
+      const number = '+14155550199' as PhoneNumber;
+      const { ticket } = await sendPolicy().admit(number, requester, request);
+      const breaker = (replicas[0] as INestApplicationContext).get(BreakerService);
+      await reportThroughOutage(await open({ ticket }), FRAUD);
+      // A second count would also trip the network.
+      await expect(
+        sendPolicy().admit('+13105550123' as PhoneNumber, requester, request),
+      ).rejects.toMatchObject({
+        code: 'proof_of_work_required',
+      });
+      const blocks = await breaker.blocks();
+      expect(blocks.map(({ id }) => id)).toEqual(['address:198.51.100.7']);
+    });
   });
 });
 

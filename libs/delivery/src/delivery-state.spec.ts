@@ -5,6 +5,7 @@ import {
   afterReplacement,
   afterReport,
   isOverdue,
+  isOvertaken,
   type NumberedReport,
   type Replacement,
 } from './delivery-state.js';
@@ -175,7 +176,18 @@ describe('delivery state', () => {
     [{ status: 'accepted', fallback: 'used' }, 20_000, false],
     [{ status: 'accepted', fallback: 'none' }, 20_000, false],
   ])('%j is overdue after %d ms: %s', (delivery, afterMs, expected) => {
-    expect(isOverdue(current(delivery).delivery, 20_000, NOW.getTime() + afterMs)).toBe(expected);
+    expect(isOverdue(current(delivery).delivery, 20_000, new Date(NOW.getTime() + afterMs))).toBe(expected);
+  });
+
+  it.each<[Partial<Delivery>, messageCount: number, message: number, boolean]>([
+    [{ status: 'queued' }, 2, 1, true],
+    [{ status: 'sent', providerId: 'SM2' }, 2, 1, true],
+    [{ status: 'delivered', providerId: null }, 2, 2, true],
+    [{ status: 'delivered', providerId: 'SM2' }, 2, 2, false],
+    [{ status: 'accepted', providerId: 'SM1' }, 1, 1, false],
+    [{ status: 'failed', providerId: null }, 1, 1, false],
+  ])('%j after %d messages has overtaken message %d: %s', (delivery, messageCount, message, expected) => {
+    expect(isOvertaken(current(delivery, messageCount), message)).toBe(expected);
   });
 
   it('uses its fallback up', () => {

@@ -8,9 +8,11 @@ export type Replacement = { readonly kind: 'retry' } | { readonly kind: 'fallbac
 /** The part of a verification that its delivery state consists of. */
 type Current = Pick<Verification, 'route' | 'messageCount' | 'delivery'>;
 
-/** A report and the number of the message that it belongs to. */
+/** A report and the message that it belongs to. */
 export interface NumberedReport extends DeliveryReport {
   readonly messageNumber: number;
+  /** The message's own route. Default: the verification's, which is that of the newest message. */
+  readonly route?: Route;
 }
 
 /** A report may only raise the rank. So the same state results from any order of reports. */
@@ -71,8 +73,16 @@ export function withoutFallback({ route, delivery }: Current): DeliveryChange {
 }
 
 /** Returns whether no report says that the message is sent, the wait is over, and a fallback is still possible. */
-export function isOverdue({ status, fallback, requestedAt }: Delivery, waitMs: number, now: number): boolean {
-  return RANK[status] < RANK.sent && fallback === 'open' && requestedAt.getTime() + waitMs <= now;
+export function isOverdue({ status, fallback, requestedAt }: Delivery, waitMs: number, now: Date): boolean {
+  return RANK[status] < RANK.sent && fallback === 'open' && requestedAt.getTime() + waitMs <= now.getTime();
+}
+
+/**
+ * Returns whether a queued message lost its turn: a newer one replaced it, or an older one arrived. A message that was
+ * sent has a provider's id.
+ */
+export function isOvertaken({ messageCount, delivery }: Current, messageNumber: number): boolean {
+  return messageNumber < messageCount || (delivery.status === 'delivered' && delivery.providerId === null);
 }
 
 /** Each kind of replacement is possible once, and a replaced message needs none. */

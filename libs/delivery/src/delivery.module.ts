@@ -1,11 +1,9 @@
 import { Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { AbuseModule } from '#abuse';
 import { BackgroundModule } from '#background';
 import { MessagingModule } from '#messaging';
 import { OtpModule } from '#otp';
-import { BadNumberEntity } from './bad-number.entity.js';
-import { BadNumbersRepository } from './bad-numbers.repository.js';
+import { BadNumbersModule } from './bad-numbers.module.js';
 import { CodeMessages } from './code-messages.js';
 import { ConfirmCodeTask } from './confirm-code.task.js';
 import { DeliveryService } from './delivery.service.js';
@@ -17,15 +15,8 @@ import { SendCodeTask } from './send-code.task.js';
 
 /** The delivery of messages. The application provides `DeliveryOptions`. */
 @Module({
-  imports: [
-    AbuseModule,
-    BackgroundModule,
-    MessagingModule,
-    OtpModule,
-    TypeOrmModule.forFeature([BadNumberEntity]),
-  ],
+  imports: [AbuseModule, BackgroundModule, BadNumbersModule, MessagingModule, OtpModule],
   providers: [
-    BadNumbersRepository,
     CodeMessages,
     ConfirmCodeTask,
     DeliveryChecks,
@@ -35,6 +26,6 @@ import { SendCodeTask } from './send-code.task.js';
     RouteChoice,
     SendCodeTask,
   ],
-  exports: [BadNumbersRepository, ConfirmCodeTask, DeliveryService],
+  exports: [BadNumbersModule, ConfirmCodeTask, DeliveryService],
 })
 export class DeliveryModule {}

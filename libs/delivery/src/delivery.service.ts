@@ -3,8 +3,14 @@ import { SendPolicyService } from '#abuse';
 import { BackgroundService } from '#background';
 import type { Channel, Route } from '#config';
 import { NotFound, Unavailable } from '#errors';
-import type { DeliveryReport, Failure, Recovery } from '#messaging';
-import { type DeliveryChange, type Verification, type VerificationId, VerificationService } from '#otp';
+import type { DeliveryReport, Recovery } from '#messaging';
+import {
+  chargeOf,
+  type DeliveryChange,
+  type Verification,
+  type VerificationId,
+  VerificationService,
+} from '#otp';
 import type { PhoneNumber } from '#phone';
 import { BadNumbersRepository } from './bad-numbers.repository.js';
 import { DeliveryEvents } from './delivery-events.js';
@@ -32,6 +38,12 @@ const MAX_CHANGE_ATTEMPTS = 50;
 /** A code that expires sooner than this is not worth another message: the recipient could not enter it in time. */
 const MIN_LIFE_TO_SEND_MS = 15_000;
 
+/** A replacement and the charge that was reserved for it. */
+interface Reservation {
+  readonly replacement: Replacement;
+  readonly charge: string;
+}
+
 /** A verification before and after its delivery changed. */
 interface Change {
   readonly before: Verification;
@@ -51,11 +63,15 @@ export class DeliveryService {
     private readonly events: DeliveryEvents,
   ) {}
 
-  /** Returns the route of a first message, and whether it may fall back to another. */
-  routeFor(channel: Channel, phoneNumber: PhoneNumber): { route: Route; hasFallback: boolean } {
+  /** Returns the route of a first message, whether it may fall back, and all routes that may carry it. */
+  routeFor(
+    channel: Channel,
+    phoneNumber: PhoneNumber,
+  ): { route: Route; hasFallback: boolean; routes: [Route, ...Route[]] } {
     const route = this.routes.first(channel);
     const isTest = this.verifications.isTestNumber(phoneNumber);
-    return { route, hasFallback: !isTest && this.routes.next(route, 'another_route') !== null };
+    const next = isTest ? null : this.routes.next(route, 'another_route', phoneNumber);
+    return { route, hasFallback: next !== null, routes: next ? [route, next] : [route] };
   }
 
   /**
@@ -75,11 +91,14 @@ export class DeliveryService {
    */
   async report(reference: string, report: DeliveryReport): Promise<void> {
     const message = this.references.open(reference);
-    if (message) await this.record(message.id, { ...report, messageNumber: message.messageNumber });
+    if (message) await this.record(message.id, { ...report, ...message.numbered });
   }
 
   /**
    * Records a state of a message. Retries the message or falls back when it failed in a way that this can cure.
+   *
+   * The effects come before the record. If either fails, the provider repeats its report, and the effects repeat without
+   * harm; after the record, the repeated report would be no news and lost effects would stay lost.
    *
    * @throws Unavailable
    */
@@ -88,24 +107,25 @@ export class DeliveryService {
       this.reserve(verification, report.failure?.recovery ?? 'none'),
     );
     const change = await this.change(id, async (verification) => {
+      await this.applyEffects(verification, report);
       const needsReplacement =
         isNews(verification, report) &&
         isFailure(report) &&
         report.messageNumber === verification.messageCount;
-      return afterReport(verification, report, needsReplacement ? await replacement.for(verification) : null);
+      const reserved = needsReplacement ? await replacement.for(verification) : null;
+      return charged(afterReport(verification, report, reserved?.replacement ?? null), reserved);
     });
-    await this.refundUnused(replacement, id, change);
+    await this.refundUnused(replacement, change);
     if (change) await this.follow(change, report);
   }
 
   /**
-   * Records a failure that was known before the provider was asked, and refunds the message.
+   * Refunds a message that was not sent, or that its provider refused. Repeating it changes nothing.
    *
    * @throws Unavailable
    */
-  async recordUnsent({ id, phoneNumber, messageCount }: Verification, failure: Failure): Promise<void> {
-    await this.record(id, { messageNumber: messageCount, status: 'failed', failure });
-    await this.sendPolicy.refund(phoneNumber);
+  async refund(verification: Verification, messageNumber: number): Promise<void> {
+    await this.sendPolicy.refund(chargeOf(verification, messageNumber));
   }
 
   /**
@@ -127,11 +147,13 @@ export class DeliveryService {
   async fallBackAfter(id: VerificationId, waitMs: number, recovery: Recovery): Promise<boolean> {
     const replacement = new ReservedReplacement((verification) => this.reserve(verification, recovery));
     const change = await this.change(id, async (verification) => {
-      if (!isOverdue(verification.delivery, waitMs, Date.now())) return null;
+      if (!isOverdue(verification.delivery, waitMs, verification.readAt)) return null;
       const reserved = await replacement.for(verification);
-      return reserved ? afterReplacement(verification, reserved) : withoutFallback(verification);
+      return reserved
+        ? charged(afterReplacement(verification, reserved.replacement), reserved)
+        : withoutFallback(verification);
     });
-    await this.refundUnused(replacement, id, change);
+    await this.refundUnused(replacement, change);
     if (!change || !addsMessage(change)) return false;
     await this.startReplacement(change);
     return true;
@@ -152,73 +174,103 @@ export class DeliveryService {
     throw new Unavailable('the delivery of a message');
   }
 
-  /** Does what follows from a recorded report. Ends with the replacement, if there is one. */
-  private async follow(change: Change, report: NumberedReport): Promise<void> {
-    const { before } = change;
-    const { delivery, phoneNumber, route, tickets } = before;
-    const { status, failure, providerId = delivery.providerId ?? undefined } = report;
-    const isNewest = report.messageNumber === before.messageCount;
-    const queuedAt = isNewest && delivery.status === 'queued' ? delivery.updatedAt : null;
-    this.events.reached({ route, status, failure, providerId, queuedAt });
-    if (failure?.means === 'bad_number') await this.badNumbers.remember(phoneNumber, route, failure);
-    // An older message may have had another route than the newest.
-    if (status === 'delivered' && isNewest) await this.badNumbers.forget(phoneNumber, route);
+  /** Applies what a report says about the number, its country and the charge. Repeating it changes nothing. */
+  private async applyEffects(verification: Verification, report: NumberedReport): Promise<void> {
+    const { phoneNumber, tickets, messageCount } = verification;
+    const { status, failure, messageNumber, route = verification.route } = report;
+    if (failure?.isFree) await this.refund(verification, messageNumber);
+    if (!isNews(verification, report)) return;
+    if (failure?.badForMinutes !== undefined) await this.badNumbers.remember(phoneNumber, route, failure);
+    if (failure?.means === 'country') await this.sendPolicy.recordRefusedCountry(phoneNumber, route);
     if (failure?.means === 'fraud') await this.sendPolicy.reportFraud(tickets);
-    // Must stay last: if an earlier step fails, the check for lost messages finds the replacement still queued.
+    // An older message may have had another route than the newest.
+    if (messageNumber !== messageCount && report.route === undefined) return;
+    if (status === 'delivered') await this.badNumbers.forget(phoneNumber, route);
+    if (status === 'delivered' || status === 'sent') await this.sendPolicy.recordSent(phoneNumber, route);
+  }
+
+  /** Logs a recorded report, and starts the replacement if there is one. */
+  private async follow(change: Change, report: NumberedReport): Promise<void> {
+    const { before, after } = change;
+    const { delivery } = before;
+    // An older message may have had another route than the newest.
+    const { status, failure, route = before.route } = report;
+    const isNewest = report.messageNumber === before.messageCount;
+    const providerId = report.providerId ?? (isNewest ? delivery.providerId : null);
+    const queuedAt = isNewest && delivery.status === 'queued' ? delivery.updatedAt : null;
+    this.events.reached(after, {
+      route,
+      status,
+      failure,
+      providerId,
+      queuedAt,
+      at: after.delivery.updatedAt,
+    });
+    // If this fails, the check for lost messages finds the replacement still queued.
     if (addsMessage(change)) await this.startReplacement(change);
   }
 
   private async startReplacement({ before, after }: Change): Promise<void> {
     if (after.delivery.fallback !== before.delivery.fallback) {
-      this.events.fellBack(before.route, after.route, before.delivery.providerId);
+      const { providerId } = before.delivery;
+      this.events.fellBack(after, before.route, after.route, providerId, after.delivery.updatedAt);
     }
     await this.start(after);
   }
 
   /** Returns the replacement of a failed message, with its budget reserved; null when there is none. */
-  private async reserve(verification: Verification, recovery: Recovery): Promise<Replacement | null> {
-    const { delivery, phoneNumber } = verification;
+  private async reserve(verification: Verification, recovery: Recovery): Promise<Reservation | null> {
+    const { delivery, phoneNumber, route } = verification;
     const replacement = isWorthSending(verification) ? this.replacementFor(verification, recovery) : null;
     if (replacement === null || (replacement.kind === 'fallback' && delivery.fallback !== 'open'))
       return null;
-    return (await this.sendPolicy.admitFallback(phoneNumber, verification)) ? replacement : null;
+    const next = replacement.kind === 'fallback' ? replacement.route : route;
+    const charge = await this.sendPolicy.admitFallback(phoneNumber, verification, next);
+    return charge === null ? null : { replacement, charge };
   }
 
   /** Returns a retry for a temporary failure, at most once; else a fallback if a route is left. */
-  private replacementFor({ delivery, route }: Verification, recovery: Recovery): Replacement | null {
+  private replacementFor(
+    { delivery, route, phoneNumber }: Verification,
+    recovery: Recovery,
+  ): Replacement | null {
     if (recovery === 'same_route' && !delivery.retried) return { kind: 'retry' };
-    const next = this.routes.next(route, recovery === 'same_route' ? 'another_route' : recovery);
+    const next = this.routes.next(route, recovery === 'same_route' ? 'another_route' : recovery, phoneNumber);
     return next && { kind: 'fallback', route: next };
   }
 
   /** Concurrent reports of one failure each reserve budget; only one sends. Refunds the others. */
-  private async refundUnused(
-    replacement: ReservedReplacement,
-    id: VerificationId,
-    change: Change | null,
-  ): Promise<void> {
+  private async refundUnused(replacement: ReservedReplacement, change: Change | null): Promise<void> {
     const isUsed = change !== null && addsMessage(change);
-    if (isUsed || (await replacement.reserved) === null) return;
-    const { phoneNumber } = change?.after ?? (await this.verifications.get(id));
-    await this.sendPolicy.refund(phoneNumber);
+    const reserved = await replacement.reserved;
+    if (reserved && !isUsed) await this.sendPolicy.refund(reserved.charge);
   }
 }
 
 /** Reserves a replacement at most once, because a retried decision must not reserve budget again. */
 class ReservedReplacement {
-  reserved: Promise<Replacement | null> | null = null;
+  reserved: Promise<Reservation | null> | null = null;
 
-  constructor(private readonly reserve: (verification: Verification) => Promise<Replacement | null>) {}
+  constructor(private readonly reserve: (verification: Verification) => Promise<Reservation | null>) {}
 
-  for(verification: Verification): Promise<Replacement | null> {
+  for(verification: Verification): Promise<Reservation | null> {
     this.reserved ??= this.reserve(verification);
     return this.reserved;
   }
 }
 
 /** Returns whether a recipient who gets one more message now can still enter the code. */
-export function isWorthSending({ status, expiresAt }: Verification): boolean {
-  return status === 'pending' && expiresAt.getTime() - Date.now() > MIN_LIFE_TO_SEND_MS;
+export function isWorthSending({
+  status,
+  expiresAt,
+  readAt,
+}: Pick<Verification, 'status' | 'expiresAt' | 'readAt'>): boolean {
+  return status === 'pending' && expiresAt.getTime() - readAt.getTime() > MIN_LIFE_TO_SEND_MS;
+}
+
+/** Stores the reserved charge with the message that a change adds. */
+function charged(change: DeliveryChange | null, reserved: Reservation | null): DeliveryChange | null {
+  return change?.addsMessage ? { ...change, charge: reserved?.charge ?? null } : change;
 }
 
 function addsMessage({ before, after }: Change): boolean {

@@ -1,5 +1,6 @@
 export { BadNumberEntity } from './bad-number.entity.js';
-export { BadNumbersRepository } from './bad-numbers.repository.js';
+export { BadNumbersModule } from './bad-numbers.module.js';
+export { BadNumbersRepository, type BadRoute } from './bad-numbers.repository.js';
 export { ConfirmCodeTask } from './confirm-code.task.js';
 export { DeliveryModule } from './delivery.module.js';
 export { DeliveryService, isWorthSending } from './delivery.service.js';

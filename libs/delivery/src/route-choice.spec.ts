@@ -38,21 +38,37 @@ describe('nextRoute', () => {
     ['sms>call', 'whatsapp:http', 'another_route', null],
     ['sms>call', 'sms:http', 'another_route', null],
   ])('returns for %s after %s with recovery %s: %s', (fallback, current, recovery, next) => {
-    expect(nextRoute(fallbackOf(fallback), providers, routeOf(current), recovery)).toEqual(
+    expect(nextRoute(fallbackOf(fallback), providers, routeOf(current), recovery, 'mobile')).toEqual(
       next && routeOf(next),
     );
+  });
+
+  it.each([
+    ['sms>call', 'sms:twilio', 'call:twilio'],
+    ['call>sms', 'call:twilio', null],
+    ['call>whatsapp>sms', 'call:twilio', null],
+  ])('returns for %s after %s on a landline: %s', (fallback, current, next) => {
+    const found = nextRoute(fallbackOf(fallback), providers, routeOf(current), 'another_route', 'fixed');
+
+    expect(found).toEqual(next && routeOf(next));
   });
 
   it('skips a channel without a provider', () => {
     const alone = new MessageProviders([twilio]);
 
-    const next = nextRoute(fallbackOf('sms>whatsapp>call'), alone, routeOf('sms:twilio'), 'another_route');
+    const next = nextRoute(
+      fallbackOf('sms>whatsapp>call'),
+      alone,
+      routeOf('sms:twilio'),
+      'another_route',
+      'mobile',
+    );
 
     expect(next).toEqual(routeOf('call:twilio'));
   });
 
   it('returns null without a configured fallback', () => {
-    expect(nextRoute(null, providers, routeOf('sms:twilio'), 'another_route')).toBeNull();
+    expect(nextRoute(null, providers, routeOf('sms:twilio'), 'another_route', 'mobile')).toBeNull();
   });
 });
 

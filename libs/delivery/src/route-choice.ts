@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Channel, FallbackConfig, Route } from '#config';
 import { MessageProviders, type Recovery } from '#messaging';
+import { isReachableBy, kindOfNumber, type Line, type PhoneNumber } from '#phone';
 
 export abstract class DeliveryOptions {
   /** The configured fallback routes; null for none. */
@@ -21,22 +22,27 @@ export class RouteChoice {
   }
 
   /** Returns the next configured route that could deliver what the current one could not; null when there is none. */
-  next(current: Route, recovery: Recovery): Route | null {
-    return nextRoute(this.options.fallback, this.providers, current, recovery);
+  next(current: Route, recovery: Recovery, phoneNumber: PhoneNumber): Route | null {
+    const { line } = kindOfNumber(phoneNumber);
+    return nextRoute(this.options.fallback, this.providers, current, recovery, line);
   }
 }
 
-/** Returns the next route in the configured order that the recovery allows; null when there is none. */
+/** Returns the next route in the configured order that the recovery and the line allow; null when there is none. */
 export function nextRoute(
   fallback: FallbackConfig | null,
   providers: MessageProviders,
   current: Route,
   recovery: Recovery,
+  line: Line,
 ): Route | null {
   const routes = routesOf(fallback, providers);
   const position = routes.findIndex((route) => isSame(route, current));
   if (position < 0) return null;
-  return routes.slice(position + 1).find((route) => allows(recovery, current, route)) ?? null;
+  const later = routes.slice(position + 1);
+  return (
+    later.find((route) => isReachableBy(route.channel, line) && allows(recovery, current, route)) ?? null
+  );
 }
 
 /** Returns each available route once, even when it is configured with and without its provider: a repeat would loop. */

@@ -14,6 +14,7 @@ import { BadNumbersRepository } from './bad-numbers.repository.js';
 import { CodeMessages } from './code-messages.js';
 import { DeliveryService, SEND_CODE } from './delivery.service.js';
 import { DeliveryEvents } from './delivery-events.js';
+import { isOvertaken } from './delivery-state.js';
 
 /** Requests without an answer per message. After one, the message may be on its way; a third would be noise. */
 const MAX_UNKNOWN_OUTCOMES = 2;
@@ -47,20 +48,32 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
   async run(task: SendCode): Promise<void> {
     const { id, send: messageNumber } = task;
     const verification = await this.verifications.get(id).catch(giveUpWhenPurged);
-    const { messageCount, delivery, status, expiresAt } = verification;
-    if (messageCount !== messageNumber || delivery.status !== 'queued') return;
-    const validForSeconds = Math.floor((expiresAt.getTime() - Date.now()) / 1_000);
+    const { messageCount, delivery, status } = verification;
+    if (messageCount !== messageNumber || delivery.status !== 'queued') {
+      if (isOvertaken(verification, messageNumber)) await this.refund(task, verification);
+      return;
+    }
+    const validForSeconds = Math.floor(this.verifications.lifeLeftMs(verification) / 1_000);
     if (status === 'expired' || (status === 'pending' && validForSeconds < 1)) {
+      await this.refund(task, verification);
       return this.gaveUp(task, 'expired');
     }
     // The code is no longer needed, which is a failure without a cause.
-    if (status !== 'pending') return this.delivery.record(id, { messageNumber, status: 'failed' });
-    const known = await this.knownFailureOf(verification);
-    if (known) return this.delivery.recordUnsent(verification, known);
+    const isUnneeded = status !== 'pending';
+    const failure = isUnneeded ? undefined : ((await this.knownFailureOf(verification)) ?? undefined);
+    if (isUnneeded || failure) {
+      await this.refund(task, verification);
+      return this.delivery.record(id, { messageNumber, status: 'failed', failure });
+    }
     const report = await this.send(verification, validForSeconds).catch((error) =>
       this.afterFailure(error, task, verification),
     );
-    if (report) await this.delivery.record(id, { ...report, messageNumber });
+    if (report) await this.delivery.record(id, { ...report, messageNumber, route: verification.route });
+  }
+
+  /** Refunds a message that no provider accepted. After a request without an answer, one may have. */
+  private async refund({ send: messageNumber, unknown = 0 }: SendCode, verification: Verification) {
+    if (unknown === 0) await this.delivery.refund(verification, messageNumber);
   }
 
   async gaveUp({ id, send: messageNumber }: SendCode, code: string): Promise<void> {
@@ -76,7 +89,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
   private async send(verification: Verification, validForSeconds: number): Promise<DeliveryReport> {
     const { phoneNumber, route } = verification;
     if (this.verifications.isTestNumber(phoneNumber)) {
-      this.events.testNumberUsed('send');
+      this.events.testNumberUsed(verification, 'send');
       return { status: 'sent' };
     }
     // Messages outlive configurations: the provider may be gone.
@@ -88,32 +101,36 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
   private async afterFailure(error: Error, task: SendCode, verification: Verification): Promise<null> {
     const { id, send: messageNumber } = task;
     const { route } = verification;
+    const lifeLeftMs = this.verifications.lifeLeftMs(verification);
     if (error instanceof SendRefused) {
+      await this.refund(task, verification);
       await this.delivery.record(id, { messageNumber, status: 'failed', failure: error.failure });
       return null;
     }
     if (error instanceof SendDeferred) {
       const hasFallenBack =
         error.reason === CIRCUIT_OPEN && (await this.delivery.fallBack(verification, 'another_provider'));
+      if (!hasFallenBack) this.events.deferred(verification, route, error.reason);
+      const next = tryAgainBeforeExpiry(lifeLeftMs, error.reason, { afterMs: error.retryAfterMs });
+      if (hasFallenBack || next instanceof GiveUp) await this.refund(task, verification);
       if (hasFallenBack) return null;
-      this.events.deferred(route, error.reason);
-      throw tryAgainBeforeExpiry(verification, error.reason, { afterMs: error.retryAfterMs });
+      throw next;
     }
     if (!(error instanceof SendOutcomeUnknown)) throw error;
-    this.events.deferred(route, error.reason);
+    this.events.deferred(verification, route, error.reason);
     const unknown = (task.unknown ?? 0) + 1;
     if (unknown === MAX_UNKNOWN_OUTCOMES) throw new GiveUp(error.reason);
-    throw tryAgainBeforeExpiry(verification, error.reason, { data: { ...task, unknown } });
+    throw tryAgainBeforeExpiry(lifeLeftMs, error.reason, { data: { ...task, unknown } });
   }
 }
 
 /** Gives up at once when the wait that the provider asked for outlasts the code. */
 function tryAgainBeforeExpiry(
-  { expiresAt }: Verification,
+  lifeLeftMs: number,
   reason: string,
   next: { afterMs?: number; data?: SendCode },
 ): Error {
-  const isTooLate = Date.now() + (next.afterMs ?? 0) >= expiresAt.getTime();
+  const isTooLate = (next.afterMs ?? 0) >= lifeLeftMs;
   return isTooLate ? new GiveUp(reason) : new TryAgain(reason, next);
 }
 
