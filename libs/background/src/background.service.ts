@@ -1,5 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import type { Worker } from 'bullmq';
 import { Unavailable } from '#errors';
 import { backOffMs, TRIES } from './retries.js';
@@ -13,13 +19,22 @@ const CHECK_FOR_ABANDONED_MS = 1_500;
 /** BullMQ itself waits for a backend that is down, which a request cannot. */
 const ENQUEUE_TIMEOUT_MS = 2_000;
 
+const PING_TIMEOUT_MS = 1_400;
+
 /** The pause of a worker that lost its backend, before it tries again. */
 const AFTER_LOSS_MS = 1_000;
 
 /** A task may take its provider's eight seconds and a little; a shutdown starts none that it might have to abandon. */
 const LONGEST_TASK_MS = 8_500;
 const CHECK_FOR_IDLE_MS = 50;
-const CLOSE_TIMEOUT_MS = 500;
+const CLOSE_TIMEOUT_MS = 300;
+
+/** After its last task the worker only tells the queue, which may not answer. */
+const AFTER_LAST_TASK_MS = 1_000;
+
+/** An error that repeats is logged again after this time. */
+const WARN_AGAIN_AFTER_MS = 60_000;
+const MOST_WARNINGS = 100;
 
 export abstract class BackgroundOptions {
   /** True if this process does tasks; false if it only adds them for other processes. */
@@ -32,13 +47,18 @@ export abstract class BackgroundOptions {
  * it is done by this process, by another one, or after the next start.
  */
 @Injectable()
-export class BackgroundService implements OnApplicationBootstrap, OnApplicationShutdown {
+export class BackgroundService
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   private readonly logger = new Logger('Background');
   private readonly handlers = new Map<string, TaskHandler<unknown>>();
   private readonly running = new Map<Promise<void>, string>();
   private readonly timers: NodeJS.Timeout[] = [];
   private worker?: Worker;
-  private lastWarning = '';
+  private readonly activeTasks = new Set<Promise<void>>();
+  /** When each error of the queue was last logged. */
+  private readonly warnedAt = new Map<string, number>();
+  private drainDeadline?: number;
 
   constructor(
     private readonly tasks: TaskQueue,
@@ -79,6 +99,18 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     if (!isAdded) throw new Unavailable('queue');
   }
 
+  /**
+   * Fails while tasks cannot be added.
+   *
+   * @throws Unavailable
+   */
+  async ping(): Promise<void> {
+    const isRead = await resolvesWithin(PING_TIMEOUT_MS, this.tasks.queue.isPaused()).catch((cause) => {
+      throw new Unavailable('queue', { cause });
+    });
+    if (!isRead) throw new Unavailable('queue');
+  }
+
   /** Starts work that only this process does. Logs its failure by name, and a shutdown waits for it. */
   run(name: string, work: () => Promise<unknown>): void {
     const done: Promise<void> = work()
@@ -103,18 +135,23 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     this.worker?.run().catch((error) => this.warnOnce(error));
   }
 
+  /** The requests that still run when HTTP closes share the drain timeout with the tasks. */
+  beforeApplicationShutdown(): void {
+    this.drainDeadline = Date.now() + this.options.drainTimeoutMs;
+  }
+
   /**
    * Runs after HTTP has closed, so no request adds a task any more. Nest shuts global modules down last, so Postgres and
    * Redis, whose modules are global, are still connected: this module must not become global itself.
    */
   async onApplicationShutdown(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
-    await this.drain(Date.now() + this.options.drainTimeoutMs);
-    await resolvesWithin(CLOSE_TIMEOUT_MS, this.tasks.close());
+    await this.drain(this.drainDeadline ?? Date.now() + this.options.drainTimeoutMs);
+    await resolvesWithin(CLOSE_TIMEOUT_MS, this.tasks.close()).catch((error) => this.warnOnce(error));
   }
 
   private createWorker(): Worker {
-    const worker = this.tasks.work((job) => runTask(job, this.handlers.get(job.name)), {
+    const worker = this.tasks.work((job) => this.track(runTask(job, this.handlers.get(job.name))), {
       autorun: false,
       concurrency: this.tasks.concurrency,
       lockDuration: LOCK_MS,
@@ -139,10 +176,22 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
   private async drainWorker(worker: Worker, deadline: number): Promise<void> {
     while (Date.now() < deadline - LONGEST_TASK_MS && (await this.hasTasks())) await wait(CHECK_FOR_IDLE_MS);
     // A close that waits for its tasks cannot be forced later, so the worker pauses first and is closed by force.
-    const isIdle = await resolvesWithin(deadline - Date.now(), worker.pause()).catch(() => false);
+    const paused = worker.pause().catch(() => {});
+    const finished = this.untilNoTaskRuns().then(() => resolvesWithin(AFTER_LAST_TASK_MS, paused));
+    const isIdle = await resolvesWithin(deadline - Date.now(), finished);
     if (!isIdle)
       this.logger.warn('the drain timeout has passed: unfinished tasks are left to another process');
     await resolvesWithin(CLOSE_TIMEOUT_MS, worker.close(true));
+  }
+
+  /** Resolves when this process runs no task, which says nothing about whether the queue knows. */
+  private async untilNoTaskRuns(): Promise<void> {
+    while (this.activeTasks.size > 0) await Promise.allSettled(this.activeTasks);
+  }
+
+  private track(task: Promise<void>): Promise<void> {
+    this.activeTasks.add(task);
+    return task.finally(() => this.activeTasks.delete(task));
   }
 
   private async hasTasks(): Promise<boolean> {
@@ -150,10 +199,13 @@ export class BackgroundService implements OnApplicationBootstrap, OnApplicationS
     return Object.values(counts).some((count) => count > 0);
   }
 
-  /** Logs an error once in a row, because every attempt to reconnect fails with the same one. */
+  /** Logs an error once a minute, because every attempt to reconnect fails with the same few. */
   private warnOnce({ message }: Error): void {
-    if (message !== this.lastWarning) this.logger.warn(`the queue does not answer: ${message}`);
-    this.lastWarning = message;
+    const now = Date.now();
+    if (now - (this.warnedAt.get(message) ?? 0) < WARN_AGAIN_AFTER_MS) return;
+    if (this.warnedAt.size === MOST_WARNINGS) this.warnedAt.clear();
+    this.warnedAt.set(message, now);
+    this.logger.warn(`the queue does not answer: ${message}`);
   }
 
   private isRunning(name: string): boolean {

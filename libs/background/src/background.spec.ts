@@ -407,8 +407,8 @@ async function openOnPostgres(): Promise<QueueServer> {
   const wire = await TcpProxy.before(database.url);
   return {
     wire,
-    openQueue: () => new PostgresTaskQueue(wire),
-    dump: () => dumpPostgres(database, 'bullmq'),
+    openQueue: () => new PostgresTaskQueue({ url: wire.url }),
+    dump: () => dumpPostgres(database, 'latchkey'),
     close: async () => {
       await wire.close();
       await database.drop();

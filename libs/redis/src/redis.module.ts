@@ -1,12 +1,11 @@
 import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { InjectRedis, RedisModule as IoredisModule, type RedisModuleOptions } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
-import { logErrors, quickOptions } from './connection.redis.js';
-import { RedisPing } from './redis-ping.js';
-
-export abstract class RedisOptions {
-  abstract readonly url: string;
-}
+import { logLosses, quickOptions } from './connection.redis.js';
+import { RedisHealth } from './redis-health.js';
+import { RedisMemory } from './redis-memory.js';
+import { RedisOptions } from './redis-options.js';
+import { RedisWatch } from './redis-watch.js';
 
 /** The connection to Redis, present only with REDIS_URL. The application provides `RedisOptions`. */
 @Global()
@@ -14,8 +13,8 @@ export abstract class RedisOptions {
   imports: [
     IoredisModule.forRootAsync({ imports: [], inject: [RedisOptions], useFactory: connectionOptions }),
   ],
-  providers: [RedisPing],
-  exports: [RedisPing],
+  providers: [RedisHealth, RedisMemory, RedisWatch],
+  exports: [RedisHealth],
 })
 export class RedisModule implements OnApplicationShutdown {
   constructor(@InjectRedis() private readonly redis: Redis) {}
@@ -27,5 +26,5 @@ export class RedisModule implements OnApplicationShutdown {
 }
 
 function connectionOptions({ url }: RedisOptions): RedisModuleOptions {
-  return { type: 'single', url, options: quickOptions, onClientReady: (redis) => void logErrors(redis) };
+  return { type: 'single', url, options: quickOptions, onClientReady: (redis) => void logLosses(redis) };
 }

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectRedis } from '@nestjs-modules/ioredis';
+import type { Redis } from 'ioredis';
+import { Unavailable } from '#errors';
+import { asking } from './connection.redis.js';
+import { RedisOptions } from './redis-options.js';
+import { isOfCluster } from './replies.js';
+import { defineScripts } from './scripts.redis.js';
+import { findServerFault } from './server-check.redis.js';
+import { CLUSTER_FAULT, type ServerFault } from './server-fault.js';
+
+/** Two keys that a Redis Cluster keeps in different slots. */
+const KEYS = ['latchkey:ready:1', 'latchkey:ready:2'];
+
+/** Tells whether Redis does what requests need, and logs why not. */
+@Injectable()
+export class RedisHealth {
+  private readonly logger = new Logger('Redis');
+  private readonly run;
+  private fault: ServerFault | null = null;
+  private lastRefusal: string | null = null;
+
+  constructor(
+    @InjectRedis() private readonly redis: Redis,
+    private readonly options: RedisOptions,
+  ) {
+    const folder = join(import.meta.dirname, 'redis-scripts');
+    this.run = defineScripts(redis, { folder, prefix: 'redis', names: ['take_write'] });
+  }
+
+  /**
+   * Writes to Redis, because a full one, a replica and a cluster answer a PING.
+   *
+   * @throws Unavailable
+   */
+  async ping(): Promise<void> {
+    if (this.fault !== null) await this.inspect();
+    if (this.fault !== null) throw new Unavailable('redis', { cause: new Error(this.fault) });
+    try {
+      await this.run('take_write', KEYS);
+    } catch (error) {
+      this.logOnce(refusalIn(error as Error));
+      throw error;
+    }
+    this.logOnce(null);
+  }
+
+  /**
+   * Returns the time by Redis's clock.
+   *
+   * @throws Unavailable
+   */
+  async now(): Promise<Date> {
+    const [seconds, microseconds] = await asking(this.redis.time());
+    return new Date(Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000));
+  }
+
+  /** Checks again what the start checked: Redis may have been unreachable then, or may have changed. */
+  async inspect(): Promise<void> {
+    this.fault = await findServerFault(this.options.url);
+    if (this.fault !== null) this.logOnce(this.fault);
+  }
+
+  private logOnce(refusal: string | null): void {
+    if (refusal === this.lastRefusal) return;
+    if (refusal !== null) this.logger.error(`Redis cannot be used: ${refusal}`);
+    else this.logger.log('Redis can be used again');
+    this.lastRefusal = refusal;
+  }
+}
+
+/** Returns why Redis refused the write, or null if it did not answer, which the connection logs. */
+function refusalIn({ cause }: Error): string | null {
+  if (!(cause instanceof Error) || cause.name !== 'ReplyError') return null;
+  return isOfCluster(cause) ? CLUSTER_FAULT : cause.message;
+}

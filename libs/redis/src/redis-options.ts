@@ -1,0 +1,3 @@
+export abstract class RedisOptions {
+  abstract readonly url: string;
+}
