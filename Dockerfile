@@ -7,6 +7,7 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json nest-cli.json ./
 COPY apps apps
 COPY libs libs
+COPY scripts scripts
 RUN npm run build
 
 # No development dependencies, and no embedded Postgres (an optional dependency): production does not accept it.

@@ -21,10 +21,23 @@ export const PROGRAM_NAMES = Object.keys(PROGRAMS);
 export function buildIfStale() {
   const built = modifiedMs(PROGRAMS.api);
   if (built > Math.max(...SOURCES.map(newestMs))) return;
+  if (builderOrNull() || built === 0) build();
+  else console.error('Running an old build: @nestjs/cli is not installed.');
+}
+
+/** Builds all programs. Exits if they cannot be built. */
+export function build() {
   const nest = builderOrNull();
-  if (nest) build(nest);
-  else if (built > 0) console.error('Running an old build: @nestjs/cli is not installed.');
-  else fail('Not built, and @nestjs/cli is not installed: run `npm ci`, then `npm run build`.');
+  // NODE_ENV=production makes npm leave out the builder.
+  if (!nest)
+    fail('Not built, and @nestjs/cli is not installed: run `npm ci --include=dev`, then `npm run build`.');
+  // Standard output belongs to the program.
+  console.error('Building…');
+  const { status } = spawnSync(process.execPath, [nest, 'build', 'api'], {
+    cwd: root,
+    stdio: ['inherit', 2, 2],
+  });
+  if (status !== 0) process.exit(status ?? 1);
 }
 
 /** Runs a program with `args` as if it had been started by itself. */
@@ -33,16 +46,6 @@ export async function startProgram(name, args) {
   const entry = path.join(root, PROGRAMS[name]);
   process.argv = [process.argv[0], entry, ...args];
   await import(pathToFileURL(entry).href);
-}
-
-function build(nest) {
-  // Standard output belongs to the program.
-  console.error('Building…');
-  const { status } = spawnSync(process.execPath, [nest, 'build', 'api'], {
-    cwd: root,
-    stdio: ['inherit', 2, 2],
-  });
-  if (status !== 0) process.exit(status ?? 1);
 }
 
 function builderOrNull() {

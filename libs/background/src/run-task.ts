@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { type Job, UnrecoverableError } from 'bullmq';
+import { inOwnLogContext } from '#logging';
 import { GiveUp, TRIES, TryAgain } from './retries.js';
 
 /** Does the tasks of one name. The queue stores the data in plain text, so it must contain ids only. */
@@ -13,7 +14,11 @@ export interface TaskHandler<Data> {
 const logger = new Logger('Background');
 
 /** Runs one try of a task. Its error tells BullMQ whether to try again. */
-export async function runTask(job: Job, handler: TaskHandler<unknown> | undefined): Promise<void> {
+export function runTask(job: Job, handler: TaskHandler<unknown> | undefined): Promise<void> {
+  return inOwnLogContext(() => runTry(job, handler));
+}
+
+async function runTry(job: Job, handler: TaskHandler<unknown> | undefined): Promise<void> {
   if (!handler) throw new Error(`no handler is registered for the task "${job.name}"`);
   const triesMade = job.attemptsMade + 1;
   try {

@@ -9,6 +9,7 @@ import {
   QueryRunnerProviderAlreadyReleasedError,
 } from 'typeorm';
 import { AppError, Unavailable } from '#errors';
+import { NEWEST_MIGRATION } from './migrate.js';
 
 /** The entity manager of a transaction: its work is committed whole or rolled back. */
 export type Transaction = EntityManager;
@@ -35,6 +36,20 @@ const RELEASED = [QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyRel
  */
 const UNAVAILABLE = new Set(['08', '53', '55', '57', '58', '40']);
 const READ_ONLY = '25006';
+
+/** The tables that every sign-in writes to. */
+const WRITTEN = ['users', 'tokens', 'verifications', 'limits', 'abuse_states', 'bad_numbers'];
+
+const READINESS = {
+  name: 'readiness',
+  text: `
+    select concat_ws(', ',
+      case when current_setting('transaction_read_only') = 'on' then 'read-only' end,
+      (select 'a migration is missing' where not exists (select from migrations where name = $1)),
+      (select 'not writable: ' || string_agg(name, ' ') from unnest($2::text[]) as name
+        where not coalesce(has_table_privilege(to_regclass(name), 'insert'), false))
+    ) as faults`,
+};
 
 /** Access to Postgres: prepared statements, repository calls, transactions, and one error when it does not answer. */
 @Injectable()
@@ -76,6 +91,27 @@ export class Database {
   /** @throws Unavailable */
   async ping(): Promise<void> {
     await this.run({ name: 'ping', text: 'select 1' });
+  }
+
+  /**
+   * Returns the time by Postgres's clock.
+   *
+   * @throws Unavailable
+   */
+  async now(): Promise<Date> {
+    const [row] = await this.run<{ now: Date }>({ name: 'now', text: 'select clock_timestamp() as now' });
+    return (row as { now: Date }).now;
+  }
+
+  /**
+   * Fails while requests would fail: without an answer, without the tables of this version, or without the right to
+   * write them. A standby and a full managed database are read-only.
+   *
+   * @throws Unavailable
+   */
+  async assertReady(): Promise<void> {
+    const [state] = await this.run<{ faults: string }>(READINESS, [NEWEST_MIGRATION, WRITTEN]);
+    if (state?.faults) throw new Unavailable('postgres', { cause: new Error(state.faults) });
   }
 
   /**

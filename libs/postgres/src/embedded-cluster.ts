@@ -148,14 +148,18 @@ async function createCluster(home: string, { initdb }: Binaries, runAs: RunAs): 
   } catch (error) {
     // Of two simultaneous starts, the slower one finds a cluster in place and uses it.
     if (existsSync(home)) return;
-    const reason = (error as Error).message;
-    throw new Error(
-      `Postgres could not create its files in ${home}. To use another Postgres, set DATABASE_URL. ${reason}`,
-      { cause: error },
-    );
+    throw new Error(explainCreation(home, (error as Error).message), { cause: error });
   } finally {
     await removeFolder(draft);
   }
+}
+
+/** Containers often run as a user id that is in no user database, which only initdb minds. */
+function explainCreation(home: string, reason: string): string {
+  const [, uid] = /could not look up effective user ID (\d+)/.exec(reason) ?? [];
+  if (uid === undefined)
+    return `Postgres could not create its files in ${home}. To use another Postgres, set DATABASE_URL. ${reason}`;
+  return `the user id ${uid} has no name, which Postgres needs to create its files: start Latchkey as a user of this system, add one with this id to /etc/passwd, or set DATABASE_URL`;
 }
 
 function argumentsFor(data: string, passwordFile: string): string[] {

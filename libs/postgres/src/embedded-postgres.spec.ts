@@ -218,6 +218,15 @@ describe('startEmbeddedPostgres', () => {
       expect(await stat(join(directory, 'cluster', 'data'))).toMatchObject(nobody);
     });
 
+    it('reports a user id without a name', async () => {
+      const directory = join(playground, 'nameless');
+      await mkdir(directory);
+      await chown(directory, 12_345, 12_345);
+      await expect(startEmbeddedPostgres(directory)).rejects.toThrow(
+        /^the user id 12345 has no name.*set DATABASE_URL$/,
+      );
+    });
+
     it('starts as an unprivileged user', async () => {
       const directory = join(playground, 'unprivileged');
       await mkdir(directory);

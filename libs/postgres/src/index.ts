@@ -1,4 +1,10 @@
+export { onConnection, withVerifiedTls } from './connection.js';
+export { explainConnectionFault } from './connection-fault.js';
 export { Database, type Statement, type Transaction } from './database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 export { hasPendingMigrations, migrate, revertMigration } from './migrate.js';
+export { sharePool } from './pool-shares.js';
+export { assertSessionPooling } from './pooling.js';
 export { PostgresModule, PostgresOptions } from './postgres.module.js';
+export { DatabaseSchemas, DEFAULT_SCHEMA, ensureSchema, findSchemas, type SchemaChoice } from './schemas.js';
+export { type SessionOptions, sessionSetup } from './session.js';

@@ -1,4 +1,5 @@
 import { DataSource } from 'typeorm';
+import { withVerifiedTls } from './connection.js';
 import { CreateUsers0000000000001 } from './migrations/000001-create-users.js';
 import { CreateTokens0000000000002 } from './migrations/000002-create-tokens.js';
 import { CreateDataKeys0000000000003 } from './migrations/000003-create-data-keys.js';
@@ -6,6 +7,13 @@ import { CreateVerifications0000000000004 } from './migrations/000004-create-ver
 import { CreateLimits0000000000005 } from './migrations/000005-create-limits.js';
 import { CreateAbuseStates0000000000006 } from './migrations/000006-create-abuse-states.js';
 import { AddDeliveries0000000000007 } from './migrations/000007-add-deliveries.js';
+import { CreateIdempotentAnswers0000000000008 } from './migrations/000008-create-idempotent-answers.js';
+import { AddAppHash0000000000009 } from './migrations/000009-add-app-hash.js';
+import { AddSignUpClients0000000000010 } from './migrations/000010-add-sign-up-clients.js';
+import { AddCharges0000000000011 } from './migrations/000011-add-charges.js';
+import { IndexNumbers0000000000012 } from './migrations/000012-index-numbers.js';
+import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
+import { sessionSetup } from './session.js';
 
 const MIGRATIONS = [
   CreateUsers0000000000001,
@@ -15,28 +23,45 @@ const MIGRATIONS = [
   CreateLimits0000000000005,
   CreateAbuseStates0000000000006,
   AddDeliveries0000000000007,
+  CreateIdempotentAnswers0000000000008,
+  AddAppHash0000000000009,
+  AddSignUpClients0000000000010,
+  AddCharges0000000000011,
+  IndexNumbers0000000000012,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */
 const MIGRATION_LOCK = 7_403_201;
 
+/** The name of the newest migration, as in the table of applied ones. */
+export const NEWEST_MIGRATION = (MIGRATIONS.at(-1) as { name: string }).name;
+
 /**
  * Applies pending migrations, oldest first, and returns their names. Processes that start together wait for each
  * other.
  */
-export async function migrate(url: string): Promise<string[]> {
-  return locked(url, async (source) => {
+export async function migrate(url: string, schema = DEFAULT_SCHEMA): Promise<string[]> {
+  await ensureSchema(url, schema);
+  return locked(url, schema, async (source) => {
     const applied = await source.runMigrations({ transaction: 'each' });
     return applied.map(({ name }) => name);
   });
 }
 
 /** Reverts the newest applied migration. Returns its name, or null if none is applied. */
-export async function revertMigration(url: string): Promise<string | null> {
-  return locked(url, async (source) => {
+export async function revertMigration(url: string, schema = DEFAULT_SCHEMA): Promise<string | null> {
+  return locked(url, schema, async (source) => {
     const newest = await newestApplied(source);
     if (newest) await source.undoLastMigration({ transaction: 'each' });
     return newest;
+  });
+}
+
+/** Returns true if the schema lacks a migration of this version. */
+export async function hasPendingMigrations(url: string, schema = DEFAULT_SCHEMA): Promise<boolean> {
+  return connected(url, schema, async (source) => {
+    // TypeORM would create its table, for which the schema or the right may be missing.
+    return (await newestApplied(source)) === null || source.showMigrations();
   });
 }
 
@@ -46,13 +71,8 @@ async function newestApplied(source: DataSource): Promise<string | null> {
   return rows[0]?.name ?? null;
 }
 
-/** Returns true if the database lacks a migration of this version. */
-export async function hasPendingMigrations(url: string): Promise<boolean> {
-  return connected(url, (source) => source.showMigrations());
-}
-
-async function locked<T>(url: string, work: (source: DataSource) => Promise<T>): Promise<T> {
-  return connected(url, async (source) => {
+async function locked<T>(url: string, schema: string, work: (source: DataSource) => Promise<T>): Promise<T> {
+  return connected(url, schema, async (source) => {
     const holder = source.createQueryRunner();
     await holder.connect();
     try {
@@ -64,9 +84,20 @@ async function locked<T>(url: string, work: (source: DataSource) => Promise<T>):
   });
 }
 
-/** Opens a connection of its own, because a migration may exceed the statement timeout of requests. */
-async function connected<T>(url: string, work: (source: DataSource) => Promise<T>): Promise<T> {
-  const source = new DataSource({ type: 'postgres', url, migrations: MIGRATIONS, connectTimeoutMS: 10_000 });
+/** Opens connections of its own, because a migration may exceed the statement timeout of requests. */
+async function connected<T>(
+  url: string,
+  schema: string,
+  work: (source: DataSource) => Promise<T>,
+): Promise<T> {
+  const source = new DataSource({
+    type: 'postgres',
+    url: withVerifiedTls(url),
+    migrations: MIGRATIONS,
+    connectTimeoutMS: 10_000,
+    poolSize: 2, // one holds the lock, the other one migrates
+    extra: { onConnect: sessionSetup({ schema, statementTimeoutMs: 0 }), application_name: 'latchkey' },
+  });
   await source.initialize();
   try {
     return await work(source);

@@ -1,16 +1,15 @@
-import { revertMigration } from '#postgres';
-import { migrateAll, runCommand } from '#program';
+import { migrateAll, revertNewestMigration, runDatabaseCommand } from '#program';
 
 export function applyPending(): Promise<void> {
-  return runCommand(async ({ config, databaseUrl }) => {
-    const applied = await migrateAll(databaseUrl, config.redisUrl);
+  return runDatabaseCommand(async ({ config, databaseUrl }) => {
+    const applied = await migrateAll(databaseUrl, config.redisUrl, config.databaseSchema);
     console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'nothing to apply');
   });
 }
 
 export function revertNewest(): Promise<void> {
-  return runCommand(async ({ databaseUrl }) => {
-    const reverted = await revertMigration(databaseUrl);
+  return runDatabaseCommand(async ({ config, databaseUrl }) => {
+    const reverted = await revertNewestMigration(databaseUrl, config.databaseSchema);
     console.log(reverted ? `reverted ${reverted}` : 'nothing to revert');
   });
 }

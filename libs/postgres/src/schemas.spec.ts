@@ -1,0 +1,101 @@
+import { withVerifiedTls } from './connection.js';
+import { explainConnectionFault } from './connection-fault.js';
+import { sharePool } from './pool-shares.js';
+import { chooseSchemas } from './schemas.js';
+
+describe('chooseSchemas', () => {
+  const content = (own: string | null, installations: string[], queues: string[] = []) => ({
+    own,
+    installations,
+    queues,
+  });
+
+  it.each([
+    ['a new database', content(null, []), null, 'latchkey', 'latchkey', false],
+    ['a role with an empty schema of its own', content('auth', []), null, 'auth', 'auth', false],
+    ['a new database with a name', content('auth', []), 'other', 'other', 'other', false],
+    ["another program's queue", content(null, [], ['bullmq']), null, 'latchkey', 'latchkey', false],
+    ['an old installation', content(null, ['public'], ['bullmq']), null, 'public', 'bullmq', true],
+    ['an old installation with Redis', content(null, ['public']), null, 'public', 'public', true],
+    [
+      'an old installation by name',
+      content(null, ['public'], ['bullmq']),
+      'public',
+      'public',
+      'bullmq',
+      true,
+    ],
+    [
+      'an installation with its queue',
+      content(null, ['latchkey'], ['bullmq', 'latchkey']),
+      null,
+      'latchkey',
+      'latchkey',
+      true,
+    ],
+    ["another role's empty schema beside one", content('auth', ['public']), null, 'public', 'public', true],
+    ['several, one of them its own', content('b', ['a', 'b'], ['b']), null, 'b', 'b', true],
+    ['a new schema beside an installation', content(null, ['public']), 'other', 'other', 'other', false],
+  ])('in %s', (_name, found, configured, tables, queue, isInstalled) => {
+    const choice = chooseSchemas(found, configured);
+    expect(choice).toMatchObject({ tables, queue, isInstalled });
+    expect(choice.besides).toEqual(isInstalled ? [] : found.installations);
+  });
+
+  it('demands DATABASE_SCHEMA where there are several installations', () => {
+    expect(() => chooseSchemas(content('other', ['a', 'b']), null)).toThrow(/a, b: set DATABASE_SCHEMA/);
+    expect(chooseSchemas(content(null, ['a', 'b']), 'b').tables).toBe('b');
+  });
+});
+
+describe('sharePool', () => {
+  it.each([
+    [4, 2, 2],
+    [6, 4, 2],
+    [12, 8, 4],
+    [20, 14, 6],
+    [30, 20, 10],
+    [100, 90, 10],
+  ])('divides %d connections', (size, requests, queue) => {
+    expect(sharePool(size, true)).toEqual({ requests, queue });
+    expect(sharePool(size, false)).toEqual({ requests: size, queue: 0 });
+  });
+});
+
+describe('withVerifiedTls', () => {
+  it.each([
+    ['?sslmode=require', '?sslmode=verify-full'],
+    ['?sslmode=prefer&sslrootcert=/ca.pem', '?sslmode=verify-full&sslrootcert=%2Fca.pem'],
+    ['?sslmode=no-verify', '?sslmode=no-verify'],
+    ['?sslmode=disable', '?sslmode=disable'],
+    ['?uselibpqcompat=true&sslmode=require', '?uselibpqcompat=true&sslmode=require'],
+    ['', ''],
+  ])('of %j is %j', (query, expected) => {
+    expect(withVerifiedTls(`postgres://app:p%40w@db:5432/latchkey${query}`)).toBe(
+      `postgres://app:p%40w@db:5432/latchkey${expected}`,
+    );
+  });
+});
+
+describe('explainConnectionFault', () => {
+  it.each([
+    [{ code: 'SELF_SIGNED_CERT_IN_CHAIN', message: 'self-signed certificate' }, 'sslrootcert'],
+    [{ code: 'ERR_TLS_CERT_ALTNAME_INVALID', message: 'does not match' }, 'host name of the certificate'],
+    [{ message: 'The server does not support SSL connections' }, 'sslmode=disable'],
+    [{ code: '28000', message: 'no pg_hba.conf entry for host "::1", no encryption' }, 'sslmode=require'],
+    [{ code: '08P01', message: 'unsupported startup parameter: options' }, 'ignore_startup_parameters'],
+    [{ code: '53300', message: 'too many connections for role "app"' }, 'DATABASE_POOL_SIZE'],
+    [{ message: 'Query read timeout' }, 'default_pool_size'],
+    [{ code: '42501', message: 'permission denied for database latchkey' }, 'create schema latchkey'],
+    [{ code: '42501', message: 'permission denied for schema public' }, 'grant usage, create on schema'],
+  ])('names the cure of %j', (fault, cure) => {
+    expect(explainConnectionFault(fault)).toMatch(new RegExp(`^${fault.message}: .*${cure}`));
+    expect(explainConnectionFault({ driverError: fault })).toContain(cure);
+  });
+
+  it('returns the message of any other error', () => {
+    expect(explainConnectionFault(new Error('connect ECONNREFUSED 127.0.0.1:1'))).toBe(
+      'connect ECONNREFUSED 127.0.0.1:1',
+    );
+  });
+});
