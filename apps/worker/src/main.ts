@@ -2,8 +2,8 @@ import { NestFactory } from '@nestjs/core';
 import { Registry } from 'prom-client';
 import { AppModule } from '#app';
 import { ConfigurationError } from '#config';
+import { serveMetrics } from '#metrics';
 import { NestLog, runServer } from '#program';
-import { serveMetrics } from './metrics.js';
 
 /** Sends the messages that the API accepts, in a process of its own: the same modules without HTTP. */
 await runServer(async ({ config, databaseUrl, log }) => {
@@ -16,10 +16,7 @@ await runServer(async ({ config, databaseUrl, log }) => {
     logger: new NestLog(log),
     abortOnError: false,
   });
-  const metrics =
-    config.metricsPort === null
-      ? null
-      : await serveMetrics(worker.get(Registry), config.metricsPort, config.host);
+  const metrics = await serveMetrics(worker.get(Registry), config);
   log.info(`the worker waits for messages to send${metrics ? `; metrics at ${metrics.url}` : ''}`);
   return {
     close: async () => {

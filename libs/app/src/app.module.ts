@@ -1,9 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AbuseModule } from '#abuse';
-import { AuthModule } from '#auth';
+import { AuthModule, NumberLookupModule } from '#auth';
 import { BackgroundModule } from '#background';
 import type { AppConfig } from '#config';
 import { DeliveryModule } from '#delivery';
+import { IdempotencyModule } from '#idempotency';
 import { KeysModule } from '#keys';
 import { MessagingModule } from '#messaging';
 import { MetricsModule } from '#metrics';
@@ -12,12 +13,21 @@ import { PostgresModule } from '#postgres';
 import { RedisModule } from '#redis';
 import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
+import { ClockSkewService } from './clock-skew.service.js';
 import { DriversModule } from './drivers.module.js';
 import { HousekeepingService } from './housekeeping.service.js';
 import { OptionsModule } from './options.module.js';
 
 /** The modules that the API uses. */
-const FEATURES = [AbuseModule, AuthModule, DeliveryModule, MessagingModule, OtpModule];
+const FEATURES = [
+  AbuseModule,
+  AuthModule,
+  DeliveryModule,
+  IdempotencyModule,
+  MessagingModule,
+  NumberLookupModule,
+  OtpModule,
+];
 
 /** The composition root: everything but HTTP. */
 @Module({})
@@ -38,8 +48,8 @@ export class AppModule {
         UsersModule,
         ...FEATURES,
       ],
-      providers: [HousekeepingService],
-      exports: FEATURES,
+      providers: [ClockSkewService, HousekeepingService],
+      exports: [BackgroundModule, ...FEATURES],
     };
   }
 }

@@ -1,31 +1,19 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import {
-  BreakerStore,
-  LedgerStore,
-  LimiterStore,
-  PostgresLimiterStore,
-  PostgresStateStore,
-  RedisLimiterStore,
-  RedisStateStore,
-} from '#abuse';
 import { PostgresTaskQueue, RedisTaskQueue, TaskQueue } from '#background';
 import type { AppConfig } from '#config';
-import { PostgresVerificationStore, RedisVerificationStore, VerificationStore } from '#otp';
+import { StoresModule } from './stores.module.js';
 
-/** Picks the driver of every store: Redis where it is configured, else Postgres. */
+/** Picks the drivers of the stores and of the queue: Redis where it is configured, else Postgres. */
 @Global()
 @Module({})
 export class DriversModule {
-  static forRoot({ redisUrl }: AppConfig): DynamicModule {
-    const hasRedis = redisUrl !== null;
-    const providers = [
-      { provide: VerificationStore, useClass: hasRedis ? RedisVerificationStore : PostgresVerificationStore },
-      { provide: LimiterStore, useClass: hasRedis ? RedisLimiterStore : PostgresLimiterStore },
-      { provide: BreakerStore, useClass: hasRedis ? RedisStateStore : PostgresStateStore },
-      // Guesses and spending must survive the loss of Redis.
-      { provide: LedgerStore, useClass: PostgresStateStore },
-      { provide: TaskQueue, useClass: hasRedis ? RedisTaskQueue : PostgresTaskQueue },
-    ];
-    return { module: DriversModule, providers, exports: providers.map(({ provide }) => provide) };
+  static forRoot(config: AppConfig): DynamicModule {
+    const queue = config.redisUrl === null ? PostgresTaskQueue : RedisTaskQueue;
+    return {
+      module: DriversModule,
+      imports: [StoresModule.forRoot(config)],
+      providers: [{ provide: TaskQueue, useClass: queue }],
+      exports: [TaskQueue],
+    };
   }
 }

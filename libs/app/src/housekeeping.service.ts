@@ -2,12 +2,13 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { SendPolicyService } from '#abuse';
 import { BackgroundService } from '#background';
 import { BadNumbersRepository } from '#delivery';
+import { IdempotencyService } from '#idempotency';
 import { VerificationService } from '#otp';
 import { TokensRepository } from '#tokens';
 
 const EVERY_MS = 10 * 60_000;
 
-/** Deletes expired rows. */
+/** Deletes expired rows. Each kind is work of its own, so that the failure of one does not keep the others. */
 @Injectable()
 export class HousekeepingService implements OnModuleInit {
   constructor(
@@ -16,14 +17,18 @@ export class HousekeepingService implements OnModuleInit {
     private readonly tokens: TokensRepository,
     private readonly sendPolicy: SendPolicyService,
     private readonly badNumbers: BadNumbersRepository,
+    private readonly idempotency: IdempotencyService,
   ) {}
 
   onModuleInit(): void {
-    this.background.every(EVERY_MS, 'delete expired rows', async () => {
-      await this.verifications.purge();
-      await this.tokens.purge();
-      await this.sendPolicy.purge();
-      await this.badNumbers.purge();
-    });
+    const kinds = {
+      verifications: this.verifications,
+      tokens: this.tokens,
+      'limits and abuse states': this.sendPolicy,
+      'bad numbers': this.badNumbers,
+      'idempotent answers': this.idempotency,
+    };
+    for (const [name, rows] of Object.entries(kinds))
+      this.background.every(EVERY_MS, `delete expired ${name}`, () => rows.purge());
   }
 }

@@ -1,1 +1,2 @@
 export { AppModule } from './app.module.js';
+export { LookupModule } from './lookup.module.js';

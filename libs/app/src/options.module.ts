@@ -7,7 +7,8 @@ import { DeliveryOptions } from '#delivery';
 import { developmentSecret, KeyOptions } from '#keys';
 import { MessagingOptions } from '#messaging';
 import { CODE_LENGTHS, OtpPolicy, sampleCode, TestNumbers } from '#otp';
-import { PostgresOptions } from '#postgres';
+import { parsePhoneNumber } from '#phone';
+import { PostgresOptions, sharePool } from '#postgres';
 import { RedisOptions } from '#redis';
 import { TokenPolicy } from '#tokens';
 
@@ -17,18 +18,18 @@ import { TokenPolicy } from '#tokens';
 export class OptionsModule {
   /** @throws ConfigurationError when the policy file or the price file cannot be used. */
   static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
-    const { testNumbers, fallback } = config;
+    const { fallback } = config;
     const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
     const providers = [
       option(AppConfig, config),
-      option(PostgresOptions, { url: databaseUrl }),
+      option(PostgresOptions, postgresOptionsOf(config, databaseUrl)),
       ...(config.redisUrl ? [option(RedisOptions, { url: config.redisUrl })] : []),
       option(KeyOptions, keyOptionsOf(config)),
       option(BackgroundOptions, { inProcess: config.background, drainTimeoutMs: config.drainTimeoutMs }),
       option(LimitPolicy, { ...config.limits, contestedSends: policy.guesses.contestedSends }),
       option(AbuseOptions, abuseOptionsOf(config, policy)),
       option(OtpPolicy, config.otp),
-      option(TestNumbers, new TestNumbers(testNumbers.codes, testNumbers.until)),
+      option(TestNumbers, testNumbersOf(config)),
       option(DeliveryOptions, { fallback }),
       option(MessagingOptions, messagingOptionsOf(config)),
       option(TokenPolicy, { ttlMs: config.tokenTtlMs }),
@@ -42,6 +43,13 @@ function option<T>(provide: Abstract<T>, useValue: T): ValueProvider<T> {
   return { provide, useValue };
 }
 
+function postgresOptionsOf(
+  { databaseSchema, databasePoolSize, redisUrl }: AppConfig,
+  url: string,
+): PostgresOptions {
+  return { url, schema: databaseSchema, connections: sharePool(databasePoolSize, redisUrl === null) };
+}
+
 function keyOptionsOf({ secret, secretPrevious, dataDir }: AppConfig): KeyOptions {
   return { secret: secret ?? developmentSecret(dataDir), previous: secretPrevious };
 }
@@ -53,15 +61,23 @@ function abuseOptionsOf(config: AppConfig, policy: Policy): AbuseOptions {
     caps: config.spendCaps,
     allowedCountries: config.allowedCountries,
     breakerEnforced: config.breakerEnforced,
+    trial: config.trial,
     codeLengths: { ...CODE_LENGTHS, usual: config.otp.length },
     maxAttempts: config.otp.maxAttempts,
   };
 }
 
 function messagingOptionsOf(config: AppConfig): MessagingOptions {
-  const { provider, twilio, httpProvider, publicUrl, brand, autofill } = config;
+  const { provider, twilio, httpProvider, publicUrl, brand, autofill, locales, defaultLocale } = config;
   const sampleCodes = { usual: sampleCode(config.otp.length), longest: sampleCode(CODE_LENGTHS.longest) };
-  return { provider, twilio, httpProvider, publicUrl, brand, autofill, sampleCodes };
+  const settings = { provider, twilio, httpProvider, publicUrl, brand, autofill, locales, defaultLocale };
+  return { ...settings, sampleCodes };
+}
+
+/** Numbers are compared in the form in which requests are read. */
+function testNumbersOf({ testNumbers: { codes, until } }: AppConfig): TestNumbers {
+  const entries = Object.entries(codes).map(([number, code]) => [parsePhoneNumber(number) ?? number, code]);
+  return new TestNumbers(Object.fromEntries(entries), until);
 }
 
 /** Reports a file that cannot be used as a fault of its variable. */

@@ -75,7 +75,7 @@ export const PROBLEMS = {
     status: 422,
     title: 'This phone number is not supported',
     explanation:
-      'This server does not send messages to the country of the number or to its type of line. It supports mobile numbers, but not fixed and premium-rate lines.',
+      'This server does not send messages to the country of the number or to its type of line, or its message provider does not serve the country on this channel. Mobile numbers are supported; landlines by `call` only; premium-rate and satellite numbers are not.',
   },
   rate_limited: {
     status: 429,

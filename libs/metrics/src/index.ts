@@ -1,1 +1,2 @@
 export { MetricsModule } from './metrics.module.js';
+export { type MetricsServer, serveMetrics } from './metrics-server.js';

@@ -1,3 +1,3 @@
-export { migrateAll } from './database.js';
-export { type Log, NestLog, openLog } from './log.js';
-export { runCommand, runServer } from './program.js';
+export { migrateAll, revertNewestMigration } from './database.js';
+export { LINE_OPTIONS, type Log, NestLog, openLog } from './log.js';
+export { runCommand, runDatabaseCommand, runServer } from './program.js';

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { pino } from 'pino';
-import { NestLog } from './log.js';
+import { addToLog, inOwnLogContext, newLogContext, runInLogContext } from '#logging';
+import { LINE_OPTIONS, NestLog } from './log.js';
 
 describe('NestLog', () => {
   const lines: object[] = [];
@@ -32,6 +33,40 @@ describe('NestLog', () => {
     logger.error('it failed', 'Error: why\n    at here');
     expect(lines).toEqual([
       { level: 50, context: 'Test', stack: 'Error: why\n    at here', msg: 'it failed' },
+    ]);
+  });
+});
+
+describe('LINE_OPTIONS', () => {
+  const lines: object[] = [];
+  const { mixin } = LINE_OPTIONS;
+  const log = pino(
+    { mixin, base: null, timestamp: false },
+    { write: (line) => void lines.push(JSON.parse(line)) },
+  );
+  beforeEach(() => lines.splice(0));
+
+  it('adds what a request or task is about to its lines only, until it ends', async () => {
+    const context = newLogContext({ reqId: 'one' });
+    await runInLogContext(context, async () => {
+      addToLog({ verification: 'q0b7ZnG2' });
+      await inOwnLogContext(async () => {
+        addToLog({ verification: 'another1' });
+        log.info('a task');
+      });
+      log.info('a request');
+      log.child({ reqId: 'one' }).info('a line of its own logger');
+      context.hasEnded = true;
+      log.info('a connection that the request opened');
+    });
+    addToLog({ verification: 'no context' });
+    log.info('elsewhere');
+    expect(lines).toEqual([
+      { level: 30, msg: 'a task', verification: 'another1' },
+      { level: 30, msg: 'a request', reqId: 'one', verification: 'q0b7ZnG2' },
+      { level: 30, msg: 'a line of its own logger', reqId: 'one', verification: 'q0b7ZnG2' },
+      { level: 30, msg: 'a connection that the request opened' },
+      { level: 30, msg: 'elsewhere' },
     ]);
   });
 });

@@ -1,11 +1,40 @@
 import type { LoggerService } from '@nestjs/common';
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
+import pretty from 'pino-pretty';
+import { logMembers } from '#logging';
 
 export type Log = Logger;
 
-/** Opens the log of the process: JSON lines on standard output, without bodies, headers or query strings. */
-export function openLog(level: string): Log {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+/** The members that every line gets: those of its request or task, and no request id where the logger adds it. */
+const mixin: NonNullable<LoggerOptions['mixin']> = (_line, _level, logger) => {
+  const { reqId, ...members } = logMembers();
+  return reqId === undefined || 'reqId' in logger.bindings() ? members : { reqId, ...members };
+};
+
+/** The form of the lines, for every log of the process. */
+export const LINE_OPTIONS = {
+  base: null,
+  timestamp: pino.stdTimeFunctions.isoTime,
+  formatters: { level: (label) => ({ level: label }) },
+  mixin,
+} as const satisfies LoggerOptions;
+
+/**
+ * Opens the log of the process, without bodies, headers or query strings: JSON lines, or coloured text if the output is a
+ * terminal.
+ */
+export function openLog(level: string, output: 'stdout' | 'stderr' = 'stdout'): Log {
+  const options: LoggerOptions = { level, ...LINE_OPTIONS };
+  const { fd, isTTY } = process[output];
+  if (!isTTY) return pino(options, pino.destination(fd));
+  const text = pretty({
+    sync: true,
+    destination: fd,
+    translateTime: 'SYS:HH:MM:ss',
+    messageFormat: '{if context}{context}: {end}{msg}',
+    ignore: 'context',
+  });
+  return pino(options, text);
 }
 
 /** Passes the log lines of Nest and of our services to the log of the process. */

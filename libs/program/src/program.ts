@@ -1,5 +1,7 @@
-import { type AppConfig, ConfigurationError, readConfig } from '#config';
-import { openDatabase, prepareTables } from './database.js';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type AppConfig, ConfigurationError, readConfig, readDatabaseConfig } from '#config';
+import { findServerFault } from '#redis';
+import { type DatabaseConfig, nameVariable, openDatabase, prepareTables } from './database.js';
 import { type Log, openLog } from './log.js';
 
 /** The configuration, the running Postgres and the log of a program. */
@@ -9,6 +11,8 @@ export interface ProgramContext {
   readonly log: Log;
 }
 
+type DatabaseContext = Pick<ProgramContext, 'databaseUrl' | 'log'> & { readonly config: DatabaseConfig };
+
 interface Closable {
   close(): Promise<void>;
 }
@@ -16,24 +20,30 @@ interface Closable {
 /** EX_CONFIG of sysexits.h: a configuration error. */
 const EXIT_CONFIGURATION = 78;
 
+/** The time to close connections after the drain, and then to stop the embedded Postgres. */
+const AFTER_DRAIN_MS = 1_200;
+const STOP_DATABASE_MS = 500;
+
 /**
- * Runs a server until SIGINT or SIGTERM, then closes it and the embedded Postgres, and exits with 0.
- * The same signal again exits at once.
+ * Runs a server until SIGINT or SIGTERM, then closes it and the embedded Postgres, and exits with 0. The process ends
+ * in time although a dependency hangs, also while it starts. The same signal again exits at once.
  */
 export async function runServer(start: (context: ProgramContext) => Promise<Closable>): Promise<void> {
   const config = configOrExit();
   const log = openLog(config.logLevel);
   surviveStrayErrors(log);
+  for (const warning of config.warnings) log.warn(warning);
   const stopping = untilSignal();
   try {
     const database = await openDatabase(config);
+    const running = serve(start, { config, databaseUrl: database.url, log }, stopping);
+    const tooLate = stopping.then(() => wait(stopTimeoutMs(config), 'too late' as const));
+    const lastMoment = tooLate.then(() => wait(STOP_DATABASE_MS));
     try {
-      await prepareTables(database.url, config).catch(nameVariable(config));
-      const server = await start({ config, databaseUrl: database.url, log });
-      log.info(`${await stopping}: closing`);
-      await server.close();
+      if ((await Promise.race([running, tooLate])) === 'too late')
+        log.warn('a dependency does not answer: the process ends without closing its connections');
     } finally {
-      await database.stop();
+      await Promise.race([database.stop(), lastMoment]);
     }
     process.exit(0);
   } catch (error) {
@@ -41,9 +51,54 @@ export async function runServer(start: (context: ProgramContext) => Promise<Clos
   }
 }
 
-/** Runs a command against the database, then stops the embedded Postgres and exits. */
-export async function runCommand(work: (context: ProgramContext) => Promise<void>): Promise<void> {
+/** A server may wait SHUTDOWN_DELAY before it closes. */
+function stopTimeoutMs(config: AppConfig): number {
+  return config.shutdownDelayMs + config.drainTimeoutMs + AFTER_DRAIN_MS;
+}
+
+/** Starts a server and closes it at the signal. A signal before the server is created ends the start. */
+async function serve(
+  start: (context: ProgramContext) => Promise<Closable>,
+  context: ProgramContext,
+  stopping: Promise<NodeJS.Signals>,
+): Promise<void> {
+  const isReady = await Promise.race([prepareStores(context).then(() => true), stopping.then(() => false)]);
+  if (!isReady) return;
+  const server = await start(context);
+  context.log.info(`${await stopping}: closing`);
+  await server.close();
+}
+
+/** Migrates the database, and fails if Redis can be reached but not used. */
+async function prepareStores({ config, databaseUrl }: ProgramContext): Promise<void> {
+  await prepareTables(databaseUrl, config).catch(nameVariable(config));
+  if (config.redisUrl === null) return;
+  const fault = await findServerFault(config.redisUrl);
+  if (fault !== null) throw new Error(`cannot use REDIS_URL: ${fault}`);
+}
+
+/**
+ * Runs a command on the stores of the servers, then stops the embedded Postgres and exits. The command migrates nothing,
+ * and logs to standard error.
+ */
+export function runCommand(work: (context: ProgramContext) => Promise<void>): Promise<void> {
   const config = configOrExit();
+  return runWith(config, async (context) => {
+    await prepareStores({ ...context, config: { ...config, migrateOnStart: false } });
+    await work({ ...context, log: openLog(config.logLevel, 'stderr') });
+  });
+}
+
+/** Runs a command that needs nothing but the database: neither a secret nor a message provider. */
+export function runDatabaseCommand(work: (context: DatabaseContext) => Promise<void>): Promise<void> {
+  const config: DatabaseConfig = configOrExit(readDatabaseConfig);
+  return runWith(config, (context) => work(context).catch(nameVariable(config)));
+}
+
+async function runWith<Config extends DatabaseConfig>(
+  config: Config,
+  work: (context: { config: Config; databaseUrl: string; log: Log }) => Promise<void>,
+): Promise<void> {
   const log = openLog(config.logLevel);
   try {
     const database = await openDatabase(config);
@@ -58,16 +113,9 @@ export async function runCommand(work: (context: ProgramContext) => Promise<void
   }
 }
 
-/** Adds DATABASE_URL to an error of the driver, which does not know where its URL comes from. */
-function nameVariable({ databaseUrl }: AppConfig) {
-  return (cause: Error): never => {
-    throw databaseUrl ? new Error(`cannot use DATABASE_URL: ${cause.message}`, { cause }) : cause;
-  };
-}
-
-function configOrExit(): AppConfig {
+function configOrExit(read = readConfig): AppConfig {
   try {
-    return readConfig();
+    return read();
   } catch (error) {
     exitWith(error);
   }

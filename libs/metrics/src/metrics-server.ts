@@ -3,17 +3,22 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
-/** Serves the worker's metrics at `/metrics`. The API serves its own only. */
+export interface MetricsServer {
+  readonly url: string;
+  close(): void;
+}
+
+/** Serves the metrics of this process at `/metrics`, on a port of their own. Returns null without a port. */
 export async function serveMetrics(
   registry: Registry,
-  port: number,
-  host: string,
-): Promise<{ url: string; close(): void }> {
+  { metricsPort, host }: { readonly metricsPort: number | null; readonly host: string },
+): Promise<MetricsServer | null> {
+  if (metricsPort === null) return null;
   const server = createServer(async ({ url }, response) => {
     if (url !== '/metrics') return response.writeHead(404).end();
     return response.writeHead(200, { 'Content-Type': registry.contentType }).end(await registry.metrics());
   });
-  server.listen(port, host);
+  server.listen(metricsPort, host);
   await once(server, 'listening');
   const close = () => {
     server.close();
