@@ -23,6 +23,8 @@ const COMMANDS = [
   ['migrate', 'revert'],
   ['messages'],
   ['messages', 'lint'],
+  ['numbers'],
+  ['numbers', 'lookup'],
   ['simulate'],
   ['simulate', 'guess'],
   ['simulate', 'pump'],
@@ -66,7 +68,7 @@ function latchkey(args: readonly string[], variables: Record<string, string> = {
 
 async function tables(): Promise<string[]> {
   const rows = await database.query<{ name: string }>(
-    `select schemaname || '.' || tablename as name from pg_tables where schemaname in ('public', 'bullmq')`,
+    `select schemaname || '.' || tablename as name from pg_tables where schemaname in ('public', 'latchkey')`,
   );
   return rows.map(({ name }) => name);
 }
@@ -106,7 +108,8 @@ describe('latchkey', () => {
   );
 
   it.each([
-    [[], '"migrate", "messages", or "simulate"'],
+    [[], '"migrate", "messages", "numbers", or "simulate"'],
+    [['numbers'], '"lookup"'],
     [['messages'], '"lint"'],
     [['simulate'], '"guess" or "pump"'],
   ])('exits with 2 and names the expected words when one is missing: %j', async (words, expected) => {
@@ -131,16 +134,14 @@ describe('latchkey', () => {
 
 describe('latchkey migrate', () => {
   afterEach(async () => {
-    await database.query('drop schema public cascade');
-    await database.query('create schema public');
-    await database.query('drop schema if exists bullmq cascade');
+    await database.query('drop schema if exists latchkey cascade');
   });
 
   it('applies pending migrations, and prints only the result on standard output', async () => {
     const { code, stdout, stderr } = await latchkey(['migrate']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^applied CreateUsers\d+, .+\n$/);
-    expect(await tables()).toContain('public.users');
+    expect(await tables()).toContain('latchkey.users');
 
     expect(await latchkey(['migrate'])).toEqual({ code: 0, stdout: 'nothing to apply\n', stderr: '' });
   });
@@ -154,11 +155,17 @@ describe('latchkey migrate', () => {
   });
 
   it('exits with 78 and does nothing on an invalid environment', async () => {
-    const { code, stdout, stderr } = await latchkey(['migrate'], { PORT: '70000' });
+    const { code, stdout, stderr } = await latchkey(['migrate'], { DATABASE_SCHEMA: 'pg_nonsense' });
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
-    expect(stderr).toContain('PORT: ');
-    expect(stderr).not.toContain('70000');
+    expect(stderr).toContain('DATABASE_SCHEMA: ');
+    expect(stderr).not.toContain('pg_nonsense');
     expect(await tables()).toEqual([]);
+  });
+
+  it('needs neither a secret nor a message provider in production', async () => {
+    const { code, stdout, stderr } = await latchkey(['migrate'], { NODE_ENV: 'production' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^applied CreateUsers/);
   });
 });
 
@@ -182,6 +189,27 @@ describe('latchkey messages lint', () => {
     const { code, stdout, stderr } = await latchkey(['messages', 'lint'], { PORT: '70000' });
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
     expect(stderr).toMatch(/^latchkey: invalid environment variables:\n {2}PORT: .+\n$/);
+  });
+});
+
+describe('latchkey numbers lookup', () => {
+  it('exits with 2 on what is no number, and does not repeat it', async () => {
+    const { code, stdout, stderr } = await latchkey(['numbers', 'lookup', '4155550100']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe('latchkey: expected a phone number, such as +14155550100; see --help\n');
+  });
+
+  it('reads the number from standard input', async () => {
+    // Standard input is empty here.
+    expect(await latchkey(['numbers', 'lookup', '-'])).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('fails and creates nothing without an installation', async () => {
+    const variables = { SECRET: 'a secret that is long enough for a test' };
+    const { code, stdout, stderr } = await latchkey(['numbers', 'lookup', '+14155550100'], variables);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^Latchkey failed: .*the schema .* has pending migrations/);
+    expect(await tables()).toEqual([]);
   });
 });
 
@@ -232,7 +260,9 @@ describe('the scripts', () => {
   it('exit with 1 and one line when nothing is built and the builder is missing', async () => {
     const { code, stdout, stderr } = await run(path.join(bareProject(), bin.latchkey), ['migrate']);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toBe('Not built, and @nestjs/cli is not installed: run `npm ci`, then `npm run build`.\n');
+    expect(stderr).toBe(
+      'Not built, and @nestjs/cli is not installed: run `npm ci --include=dev`, then `npm run build`.\n',
+    );
   });
 
   it('run an old build when the builder is missing, with the arguments as given', async () => {
@@ -255,12 +285,12 @@ describe('the scripts', () => {
   it('print the usage of run.mjs', async () => {
     const { code, stdout, stderr } = await run(path.join(ROOT, 'scripts/run.mjs'), ['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^Usage: node scripts\/run\.mjs \[api\|worker\|cli\]/);
+    expect(stdout).toMatch(/^Usage: node scripts\/run\.mjs \[api\|worker\|cli\|build\]/);
   });
 
   it('exit with 2 on an unknown program', async () => {
     const { code, stdout, stderr } = await run(path.join(ROOT, 'scripts/run.mjs'), ['nonsense']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toBe('run.mjs: expected "api", "worker", or "cli", not "nonsense"\n');
+    expect(stderr).toBe('run.mjs: expected "api", "worker", "cli", or "build", not "nonsense"\n');
   });
 });

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT_USAGE, Failure } from './failure.js';
 import { addMessages } from './messages/messages.command.js';
 import { addMigrate } from './migrate/migrate.command.js';
+import { addNumbers } from './numbers/numbers.command.js';
 import { ROOT } from './root.js';
 import { addSimulate } from './simulate/simulate.command.js';
 import { expectSubcommand } from './subcommands.js';
@@ -18,6 +19,7 @@ const program = new Command('latchkey')
   .exitOverride();
 addMigrate(program);
 addMessages(program);
+addNumbers(program);
 addSimulate(program);
 expectSubcommand(program);
 

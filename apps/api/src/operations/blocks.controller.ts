@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, HttpCode, Param } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import { BreakerService } from '#abuse';
 import { OperatorsOnly } from '#auth';
 import { NotFound } from '#errors';
@@ -14,26 +14,46 @@ import { BlockDto, BlocksDto } from './blocks.dto.js';
 export class BlocksController {
   constructor(private readonly breaker: BreakerService) {}
 
-  /** Lists active SMS-abuse blocks: addresses, networks, number ranges and countries. */
+  /**
+   * Lists active SMS-abuse blocks.
+   *
+   * A block is on an address, a network, a range of numbers or a country.
+   */
+  @ApiOkResponse({ type: BlocksDto, description: 'The active blocks.' })
   @Problems('unauthenticated')
   @Get()
-  async list(): Promise<BlocksDto> {
+  async listBlocks(): Promise<BlocksDto> {
     return { blocks: (await this.breaker.blocks()).map(BlockDto.of) };
   }
 
-  /** Lifts one SMS-abuse block and resets its counters. */
+  /**
+   * Lifts one SMS-abuse block.
+   *
+   * Its counters are reset.
+   */
+  @ApiParam({
+    name: 'id',
+    description: 'The `id` of the block.',
+    schema: { type: 'string', examples: ['numbers_10k:+1415555'] },
+  })
+  @ApiNoContentResponse({ description: 'The block is lifted.' })
   @Problems('unauthenticated', 'not_found')
   @Delete(':id')
   @HttpCode(204)
-  async release(@Param('id') id: string): Promise<void> {
+  async liftBlock(@Param('id') id: string): Promise<void> {
     if (!(await this.breaker.release(id))) throw new NotFound('block');
   }
 
-  /** Lifts all SMS-abuse blocks. */
+  /**
+   * Lifts all SMS-abuse blocks.
+   *
+   * Their counters are reset.
+   */
+  @ApiNoContentResponse({ description: 'The blocks are lifted.' })
   @Problems('unauthenticated')
   @Delete()
   @HttpCode(204)
-  async releaseAll(): Promise<void> {
+  async liftAllBlocks(): Promise<void> {
     for (const { id } of await this.breaker.blocks()) await this.breaker.release(id);
   }
 }

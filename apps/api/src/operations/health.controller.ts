@@ -1,9 +1,11 @@
-import { Controller, Get, Optional } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Optional, ServiceUnavailableException } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 import { Public } from '#auth';
+import { BackgroundService } from '#background';
 import { Database } from '#postgres';
-import { RedisPing } from '#redis';
+import { RedisHealth } from '#redis';
+import { ConnectionCloser } from '../http/connection-closer.js';
 import { Problems } from '../http/problems.decorator.js';
 import { LivenessDto, ReadinessDto } from './health.dto.js';
 
@@ -17,27 +19,40 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly database: Database,
-    @Optional() private readonly redis?: RedisPing,
+    private readonly background: BackgroundService,
+    private readonly connections: ConnectionCloser,
+    @Optional() private readonly redis?: RedisHealth,
   ) {}
 
-  /** Answers 200 while the process runs. Restart the process if it does not answer. */
+  /**
+   * Answers 200 while the process runs.
+   *
+   * Restart the process if it does not answer.
+   */
+  @ApiOkResponse({ type: LivenessDto, description: 'The process runs.' })
   @Public()
   @Problems()
   @Get('live')
-  live(): LivenessDto {
+  getLiveness(): LivenessDto {
     return { status: 'ok' };
   }
 
   /**
    * Reports the state of each dependency.
    *
-   * Send requests only while the status is 200. Otherwise a dependency is down, or the server is shutting down.
+   * Checks that requests can write to Postgres and add tasks to the queue. Send requests only while the status is 200. Otherwise a dependency is down, or the server is shutting down.
    */
+  @ApiOkResponse({ type: ReadinessDto, description: 'Every dependency works.' })
   @Public()
   @Problems()
   @Get('ready')
-  async ready(): Promise<ReadinessDto> {
-    const dependencies = { postgres: this.database, ...(this.redis && { redis: this.redis }) };
+  async getReadiness(): Promise<ReadinessDto> {
+    if (this.connections.isClosing) throw new ServiceUnavailableException();
+    const dependencies = {
+      postgres: { ping: () => this.database.assertReady() },
+      queue: this.background,
+      ...(this.redis && { redis: this.redis }),
+    };
     const result = await this.health.check(
       Object.entries(dependencies).map(
         ([name, dependency]) =>

@@ -1,11 +1,24 @@
+import { ApiSchema } from '@nestjs/swagger';
+
+@ApiSchema({ description: 'The process runs.' })
 export class LivenessDto {
-  /** @example "ok" */
+  /**
+   * Always `ok`.
+   * @example "ok"
+   */
   status: 'ok';
 }
 
+@ApiSchema({ description: 'The process can answer requests.' })
 export class ReadinessDto {
-  /** @example "ok" */
+  /**
+   * Always `ok`.
+   * @example "ok"
+   */
   status: 'ok';
-  /** @example { "postgres": { "status": "up", "responseTime": 1 } } */
+  /**
+   * The state of each dependency by name.
+   * @example { "postgres": { "status": "up", "responseTime": 1 }, "queue": { "status": "up", "responseTime": 1 } }
+   */
   dependencies: Record<string, unknown>;
 }

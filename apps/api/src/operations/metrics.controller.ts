@@ -6,13 +6,20 @@ import { Public } from '#auth';
 @ApiExcludeController()
 @Controller('metrics')
 export class MetricsController {
+  private text: Promise<string> | null = null;
+
   constructor(private readonly registry: Registry) {}
 
-  /** Serves the metrics of this process in the Prometheus text format. */
+  /** Serves the metrics of this process in the Prometheus text format. Requests at the same time share one text. */
   @Public()
   @Get()
   @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
   read(): Promise<string> {
-    return this.registry.metrics();
+    this.text ??= this.registry.metrics().finally(() => setImmediate(() => this.forget()));
+    return this.text;
+  }
+
+  private forget(): void {
+    this.text = null;
   }
 }

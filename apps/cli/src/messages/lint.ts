@@ -1,7 +1,6 @@
-import { ConfigurationError, readConfig } from '#config';
 import { lintMessages } from '#messaging';
 import { CODE_LENGTHS, sampleCode } from '#otp';
-import { EXIT_CONFIGURATION, Failure } from '../failure.js';
+import { configOrFailure } from '../configuration.js';
 import { reportOf } from './report.js';
 
 const EXIT_FAULTS = 1;
@@ -13,14 +12,4 @@ export function lint(): number {
   const faults = findings.flatMap((finding) => finding.faults);
   process.stdout.write(`${reportOf(findings)}\n\n${faults.length} faults in ${findings.length} messages\n`);
   return faults.length > 0 ? EXIT_FAULTS : 0;
-}
-
-function configOrFailure() {
-  try {
-    return readConfig();
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    const faults = error.message.replace(/^/gm, '  ');
-    throw new Failure(`invalid environment variables:\n${faults}`, EXIT_CONFIGURATION);
-  }
 }

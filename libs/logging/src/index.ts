@@ -1,0 +1,9 @@
+export {
+  addToLog,
+  inOwnLogContext,
+  type LogContext,
+  type LogMembers,
+  logMembers,
+  newLogContext,
+  runInLogContext,
+} from './log-context.js';

@@ -1,0 +1,43 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Members of log lines. They never contain a code, a whole verification id or a phone number. */
+export type LogMembers = Readonly<Record<string, string>>;
+
+/** The subject of one request or task. Every log line written during it gets these members. */
+export interface LogContext {
+  members: LogMembers;
+  /** Connections and timers that the request created outlive it. Their lines are not about the request. */
+  hasEnded: boolean;
+}
+
+const storage = new AsyncLocalStorage<LogContext>();
+
+export function newLogContext(members: LogMembers = {}): LogContext {
+  return { members, hasEnded: false };
+}
+
+export function runInLogContext<T>(context: LogContext, work: () => T): T {
+  return storage.run(context, work);
+}
+
+/** Runs a task in a log context of its own, which ends with it. */
+export async function inOwnLogContext<T>(task: () => Promise<T>): Promise<T> {
+  const context = newLogContext();
+  try {
+    return await storage.run(context, task);
+  } finally {
+    context.hasEnded = true;
+  }
+}
+
+/** Adds members to the lines that the current request or task still writes. Does nothing outside of both. */
+export function addToLog(members: LogMembers): void {
+  const context = storage.getStore();
+  if (context) context.members = { ...context.members, ...members };
+}
+
+/** Returns the members of the current request or task; none outside of both. */
+export function logMembers(): LogMembers {
+  const context = storage.getStore();
+  return context && !context.hasEnded ? context.members : {};
+}
