@@ -12,8 +12,10 @@ import type { User } from '#users';
 import { OperatorCredential } from './operator-credential.js';
 import { SessionService } from './session.service.js';
 
-const PUBLIC = 'public';
-const OPERATORS = 'operators';
+const ACCESS = 'access';
+
+/** The requests that a route accepts. A route without a mark needs a session. */
+type Access = 'public' | 'session_optional' | 'operators';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,18 +24,21 @@ declare module 'fastify' {
   }
 }
 
-/** Marks a route that needs no session. */
-export const Public = () => SetMetadata(PUBLIC, true);
+/** Marks a route that needs no session and ignores `Authorization`: an expired token must not lock its client out. */
+export const Public = () => SetMetadata<string, Access>(ACCESS, 'public');
+
+/** Marks a route that needs no session, but refuses an invalid bearer token. */
+export const SessionOptional = () => SetMetadata<string, Access>(ACCESS, 'session_optional');
 
 /** Marks a route that accepts `OPERATOR_TOKEN` only. */
-export const OperatorsOnly = () => SetMetadata(OPERATORS, true);
+export const OperatorsOnly = () => SetMetadata<string, Access>(ACCESS, 'operators');
 
 /** Injects the user of the request's bearer token. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) => {
   return context.switchToHttp().getRequest<FastifyRequest>().user;
 });
 
-/** Authenticates the request. Refuses an invalid bearer token on public routes too. */
+/** Authenticates the request, as the mark of its route demands. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
@@ -43,22 +48,21 @@ export class AuthGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<true> {
+    const access = this.reflector.getAllAndOverride<Access>(ACCESS, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (access === 'public') return true;
+
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const token = bearerOf(request.headers.authorization);
-    if (this.isMarked(OPERATORS, context)) {
-      if (token === null) throw new Unauthenticated();
-      if (!this.operators.isRight(token)) throw new InvalidToken();
-      return true;
+    if (token === null) {
+      if (access === 'session_optional') return true;
+      throw new Unauthenticated();
     }
-    if (token !== null) request.user = await this.sessions.userOf(token);
-    if (!request.user && !this.isMarked(PUBLIC, context)) throw new Unauthenticated();
+    if (access !== 'operators') request.user = await this.sessions.userOf(token);
+    else if (!this.operators.isRight(token)) throw new InvalidToken();
     return true;
-  }
-
-  private isMarked(mark: string, context: ExecutionContext): boolean {
-    return (
-      this.reflector.getAllAndOverride<boolean>(mark, [context.getHandler(), context.getClass()]) === true
-    );
   }
 }
 

@@ -6,11 +6,13 @@ import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
 import { AuthService } from './auth.service.js';
 import { SessionService } from './session.service.js';
+import { SignUpService } from './sign-up.service.js';
+import { SignUpClients } from './sign-up-clients.js';
 
 /** Sign-in by phone. The application provides `OperatorCredential`. */
 @Module({
   imports: [AbuseModule, DeliveryModule, OtpModule, TokensModule, UsersModule],
-  providers: [AuthService, SessionService],
-  exports: [AuthService, SessionService],
+  providers: [AuthService, SignUpService, SignUpClients, SessionService],
+  exports: [AuthService, SignUpService, SessionService],
 })
 export class AuthModule {}

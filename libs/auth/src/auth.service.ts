@@ -1,17 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { GuessPolicyService, type Requester, SendPolicyService } from '#abuse';
-import type { Channel, Route } from '#config';
-import { ConfirmCodeTask, DeliveryService, isWorthSending } from '#delivery';
-import { CodeRejected, NotFound, VerificationClosed } from '#errors';
-import { localeFor } from '#messaging';
 import {
-  type AdmittedGuess,
+  type GuessingClient,
+  GuessPolicyService,
+  HOLDER_OF_ID,
+  type Requester,
+  SendPolicyService,
+} from '#abuse';
+import type { Channel, Route } from '#config';
+import { ConfirmCodeTask, DeliveryService } from '#delivery';
+import { AppError, Unavailable } from '#errors';
+import {
+  type NewClient,
   type Purpose,
   type Verification,
   type VerificationId,
   VerificationService,
 } from '#otp';
-import { kindOfNumber, type PhoneNumber } from '#phone';
+import type { PhoneNumber } from '#phone';
 import { type User, UsersRepository } from '#users';
 import { type NewSession, SessionService } from './session.service.js';
 
@@ -19,10 +24,10 @@ export interface CodeRequest {
   readonly phoneNumber: PhoneNumber;
   readonly channel: Channel;
   readonly name?: string | null;
-  /** The language that the client chose (BCP 47). */
-  readonly locale?: string | null;
-  /** The Accept-Language header (RFC 9110, section 12.5.4). */
-  readonly acceptLanguage?: string | null;
+  /** The language of the message (BCP 47). */
+  readonly locale: string;
+  /** The configured hash of the Android app that reads the SMS. */
+  readonly appHash?: string | null;
 }
 
 /** A session just created. Its token is known only now. */
@@ -32,11 +37,12 @@ export interface Session extends NewSession {
 }
 
 /** A message that the abuse policy admitted. */
-interface AdmittedMessage {
+export interface AdmittedMessage {
   readonly route: Route;
   readonly hasFallback: boolean;
   readonly resendAfterMs: number;
   readonly ticket: string | null;
+  readonly charge: string | null;
   readonly device: string | null;
   readonly codeLength: number;
 }
@@ -62,13 +68,6 @@ export class AuthService {
     return verification;
   }
 
-  /** Opens the number's sign-up verification, or sends its code again. A number has one at a time. */
-  async requestSignUpCode(request: CodeRequest, requester: Requester): Promise<void> {
-    const message = await this.admitMessage(request, requester);
-    const verification = await this.openOrResend(request, message);
-    await this.delivery.start(verification);
-  }
-
   /**
    * Sends the same code again.
    *
@@ -80,7 +79,7 @@ export class AuthService {
     const device = await this.guessPolicy.deviceOf(this.guessedAt(pending), requester);
     const request = { phoneNumber: pending.phoneNumber, channel: channel ?? pending.route.channel };
     const message = await this.admitMessage(request, requester, device);
-    const verification = await this.verifications.resend(id, message);
+    const verification = await this.resend(id, message);
     await this.delivery.start(verification);
     return verification;
   }
@@ -107,33 +106,27 @@ export class AuthService {
     // Reads before it writes: a store that hangs would run a write when it wakes up, long after the client got 503 and
     // retried. A read that hangs ends here and uses no attempt.
     const pending = await this.verifications.getPending(id);
-    const guess = await this.admitGuess(pending, requester);
-    const claimed = await this.verifications.attempt(guess, code);
-    const session = await this.verifications.complete(claimed, () =>
-      this.sessions.create(claimed, name ?? claimed.name),
-    );
-    return { ...session, deviceToken: await this.recordSuccess(claimed, requester) };
+    return this.check(pending, HOLDER_OF_ID, code, requester, name ?? pending.name);
   }
 
-  /** Answers a wrong, expired, used or unknown code alike, because the caller proves nothing but the number. */
-  async signUp(
-    phoneNumber: PhoneNumber,
+  /**
+   * Checks the code that one client of the verification typed in, and signs it in.
+   *
+   * @param name used when this creates the account.
+   * @throws CodeRejected, NotFound, RateLimited, VerificationClosed
+   */
+  async check(
+    pending: Verification,
+    client: GuessingClient,
     code: string,
     requester: Requester,
-    name?: string | null,
+    name: string | null,
   ): Promise<Session> {
-    const { device } = await this.guessPolicy.standingOf(phoneNumber, requester);
-    const verification = await this.verifications.findOpen('sign_up', phoneNumber, device);
-    if (!verification) {
-      await this.guessPolicy.admitAddress(requester);
-      throw new CodeRejected();
-    }
-    try {
-      return await this.signIn(verification.id, code, requester, name);
-    } catch (error) {
-      const isRefusal = [CodeRejected, VerificationClosed, NotFound].some((kind) => error instanceof kind);
-      throw isRefusal ? new CodeRejected() : error;
-    }
+    const admitted = await this.guessPolicy.admit(this.guessedAt(pending), client, requester);
+    const guess = admitted ?? (await this.verifications.exhaust(pending.id));
+    const claimed = await this.verifications.attempt(guess, code);
+    const session = await this.verifications.complete(claimed, () => this.sessions.create(claimed, name));
+    return { ...session, deviceToken: await this.recordSuccess(claimed, client, requester) };
   }
 
   /** Revokes every device token of the user's number, including that of the requester. */
@@ -141,13 +134,16 @@ export class AuthService {
     await this.guessPolicy.forgetDevices(phoneNumber);
   }
 
-  /** Looks up the standing and the account of every number, so that known and unknown ones take the same time. */
-  private async admitMessage(
+  /**
+   * Admits one message. Looks up the standing and the account of every number, so that known and unknown ones take the same
+   * time.
+   */
+  async admitMessage(
     { phoneNumber, channel }: Pick<CodeRequest, 'phoneNumber' | 'channel'>,
     requester: Requester,
     openedBy: string | null = null,
   ): Promise<AdmittedMessage> {
-    const { route, hasFallback } = this.delivery.routeFor(channel, phoneNumber);
+    const { route, hasFallback, routes } = this.delivery.routeFor(channel, phoneNumber);
     const [standing, known] = await Promise.all([
       this.guessPolicy.standingOf(phoneNumber, requester),
       this.users.isKnown(phoneNumber),
@@ -155,42 +151,61 @@ export class AuthService {
     const device = openedBy ?? standing.device;
     const message = { route, hasFallback, device, codeLength: standing.codeLength };
     if (this.verifications.isTestNumber(phoneNumber)) {
-      return { ...message, ...(await this.sendPolicy.admitTestNumber(requester)), ticket: null };
+      return {
+        ...message,
+        ...(await this.sendPolicy.admitTestNumber(requester)),
+        ticket: null,
+        charge: null,
+      };
     }
-    return { ...message, ...(await this.sendPolicy.admit(phoneNumber, requester, { device, known })) };
-  }
-
-  /** Counts a guess before it is compared. Closes the verification when it takes no more guesses. */
-  private async admitGuess(verification: Verification, requester: Requester): Promise<AdmittedGuess> {
-    const guess = await this.guessPolicy.admit(this.guessedAt(verification), requester);
-    return guess ?? this.verifications.exhaust(verification.id);
+    return {
+      ...message,
+      ...(await this.sendPolicy.admit(phoneNumber, requester, { device, known, routes })),
+    };
   }
 
   private guessedAt(verification: Verification) {
     return { ...verification, hasFixedCode: this.verifications.isTestNumber(verification.phoneNumber) };
   }
 
-  private open(purpose: Purpose, request: CodeRequest, message: AdmittedMessage): Promise<Verification> {
-    const { phoneNumber, name, locale: chosen = null, acceptLanguage = null } = request;
-    const { country } = kindOfNumber(phoneNumber);
-    const locale = localeFor({ locale: chosen, acceptLanguage, country });
-    return this.verifications.open({ ...message, purpose, phoneNumber, name, locale }, message.resendAfterMs);
+  /** @param client the client that requests it, if several clients can. */
+  open(
+    purpose: Purpose,
+    request: CodeRequest,
+    message: AdmittedMessage,
+    client: NewClient | null = null,
+  ): Promise<Verification> {
+    const { phoneNumber, name, locale, appHash } = request;
+    const opened = { ...message, purpose, phoneNumber, name, locale, appHash, client };
+    return this.verifications.open(opened, message.resendAfterMs);
   }
 
-  private async openOrResend(request: CodeRequest, message: AdmittedMessage): Promise<Verification> {
-    const live = await this.verifications.findOpen('sign_up', request.phoneNumber, message.device);
-    return live !== null && isWorthSending(live)
-      ? this.verifications.resend(live.id, { ...message, name: request.name })
-      : this.open('sign_up', request, message);
+  /** Refunds the message when the verification takes no more. After `Unavailable` it may be queued all the same. */
+  async resend(
+    id: VerificationId,
+    message: AdmittedMessage &
+      Partial<Pick<CodeRequest, 'name' | 'locale' | 'appHash'>> & { client?: NewClient | null },
+  ): Promise<Verification> {
+    try {
+      return await this.verifications.resend(id, message);
+    } catch (refusal) {
+      const isCertain = refusal instanceof AppError && !(refusal instanceof Unavailable);
+      if (isCertain) await this.sendPolicy.refund(message.charge);
+      throw refusal;
+    }
   }
 
   /** Records that the code was entered. Returns the device token. */
-  private async recordSuccess(verification: Verification, requester: Requester): Promise<string> {
+  private async recordSuccess(
+    verification: Verification,
+    client: GuessingClient,
+    requester: Requester,
+  ): Promise<string> {
     const { phoneNumber, tickets, purpose } = verification;
     // Anyone who knows the number can request messages of a sign-up, so only the messages of this address count.
     const address = purpose === 'sign_up' ? requester.address : null;
     const [deviceToken] = await Promise.all([
-      this.guessPolicy.recordSuccess(this.guessedAt(verification), requester),
+      this.guessPolicy.recordSuccess(this.guessedAt(verification), client, requester),
       this.sendPolicy.recordSuccess(phoneNumber, tickets, address),
     ]);
     this.confirmCode.start(verification);

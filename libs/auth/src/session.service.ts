@@ -29,16 +29,15 @@ export class SessionService {
    */
   async create({ id: verificationId, phoneNumber }: Verification, name: string | null): Promise<NewSession> {
     const token = this.tokens.generate();
-    const { user, isNew } = await this.database.transaction(async (transaction) => {
-      const found = await this.users.findOrCreate(transaction, phoneNumber, name);
-      await this.tokens.insert(transaction, token, {
-        userId: found.user.id,
+    return this.database.transaction(async (transaction) => {
+      const { user, isNew } = await this.users.findOrCreate(transaction, phoneNumber, name);
+      const expiresAt = await this.tokens.insert(transaction, token, {
+        userId: user.id,
         scope: 'authentication',
         verificationId,
       });
-      return found;
+      return { token: token.secret, expiresAt, user, isNewUser: isNew };
     });
-    return { token: token.secret, expiresAt: token.expiresAt, user, isNewUser: isNew };
   }
 
   /** @throws InvalidToken */

@@ -1,8 +1,14 @@
+import { ApiSchema } from '@nestjs/swagger';
 import { UserDto } from './user.dto.js';
 
+@ApiSchema({ description: 'The answer of a route that needs a session.' })
 export class ProtectedDto {
-  /** @example "You are signed in" */
+  /**
+   * A sentence for people.
+   * @example "You are signed in"
+   */
   message: string;
 
+  /** The user of the token. */
   user: UserDto;
 }

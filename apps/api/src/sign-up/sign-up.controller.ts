@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -7,31 +7,40 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Requester } from '#abuse';
-import { AuthService, CurrentUser, Public, type Session } from '#auth';
+import { CurrentUser, type Session, SessionOptional, SignUpService } from '#auth';
+import { IdempotencyService, type IdempotentRequest } from '#idempotency';
+import { LocaleChoice } from '#messaging';
 import type { User } from '#users';
+import { AppHashParser } from '../http/app-hash-parser.js';
 import { ChannelParser } from '../http/channel-parser.js';
 import { AnswersSessionAs } from '../http/device-cookie.js';
+import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
 import { FromRequester } from '../http/requester.js';
 import { ProtectedDto } from './protected.dto.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
+import { SignUpCookie } from './sign-up-cookie.js';
 import { UserDto } from './user.dto.js';
 
 /** In the order in which a reader tries them. */
 const EXAMPLES = {
-  'request a code': { value: { phone_number: '+14155550100', name: 'Ada' } },
-  'verify the code': { value: { phone_number: '+14155550100', otp: '123456' } },
+  request_code: { summary: 'Request a code', value: { phone_number: '+14155550100', name: 'Ada' } },
+  sign_in: { summary: 'Verify the code', value: { phone_number: '+14155550100', otp: '407918' } },
 };
 
-@ApiTags('Sign-up')
 @Controller()
 export class SignUpController {
   constructor(
-    private readonly auth: AuthService,
+    private readonly signUps: SignUpService,
+    private readonly cookie: SignUpCookie,
     private readonly channels: ChannelParser,
+    private readonly appHashes: AppHashParser,
     private readonly phoneNumbers: PhoneNumberParser,
+    private readonly locales: LocaleChoice,
+    private readonly idempotency: IdempotencyService,
   ) {}
 
   /**
@@ -39,8 +48,12 @@ export class SignUpController {
    *
    * Without `otp` a code is sent. The answer is the same for every number, so it does not reveal whether the number has
    * an account. With `otp` the code is verified and a session is created. A new number gets an account.
+   *
+   * Attempts and the name belong to the client that requested the code. It is recognised by the cookie `latchkey_signup`,
+   * or by its address. The name of the request with the code takes precedence.
    */
-  @Public()
+  @ApiTags('Sign-up')
+  @SessionOptional()
   @ApiBody({ type: SignUpDto, examples: EXAMPLES })
   @ApiExtraModels(CodeSentDto, SignedUpDto)
   @ApiOkResponse({
@@ -49,31 +62,47 @@ export class SignUpController {
   })
   @Problems(
     'code_rejected',
+    'invalid_token',
     'proof_of_work_required',
     'phone_number_not_allowed',
     'rate_limited',
     'sends_suspended',
   )
+  @AcceptsIdempotencyKey()
   @AnswersSessionAs(SignedUpDto)
   @Post('signup')
   @HttpCode(200)
   async signUp(
-    @Body() { phone_number, name, otp }: SignUpDto,
+    @Body() { phone_number, name, app_hash, otp, locale: chosen }: SignUpDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
+    @Idempotent() idempotent: IdempotentRequest | null,
+    @Req() httpRequest: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CodeSentDto | Session> {
     const phoneNumber = this.phoneNumbers.parse(phone_number);
-    if (otp) return this.auth.signUp(phoneNumber, otp, requester, name);
-    const channel = this.channels.parse();
-    await this.auth.requestSignUpCode({ phoneNumber, name, channel, acceptLanguage }, requester);
+    const appHash = this.appHashes.parse(app_hash || null);
+    if (otp)
+      return this.idempotency.once(idempotent, () => this.signUps.signUp(phoneNumber, otp, requester, name));
+    const channel = this.channels.parse(phoneNumber);
+    const locale = this.locales.for(phoneNumber, chosen, acceptLanguage);
+    const { token } = await this.idempotency.once(idempotent, async () => ({
+      token: await this.signUps.requestCode({ phoneNumber, name, channel, locale, appHash }, requester),
+    }));
+    this.cookie.set(httpRequest, reply, token);
     return { success: true, message: 'OTP sent successfully' };
   }
 
-  /** Returns the signed-in user. The smallest protected route, to try a token with. */
+  /**
+   * Returns the signed-in user.
+   *
+   * The smallest protected route, to try a token with.
+   */
+  @ApiTags('Signed in')
   @ApiBearerAuth()
   @Problems('unauthenticated')
   @Get('protected')
-  readProtected(@CurrentUser() user: User): ProtectedDto {
+  getProtected(@CurrentUser() user: User): ProtectedDto {
     return { message: 'You are signed in', user: UserDto.of(user) };
   }
 }

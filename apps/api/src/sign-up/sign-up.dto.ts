@@ -1,29 +1,43 @@
-import { PickType } from '@nestjs/swagger';
+import { ApiSchema, PickType } from '@nestjs/swagger';
 import type { Session } from '#auth';
 import { RequestFields } from '../http/request-fields.dto.js';
 import { UserDto } from './user.dto.js';
 
+@ApiSchema({ description: 'A request for a code, or with `otp` a sign-in.' })
 export class SignUpDto extends PickType(RequestFields, [
   'phone_number',
   'name',
+  'app_hash',
+  'locale',
   'otp',
   'device_token',
   'altcha',
 ]) {}
 
+@ApiSchema({ description: 'The answer to a request for a code.' })
 export class CodeSentDto {
+  /** Always true. */
   success: true;
 
-  /** @example "OTP sent successfully" */
+  /**
+   * A sentence for people.
+   * @example "OTP sent successfully"
+   */
   message: string;
 }
 
+@ApiSchema({ description: 'The answer to a sign-in.' })
 export class SignedUpDto {
+  /** Always true. */
   success: true;
 
-  /** @example "User registered successfully" */
+  /**
+   * A sentence for people.
+   * @example "User registered successfully"
+   */
   message: string;
 
+  /** The user who signed in. */
   data: UserDto;
 
   /**
@@ -32,6 +46,10 @@ export class SignedUpDto {
    */
   token: string;
 
+  /**
+   * When the token expires.
+   * @example "2026-12-25T10:00:00.000Z"
+   */
   expires_at: Date;
 
   static of({ user, token, expiresAt }: Session): SignedUpDto {

@@ -1,19 +1,28 @@
+import { ApiSchema } from '@nestjs/swagger';
 import type { User } from '#users';
 
+@ApiSchema({ description: 'A person who has signed in with a phone number.' })
 export class UserDto {
   /**
-   * UUIDv7
+   * Identifies the user: a UUIDv7.
    * @example "0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e"
    */
   id: string;
 
+  /**
+   * When the account was created.
+   * @example "2026-11-25T10:00:00.000Z"
+   */
   created_at: Date;
 
-  /** @example "Ada" */
+  /**
+   * Name from the sign-in that created the account.
+   * @example "Ada"
+   */
   name: string | null;
 
   /**
-   * E.164
+   * The phone number in E.164 form.
    * @example "+14155550100"
    */
   phone_number: string;
