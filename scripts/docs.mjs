@@ -1,16 +1,36 @@
-// Generates docs/configuration.md and docs/problems.md from the built code (npm run build).
+// Generates docs/configuration.md, docs/problems.md and docs/openapi.json from the built code (npm run build).
 // With --check it writes nothing, and fails if one of them is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import ts from 'typescript';
+import { ApiModule } from '../dist/apps/api/src/api.module.js';
+import { documentOf } from '../dist/apps/api/src/http/document-content.js';
 import { Environment } from '../dist/libs/config/src/environment.js';
+import { readConfig } from '../dist/libs/config/src/index.js';
 import { rulesOf } from '../dist/libs/config/src/rules.js';
 import { PROBLEMS } from '../dist/libs/errors/src/index.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const read = (name) => readFileSync(path.join(root, name), 'utf8');
 
-const documents = { 'docs/configuration.md': configuration(), 'docs/problems.md': problems() };
+/** A server in production with every documented route. */
+const EXAMPLE_SERVER = {
+  NODE_ENV: 'production',
+  SECRET: 'example'.repeat(6),
+  DATABASE_URL: 'postgres://database.example.org/latchkey',
+  PUBLIC_URL: 'https://sign-in.example.org',
+  OPERATOR_TOKEN: 'example'.repeat(6),
+  MESSAGE_SENDER: 'http',
+  HTTP_SENDER_URL: 'https://messages.example.org',
+};
+
+const documents = {
+  'docs/configuration.md': configuration(),
+  'docs/problems.md': problems(),
+  'docs/openapi.json': `${JSON.stringify(await openApi(), null, 2)}\n`,
+};
 const stale = Object.entries(documents).filter(([name, text]) => textOf(name) !== text);
 
 if (process.argv.includes('--check')) {
@@ -77,4 +97,12 @@ running server serves each explanation at \`/problems/{code}\`.
 ${sections.join('\n')}
 This page is generated from \`libs/errors/src/problems.ts\` by \`npm run docs\`.
 `;
+}
+
+/** In a preview Nest creates no provider, so nothing connects to a database. */
+async function openApi() {
+  const config = readConfig(EXAMPLE_SERVER);
+  const module = ApiModule.forRoot(config, EXAMPLE_SERVER.DATABASE_URL);
+  const options = { preview: true, logger: ['error'], abortOnError: false };
+  return documentOf(await NestFactory.create(module, new FastifyAdapter(), options), config);
 }

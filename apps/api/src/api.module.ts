@@ -4,21 +4,27 @@ import { TerminusModule } from '@nestjs/terminus';
 import { AppModule } from '#app';
 import { AuthGuard } from '#auth';
 import { AppConfig } from '#config';
-import { callbackUrlFor } from '#messaging';
+import { Keys } from '#keys';
+import { callbackUrlFor, MessageProviders } from '#messaging';
 import { DevicesController } from './account/devices.controller.js';
+import { AppHashParser } from './http/app-hash-parser.js';
 import { ChannelParser } from './http/channel-parser.js';
 import { ConnectionCloser } from './http/connection-closer.js';
 import { DeviceCookie } from './http/device-cookie.js';
+import { DocsController } from './http/docs.controller.js';
 import { PhoneNumberParser } from './http/phone-number-parser.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { ProblemsController } from './http/problems.controller.js';
+import { PublicPath } from './http/public-path.js';
 import { RequestMetrics } from './http/request-metrics.js';
 import { createValidationPipe } from './http/validation.js';
 import { InboxController } from './inbox/inbox.controller.js';
 import { BlocksController } from './operations/blocks.controller.js';
 import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
+import { NumbersController } from './operations/numbers.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
+import { SignUpCookie } from './sign-up/sign-up-cookie.js';
 import { VerificationsController } from './verifications/verifications.controller.js';
 import { TwilioController } from './webhooks/twilio.controller.js';
 
@@ -29,7 +35,6 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     SignUpController,
     VerificationsController,
     HealthController,
-    MetricsController,
     ProblemsController,
     DevicesController,
   ],
@@ -47,11 +52,24 @@ import { TwilioController } from './webhooks/twilio.controller.js';
       inject: [AppConfig],
     },
     {
-      provide: PhoneNumberParser,
-      useFactory: ({ defaultRegion }: AppConfig) => new PhoneNumberParser(defaultRegion),
+      provide: SignUpCookie,
+      useFactory: ({ publicUrl }: AppConfig, path: PublicPath) =>
+        new SignUpCookie(publicUrl?.startsWith('https:') === true, path),
+      inject: [AppConfig, PublicPath],
+    },
+    {
+      provide: PublicPath,
+      useFactory: ({ publicUrl }: AppConfig) => new PublicPath(publicUrl),
       inject: [AppConfig],
     },
-    ChannelParser,
+    {
+      provide: PhoneNumberParser,
+      useFactory: ({ defaultRegion, newNumberRanges }: AppConfig, keys: Keys) =>
+        new PhoneNumberParser(defaultRegion, newNumberRanges, keys),
+      inject: [AppConfig, Keys],
+    },
+    AppHashParser,
+    { provide: ChannelParser, useFactory: createChannelParser, inject: [MessageProviders, AppConfig] },
     RequestMetrics,
     ConnectionCloser,
   ],
@@ -63,10 +81,18 @@ export class ApiModule {
       module: ApiModule,
       imports: [AppModule.forRoot(config, databaseUrl)],
       controllers: [
-        ...(config.operatorToken === null ? [] : [BlocksController]),
+        ...(config.docs ? [DocsController] : []),
+        ...(config.metricsPort === null ? [MetricsController] : []),
+        ...(config.operatorToken === null ? [] : [BlocksController, NumbersController]),
         ...(config.provider === 'inbox' ? [InboxController] : []),
         ...(config.twilio && callbackUrlFor(config.publicUrl, config.twilio) ? [TwilioController] : []),
       ],
     };
   }
+}
+
+/** The inbox carries every channel unasked, so there only the channels of `FALLBACK` are configured. */
+function createChannelParser(providers: MessageProviders, { provider, fallback }: AppConfig): ChannelParser {
+  const fallbackChannels = fallback?.routes.map(({ channel }) => channel) ?? [];
+  return new ChannelParser(providers, provider === 'inbox' ? fallbackChannels : providers.channels);
 }

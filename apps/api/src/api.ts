@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AppConfig } from '#config';
@@ -5,6 +6,7 @@ import { type Log, NestLog } from '#program';
 import { ApiModule } from './api.module.js';
 import { ConnectionCloser } from './http/connection-closer.js';
 import { serveDocument } from './http/document.js';
+import { warnOfUntrustedProxies } from './http/forwarding-warning.js';
 import { RequestMetrics } from './http/request-metrics.js';
 import { prepareFastify, serverOptions } from './http/server.js';
 
@@ -16,7 +18,8 @@ export async function createApi(
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({ loggerInstance: log, ...serverOptions(config) });
   const fastify = adapter.getInstance();
-  prepareFastify(fastify);
+  prepareFastify(fastify, config);
+  warnOfUntrustedProxies(fastify);
   const api = await NestFactory.create<NestFastifyApplication>(
     ApiModule.forRoot(config, databaseUrl),
     adapter,
@@ -30,6 +33,16 @@ export async function createApi(
   const metrics = api.get(RequestMetrics);
   fastify.addHook('onSend', async (_request, reply) => connections.prepare(reply));
   fastify.addHook('onResponse', async (request, reply) => metrics.record(request, reply));
-  serveDocument(api, config);
+  if (config.docs) serveDocument(api, config);
   return api;
+}
+
+/**
+ * Stops the server after the delay. Until then it is not ready, closes connections after their next answer, and
+ * answers everything else, on new connections too, so that load balancers lose no request.
+ */
+export async function stopApi(api: NestFastifyApplication, delayMs: number): Promise<void> {
+  api.get(ConnectionCloser).start();
+  await sleep(delayMs);
+  await api.close();
 }

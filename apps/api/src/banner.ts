@@ -1,9 +1,23 @@
 import type { AppConfig } from '#config';
+import type { Log } from '#program';
 
 const EXAMPLE_NUMBER = '+14155550100';
 
-/** Text printed when the server is ready: its URLs and curl commands for a complete sign-in. */
-export function banner(url: string, { provider }: AppConfig): string {
+/** Where the server and its metrics listen. */
+interface Addresses {
+  readonly url: string;
+  readonly metricsUrl: string | null;
+}
+
+/** Says that the server is ready: on a terminal with a banner, elsewhere with a log line. */
+export function announce({ url, metricsUrl }: Addresses, config: AppConfig, log: Log): void {
+  if (process.stdout.isTTY) process.stdout.write(banner(url, config));
+  else
+    log.info({ url, ...(metricsUrl && { metrics: metricsUrl }), sender: config.provider }, 'Latchkey is up');
+}
+
+/** The URLs of the server, and curl commands for a complete sign-in. */
+export function banner(url: string, { provider, docs }: AppConfig): string {
   const inbox = `${url}/dev/inbox`;
   const isInbox = provider === 'inbox';
   const code = !isInbox
@@ -14,8 +28,7 @@ export function banner(url: string, { provider }: AppConfig): string {
   Latchkey is up.
 
   API         ${url}
-  Swagger UI  ${url}/docs
-  Messages    ${{ twilio: 'sent through Twilio', http: 'sent through the HTTP provider', inbox }[provider]}
+${docs ? `  Swagger UI  ${url}/docs\n` : ''}  Messages    ${{ twilio: 'sent through Twilio', http: 'sent through the HTTP provider', inbox }[provider]}
 
   To try a sign-in, run these commands one by one:
 

@@ -1,5 +1,5 @@
 import { Controller, Delete, HttpCode } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
 import { AuthService, CurrentUser } from '#auth';
 import type { User } from '#users';
 import { Problems } from '../http/problems.decorator.js';
@@ -15,10 +15,11 @@ export class DevicesController {
    *
    * Each device is an unknown device on its next sign-in, including this one. Sessions are not revoked.
    */
+  @ApiNoContentResponse({ description: 'The device tokens are revoked.' })
   @Problems('unauthenticated')
   @Delete()
   @HttpCode(204)
-  async forget(@CurrentUser() user: User): Promise<void> {
+  async revokeDevices(@CurrentUser() user: User): Promise<void> {
     await this.auth.forgetDevices(user);
   }
 }

@@ -3,6 +3,7 @@ import { UnsupportedMediaTypeException } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import { InvalidRequest } from '#errors';
+import { inheritedNamesIn } from './inherited-names.js';
 
 /** No body of this API is nested. A few levels are allowed so that validation can name the faulty member. */
 const MAX_DEPTH = 4;
@@ -22,18 +23,17 @@ export const AcceptsForm = () => RouteConfig({ form: true });
 
 /** Accepts JSON objects in UTF-8 (RFC 8259, section 8.1), and forms on routes with `@AcceptsForm()`. */
 export function acceptBodies(fastify: FastifyInstance<RawServerDefault>): void {
-  const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (isEncodedOtherwise(request)) return done(new UnsupportedMediaTypeException());
     // Many clients send the content type of JSON without a body.
     if (body.length === 0) return done(null, undefined);
     if (!isUtf8(body)) return done(new InvalidRequest('the body is not UTF-8'));
-    parse(request, body.toString(), (error, value) => {
-      const fault = error ? 'the body is not well-formed JSON' : faultOf(value);
-      if (fault) done(new InvalidRequest(fault));
-      else done(null, value);
-    });
+    try {
+      done(null, readObject(body.toString()));
+    } catch (error) {
+      done(error as Error);
+    }
   });
   const form = 'application/x-www-form-urlencoded';
   fastify.addContentTypeParser(form, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
@@ -64,13 +64,24 @@ function isEncodedOtherwise({ headers }: FastifyRequest): boolean {
   return !/^utf-?8$/i.test(charset) || headers['content-encoding'] !== undefined;
 }
 
-function faultOf(value: unknown): string | null {
+function readObject(text: string): object {
+  const value = parseJson(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return 'the body must be a JSON object';
+    throw new InvalidRequest('the body must be a JSON object');
   // Validation is recursive, so deep nesting would overflow the stack.
-  if (isDeeperThan(MAX_DEPTH, value)) return 'the body is nested too deeply';
-  // class-transformer drops this member, so validation would not reject it as unknown.
-  return Object.hasOwn(value, 'constructor') ? 'the body has a member "constructor"' : null;
+  if (isDeeperThan(MAX_DEPTH, value)) throw new InvalidRequest('the body is nested too deeply');
+  const faults = inheritedNamesIn(value);
+  if (faults.length > 0) throw new InvalidRequest('the body breaks the rules in `errors`', faults);
+  return value;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    // RFC 8259, section 8.1: a parser may ignore a byte order mark.
+    return JSON.parse(text.replace(/^\ufeff/, ''));
+  } catch {
+    throw new InvalidRequest('the body is not well-formed JSON');
+  }
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {

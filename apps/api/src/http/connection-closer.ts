@@ -3,18 +3,28 @@ import type { FastifyReply } from 'fastify';
 
 /**
  * Closes each connection after its next answer once the server shuts down. The server waits for open connections, and a
- * kept-alive one would stay open until its idle timeout.
+ * kept-alive one would stay open until its idle timeout. A load balancer then also sends its next request to another
+ * process.
  */
 @Injectable()
 export class ConnectionCloser implements OnModuleDestroy {
-  private isClosing = false;
+  private isShuttingDown = false;
+
+  get isClosing(): boolean {
+    return this.isShuttingDown;
+  }
+
+  /** Call at the first signal, before the server stops listening. */
+  start(): void {
+    this.isShuttingDown = true;
+  }
 
   onModuleDestroy(): void {
-    this.isClosing = true;
+    this.start();
   }
 
   /** Call before an answer is sent. */
   prepare(reply: FastifyReply): void {
-    if (this.isClosing) reply.header('connection', 'close');
+    if (this.isShuttingDown) reply.header('connection', 'close');
   }
 }

@@ -5,7 +5,7 @@ import {
   type NestInterceptor,
   UseInterceptors,
 } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { DEVICE_TOKEN_TTL_MS } from '#abuse';
 import type { Session } from '#auth';
@@ -14,13 +14,13 @@ export const DEVICE_COOKIE = 'latchkey_device';
 
 /** Keeps the device token of a browser where no script can read it. */
 export class DeviceCookie {
-  /** @param secure whether clients reach this server over HTTPS only. */
+  /** @param secure whether all clients reach this server over HTTPS. */
   constructor(private readonly secure: boolean) {}
 
-  set(reply: FastifyReply, deviceToken: string): void {
+  set(request: FastifyRequest, reply: FastifyReply, deviceToken: string): void {
     reply.setCookie(DEVICE_COOKIE, deviceToken, {
       httpOnly: true,
-      secure: this.secure,
+      secure: this.secure || cameOverTls(request),
       sameSite: 'lax',
       path: '/',
       maxAge: DEVICE_TOKEN_TTL_MS / 1_000,
@@ -38,17 +38,23 @@ export function AnswersSessionAs(dto: { of(session: Session): object }): MethodD
     constructor(private readonly deviceCookie: DeviceCookie) {}
 
     intercept(context: ExecutionContext, next: CallHandler<Session | object>): Observable<object> {
-      const reply = context.switchToHttp().getResponse<FastifyReply>();
+      const http = context.switchToHttp();
       return next.handle().pipe(
         map((result) => {
           if (!isSession(result)) return result;
-          this.deviceCookie.set(reply, result.deviceToken);
+          this.deviceCookie.set(http.getRequest(), http.getResponse(), result.deviceToken);
           return dto.of(result);
         }),
       );
     }
   }
   return UseInterceptors(SessionInterceptor);
+}
+
+/** Returns whether a trusted proxy received the request over TLS. */
+export function cameOverTls({ server, socket, headers }: FastifyRequest): boolean {
+  const forwardedProto = headers['x-forwarded-proto'] as string | undefined;
+  return server.trustedProxies.reportsTls(socket.remoteAddress ?? '', forwardedProto);
 }
 
 function isSession(result: Session | object): result is Session {

@@ -10,10 +10,12 @@ import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 
+const ENTITY_TAG = '"r2iVpQZ0f3n5l8uYxT7bWg"';
+
 /** For the `headers` of an `ApiResponse`. */
 export const ETAG_HEADER = {
   description: 'Identifies this state of the resource.',
-  schema: { type: 'string' },
+  schema: { type: 'string', examples: [ENTITY_TAG] },
 } as const;
 
 /** Sets `ETag`, the tag of the answer's body. */
@@ -23,7 +25,12 @@ export const EntityTag = (): MethodDecorator => UseInterceptors(EntityTagInterce
 export function ConditionalGet(): MethodDecorator {
   return applyDecorators(
     UseInterceptors(NotModifiedInterceptor, EntityTagInterceptor),
-    ApiHeader({ name: 'If-None-Match', required: false }),
+    ApiHeader({
+      name: 'If-None-Match',
+      required: false,
+      description: 'The `ETag` of an earlier answer.',
+      schema: { type: 'string', examples: [ENTITY_TAG] },
+    }),
     ApiResponse({ status: 304, description: 'Nothing has changed since the answer with this `ETag`.' }),
   );
 }

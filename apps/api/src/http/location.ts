@@ -1,28 +1,30 @@
 import {
   type CallHandler,
   type ExecutionContext,
+  Injectable,
   type NestInterceptor,
   UseInterceptors,
 } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { type Observable, tap } from 'rxjs';
+import { PublicPath } from './public-path.js';
 
 /** For the `headers` of an `ApiResponse`. */
 export const LOCATION_HEADER = {
   description: 'The path of the new resource.',
-  schema: { type: 'string' },
+  schema: { type: 'string', examples: ['/v1/verifications/q0b7ZnG2S1mXw9cY4rT5uA'] },
 } as const;
 
-/** Sets `Location` to the path of the resource that the handler returns. */
+/** Sets `Location` to the resource that the handler returns. `pathOf` returns the path of its route. */
 export function CreatesAt<T>(pathOf: (body: T) => string): MethodDecorator {
-  return UseInterceptors(new LocationInterceptor(pathOf));
-}
+  @Injectable()
+  class LocationInterceptor implements NestInterceptor<T, T> {
+    constructor(private readonly publicPath: PublicPath) {}
 
-class LocationInterceptor<T> implements NestInterceptor<T, T> {
-  constructor(private readonly pathOf: (body: T) => string) {}
-
-  intercept(context: ExecutionContext, next: CallHandler<T>): Observable<T> {
-    const reply = context.switchToHttp().getResponse<FastifyReply>();
-    return next.handle().pipe(tap((body) => reply.header('location', this.pathOf(body))));
+    intercept(context: ExecutionContext, next: CallHandler<T>): Observable<T> {
+      const reply = context.switchToHttp().getResponse<FastifyReply>();
+      return next.handle().pipe(tap((body) => reply.header('location', this.publicPath.of(pathOf(body)))));
+    }
   }
+  return UseInterceptors(LocationInterceptor);
 }

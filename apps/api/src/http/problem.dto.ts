@@ -1,6 +1,7 @@
+import { ApiSchema } from '@nestjs/swagger';
 import type { ProblemCode } from '#errors';
 
-/** One fault of a request body. */
+@ApiSchema({ description: 'One fault of a request body.' })
 export class FaultDto {
   /**
    * JSON Pointer to the faulty member of the body (RFC 6901).
@@ -8,11 +9,16 @@ export class FaultDto {
    */
   pointer: string;
 
-  /** @example "must be an international phone number, such as +14155550100" */
+  /**
+   * The rule that the member breaks.
+   * @example "must be an international phone number, such as +14155550100"
+   */
   detail: string;
 }
 
-/** A problem document (RFC 9457) with a stable `code`. The optional members depend on the code. */
+@ApiSchema({
+  description: 'A problem document (RFC 9457) with a stable `code`. The optional members depend on the code.',
+})
 export class ProblemDto {
   /**
    * URL of a short explanation.
@@ -20,10 +26,16 @@ export class ProblemDto {
    */
   type: string;
 
-  /** @example "Too many requests" */
+  /**
+   * Short text that is the same for every occurrence of the code.
+   * @example "Too many requests"
+   */
   title: string;
 
-  /** @example 429 */
+  /**
+   * The HTTP status of the response.
+   * @example 429
+   */
   status: number;
 
   /**
@@ -38,7 +50,10 @@ export class ProblemDto {
    */
   instance: string;
 
-  /** @example "rate_limited" */
+  /**
+   * Stable name of the problem.
+   * @example "rate_limited"
+   */
   code: ProblemCode;
 
   /** With `invalid_request`: the faults of the body. */
@@ -74,6 +89,9 @@ export class ProblemDto {
   /** With `unavailable` at `/health/ready`: the state of each dependency by name. */
   dependencies?: Record<string, unknown>;
 
-  /** At `/signup`: the title again, for older clients. */
+  /**
+   * At `/signup`: the title again, for older clients.
+   * @example "Too many requests"
+   */
   error?: string;
 }

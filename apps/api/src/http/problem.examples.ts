@@ -15,6 +15,13 @@ import {
 } from '#errors';
 import { problemBody, problemOf } from './problem.js';
 
+/** The operation that a problem belongs to. */
+export interface Place {
+  readonly publicUrl: string;
+  readonly path: string;
+  readonly hasBody: boolean;
+}
+
 const REQUEST_ID = '0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e';
 const FAULT = {
   pointer: '/phone_number',
@@ -37,11 +44,12 @@ const CHALLENGE = {
 };
 
 /** The errors that cause each problem. Examples are built from them, so they cannot differ from real answers. */
-const THROWN: Record<ProblemCode, (path: string) => unknown> = {
-  invalid_request: () => new InvalidRequest('the phone number is not valid', [FAULT]),
+const THROWN: Record<ProblemCode, (place: Place) => unknown> = {
+  invalid_request: ({ hasBody }) =>
+    hasBody ? new InvalidRequest('the phone number is not valid', [FAULT]) : { statusCode: 400 },
   unauthenticated: () => new Unauthenticated(),
   invalid_token: () => new InvalidToken(),
-  code_rejected: (path) => new CodeRejected(path === '/signup' ? undefined : 4),
+  code_rejected: ({ path }) => new CodeRejected(path === '/signup' ? undefined : 4),
   proof_of_work_required: () => new ProofOfWorkRequired(CHALLENGE),
   invalid_signature: () => new InvalidSignature(),
   not_found: () => new NotFound('verification'),
@@ -58,7 +66,7 @@ const THROWN: Record<ProblemCode, (path: string) => unknown> = {
   unavailable: () => new Unavailable('example'),
 };
 
-/** Returns the problem document as a client would get it at this path. */
-export function problemExample(code: ProblemCode, place: { publicUrl: string; path: string }): object {
-  return problemBody(problemOf(THROWN[code](place.path)), { ...place, requestId: REQUEST_ID });
+/** Returns the problem document as a client would get it there. */
+export function problemExample(code: ProblemCode, place: Place): object {
+  return problemBody(problemOf(THROWN[code](place)), { ...place, requestId: REQUEST_ID });
 }

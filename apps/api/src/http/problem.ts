@@ -29,8 +29,6 @@ function problemOfStatus(status: number, error?: HttpException): Problem {
     case 400:
     case 414:
       return { code: 'invalid_request', detail: 'the request is malformed', extensions: { errors: [] } };
-    // @fastify/static answers 403 to paths outside of its folder.
-    case 403:
     case 404:
       return { code: 'not_found', detail: 'no such route' };
     case 405:

@@ -7,19 +7,24 @@ import { ProblemDto } from './problem.dto.js';
 import { PROBLEM_JSON } from './problem.js';
 
 /** Problems of every route. */
-const COMMON_PROBLEMS: ProblemCode[] = ['invalid_token', 'internal_error', 'unavailable'];
+const COMMON_PROBLEMS: ProblemCode[] = ['invalid_request', 'internal_error', 'unavailable'];
+
+/** The other problem of every route that demands a session. */
+const TOKEN_PROBLEMS: ProblemCode[] = ['invalid_token'];
 
 /** Problems of every route with a body. */
-const BODY_PROBLEMS: ProblemCode[] = ['invalid_request', 'payload_too_large', 'unsupported_media_type'];
+const BODY_PROBLEMS: ProblemCode[] = ['payload_too_large', 'unsupported_media_type'];
 
 /**
- * Documents the problems of a route. Those of every route, and of every route with a `@Body()`, are added.
+ * Documents the problems of a route. Those of every route, of every route with a `@Body()` and of every route that
+ * demands a session are added.
  * The document adds the examples later, because they depend on the path.
  */
 export function Problems(...codes: ProblemCode[]): MethodDecorator {
   return (target, method, descriptor) => {
     const ofBody = hasBody(target, method) ? BODY_PROBLEMS : [];
-    const all = [...new Set([...codes, ...ofBody, ...COMMON_PROBLEMS])];
+    const ofToken = codes.includes('unauthenticated') ? TOKEN_PROBLEMS : [];
+    const all = [...new Set([...codes, ...ofBody, ...ofToken, ...COMMON_PROBLEMS])];
     const statuses = [...new Set(all.map((code) => PROBLEMS[code].status))];
     const responses = statuses.map((status) =>
       problemResponse(

@@ -1,6 +1,6 @@
 import { IsIn, IsOptional, Matches } from 'class-validator';
 import { CHANNELS, type Channel } from '#config';
-import { IsText } from './validation.js';
+import { IsName, IsText } from './validation.js';
 
 /** The members of request bodies. Each body picks its own (`PickType`), so a member has the same rules on every route. */
 export class RequestFields {
@@ -21,7 +21,8 @@ export class RequestFields {
   channel?: Channel | null;
 
   /**
-   * Language of the message (BCP 47). Default: chosen by `Accept-Language`, then by the country of the number.
+   * Language of the message (BCP 47). Default: chosen by `Accept-Language`, then by the server's default or the country
+   * of the number.
    * @example "en"
    */
   @IsOptional()
@@ -31,23 +32,33 @@ export class RequestFields {
   locale?: string | null;
 
   /**
+   * SMS Retriever hash of the Android app that reads the code, one of those this server is configured with. The SMS then
+   * ends with it. A resend keeps it. Default: the SMS ends with the line for browsers, if the server has a website, or
+   * with its first hash.
+   * @example "FA+9qCX9VSu"
+   */
+  @IsOptional()
+  @IsText({ max: 32 })
+  app_hash?: string | null;
+
+  /**
    * The code from the message. Spaces, hyphens and case are ignored.
-   * @example "123456"
+   * @example "407918"
    */
   @IsText({ max: 32 })
   code: string;
 
   /**
-   * Name of the user. Used if this sign-in creates the account.
+   * Name of the user. Used if this sign-in creates the account. Printable characters, without a web address.
    * @example "Ada"
    */
   @IsOptional()
-  @IsText({ max: 100 })
+  @IsName()
   name?: string | null;
 
   /**
    * The code from the message. Leave it out to request one.
-   * @example "123456"
+   * @example "407918"
    */
   @IsOptional()
   @IsText({ max: 32 })
@@ -56,12 +67,16 @@ export class RequestFields {
   /**
    * The `device_token` of an earlier sign-in with this number. Takes precedence over the cookie `latchkey_device`.
    * Guesses and messages of other people do not slow a known device down.
+   * @example "pJ0Xv2mQk1uZc8dY5rT3wAGbQ0l3WfYk2m8s9q7e6d5c4b3a291807f6e5d4c3b2a1908070605"
    */
   @IsOptional()
   @IsText({ max: 512 })
   device_token?: string | null;
 
-  /** Solution of the `challenge` that came with `proof_of_work_required`. */
+  /**
+   * Solution of the `challenge` that came with `proof_of_work_required`: the Base64 of `{"challenge", "solution"}` as JSON.
+   * @example "eyJjaGFsbGVuZ2UiOnt9LCJzb2x1dGlvbiI6e319"
+   */
   @IsOptional()
   @IsText({ max: 4_096 })
   altcha?: string | null;

@@ -1,6 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Histogram, Registry } from 'prom-client';
+import type { LogMembers } from '#logging';
+
+/** Routes that are requested every few seconds for as long as the server runs. Only their failures are logged. */
+const POLLED_ROUTES = ['/health/live', '/health/ready', '/metrics', '/dev/inbox/messages'];
 
 /** Measures and logs requests. */
 @Injectable()
@@ -25,6 +29,16 @@ export class RequestMetrics {
       status: reply.statusCode,
     };
     this.duration.observe(labels, reply.elapsedTime / 1_000);
-    request.log.info({ ...labels, ms: Math.round(reply.elapsedTime) }, 'request');
+    const subject = closeLogContext(request);
+    if (POLLED_ROUTES.includes(labels.route) && labels.status < 400) return;
+    request.log.info({ ...labels, ms: Math.round(reply.elapsedTime), ...subject }, 'request');
   }
+}
+
+/** Returns what the request was about: `verification` and `number_hash`. Fastify itself adds `reqId`. */
+function closeLogContext({ logContext }: FastifyRequest): LogMembers {
+  if (!logContext) return {};
+  const { reqId: _, ...subject } = logContext.members;
+  logContext.hasEnded = true;
+  return subject;
 }

@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Requester } from '#abuse';
+import { SIGN_UP_COOKIE } from '../sign-up/sign-up-cookie.js';
 import { DEVICE_COOKIE } from './device-cookie.js';
 
 /** Members of a body that identify the requester. */
@@ -17,16 +17,25 @@ interface Credentials {
  * never reaches the handler.
  */
 export const FromRequester = createParamDecorator((_: unknown, context: ExecutionContext): Requester => {
-  const request = context.switchToHttp().getRequest<FastifyRequest>();
+  return requesterOf(context.switchToHttp().getRequest<FastifyRequest>());
+});
+
+export function requesterOf(request: FastifyRequest): Requester {
   const { device_token, altcha } = (request.body ?? {}) as Credentials;
   return {
     address: addressOf(request),
     deviceToken: device_token ?? request.cookies[DEVICE_COOKIE] ?? null,
+    signUpToken: request.cookies[SIGN_UP_COOKIE] ?? null,
     proof: altcha ?? null,
   };
-});
+}
 
-/** A trusted proxy may forward text that is not an IP address. The proxy itself is the requester then. */
-function addressOf({ ip, socket }: FastifyRequest): string {
-  return isIP(ip) ? ip : (socket.remoteAddress ?? '');
+/** The IP address of the client, behind the proxies that are trusted. */
+function addressOf({ server, socket, headers }: FastifyRequest): string {
+  return server.trustedProxies.clientOf(socket.remoteAddress ?? '', forwardedFor(headers));
+}
+
+/** Node joins repeated headers of this name. */
+function forwardedFor(headers: FastifyRequest['headers']): string | undefined {
+  return headers['x-forwarded-for'] as string | undefined;
 }

@@ -10,18 +10,37 @@ import {
 import { v7 as uuidv7 } from 'uuid';
 import type { AppConfig } from '#config';
 import { InvalidRequest, PROBLEMS } from '#errors';
+import { type LogContext, newLogContext, runInLogContext } from '#logging';
 import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
+import type { Handler } from './connection.js';
+import { createHttpServer, type HttpServerConfig } from './http-server.js';
+import { inheritedNamesIn } from './inherited-names.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemBody, problemHeaders, problemOf } from './problem.js';
+import { TrustedProxies } from './trusted-proxies.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Names the request in every line that is logged while it is answered. */
+    logContext?: LogContext;
+  }
+}
 
 const BODY_LIMIT = 16 * 1_024;
-const READ_TIMEOUT_MS = 10_000;
-const WRITE_TIMEOUT_MS = 30_000;
-const IDLE_TIMEOUT_MS = 60_000;
+const HANDLER_TIMEOUT_MS = 30_000;
 
-/** Interval at which Node checks for requests that arrive too slowly. */
-const CHECK_SLOW_REQUESTS_MS = 1_000;
+/** The time that a client has to read why its connection ends. */
+const LINGER_MS = 1_000;
+
+/** A host and an optional port (RFC 3986, section 3.2). */
+const HOST = /^[\w.~!$&'()*+,;=%[\]:-]*$/;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    trustedProxies: TrustedProxies;
+  }
+}
 
 const COMMON_HEADERS = {
   'cache-control': 'no-store',
@@ -30,25 +49,15 @@ const COMMON_HEADERS = {
 };
 
 /** Fastify options: time and size limits, request ids, and problem answers for requests that Fastify cannot parse. */
-export function serverOptions({
-  publicUrl,
-  trustedProxies,
-}: Pick<AppConfig, 'publicUrl' | 'trustedProxies'>) {
+export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'publicUrl'>) {
+  const { publicUrl } = config;
   const filter = new ProblemFilter(publicUrl);
   return {
     bodyLimit: BODY_LIMIT,
-    // `X-Forwarded-For` is read from right to left: the first address that is not a trusted proxy is the client.
-    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
-    requestTimeout: READ_TIMEOUT_MS,
-    handlerTimeout: WRITE_TIMEOUT_MS,
-    connectionTimeout: WRITE_TIMEOUT_MS,
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
-    http: {
-      connectionsCheckingInterval: CHECK_SLOW_REQUESTS_MS,
-      // Node swaps the two timeouts if this one is longer than the request timeout, as it is by default.
-      headersTimeout: READ_TIMEOUT_MS,
-      requireHostHeader: false,
-    },
+    handlerTimeout: HANDLER_TIMEOUT_MS,
+    serverFactory: (handler: Handler) => createHttpServer(handler, config),
+    // Requests that were accepted before the server closed are answered. Their connections close after that.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 1_000 },
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false as const,
@@ -64,15 +73,33 @@ export function serverOptions({
 }
 
 /** Adds hooks and body parsers. Call before Nest adds its routes. */
-export function prepareFastify(fastify: FastifyInstance<RawServerDefault>): void {
+export function prepareFastify(
+  fastify: FastifyInstance<RawServerDefault>,
+  { trustedProxies }: Pick<AppConfig, 'trustedProxies'>,
+): void {
+  fastify.decorate('trustedProxies', new TrustedProxies(trustedProxies));
   rememberRoutes(fastify);
+  openLogContexts(fastify);
   fastify.addHook('onRequest', async (request, reply) => {
     setCommonHeaders(request, reply);
-    refuseWithoutHost(request);
+    refuseFaultyHost(request);
+    refuseInheritedNames(request);
   });
   fastify.register(fastifyCookie);
   ignoreUnknownExpectations(fastify);
   acceptBodies(fastify);
+}
+
+/** The body is read between the two hooks, by events of the socket, which leave the context. */
+function openLogContexts(fastify: FastifyInstance<RawServerDefault>): void {
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    const context = newLogContext({ reqId: request.id });
+    request.logContext = context;
+    runInLogContext(context, done);
+  });
+  fastify.addHook('preValidation', ({ logContext }, _reply, done) =>
+    logContext ? runInLogContext(logContext, done) : done(),
+  );
 }
 
 /** Keeps a valid id, so that a request has the same id on several servers. Replaces anything else. */
@@ -84,10 +111,27 @@ function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.headers({ 'x-request-id': request.id, ...COMMON_HEADERS });
 }
 
-/** Rejects a request without Host (RFC 9112, section 3.2). Node would reject it too, but without a problem document. */
-function refuseWithoutHost({ raw, headers }: FastifyRequest): void {
-  if (raw.httpVersion === '1.1' && headers.host === undefined)
-    throw new InvalidRequest('the Host header is missing');
+/** RFC 9112, section 3.2. Node rejects a request without Host too, but without a problem document. */
+function refuseFaultyHost({ raw, headers }: FastifyRequest): void {
+  if (headers.host === undefined) {
+    if (raw.httpVersion === '1.1') throw new InvalidRequest('the Host header is missing');
+    return;
+  }
+  const { rawHeaders } = raw;
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) throw new InvalidRequest('the request has more than one Host header');
+  if (!HOST.test(headers.host)) throw new InvalidRequest('the Host header is not a host and port');
+}
+
+/** No route has a parameter with the name of a member that every object inherits. */
+function refuseInheritedNames({ query, routeOptions }: FastifyRequest): void {
+  if (routeOptions.url === undefined) return;
+  const faults = inheritedNamesIn(query as object);
+  if (faults.length > 0) throw new InvalidRequest('the query has unknown parameters', faults);
 }
 
 /** RFC 9110, section 10.1.1, allows a server to ignore them. Node would reject the request without a problem document. */
@@ -113,4 +157,6 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket, publicUr
   const { status, title } = PROBLEMS[problem.code];
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   socket.end([`HTTP/1.1 ${status} ${title}`, ...head, '', body].join('\r\n'));
+  // The client may go on sending, and never close its side.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -2,6 +2,8 @@ import { applyDecorators, ValidationPipe } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { ValidateBy, type ValidationError } from 'class-validator';
 import { type Fault, InvalidRequest } from '#errors';
+import { faultOfName, MAX_NAME_LENGTH } from '#users';
+import { pointerTo } from './json-pointer.js';
 
 /** Rejects unknown members. Reports all faults at once, each by its JSON Pointer and never with the value. */
 export function createValidationPipe(): ValidationPipe {
@@ -38,9 +40,21 @@ export function IsText({ max }: { max: number }): PropertyDecorator {
   return applyDecorators(isText, ApiProperty({ minLength: 1, maxLength: max }));
 }
 
+/** The name of a user, which is shown to other people. */
+export function IsName(): PropertyDecorator {
+  const isName = ValidateBy({
+    name: 'isName',
+    validator: {
+      validate: (value) => typeof value === 'string' && faultOfName(value) === null,
+      defaultMessage: (given) =>
+        typeof given?.value === 'string' ? (faultOfName(given.value) ?? '') : 'must be text',
+    },
+  });
+  return applyDecorators(isName, ApiProperty({ minLength: 1, maxLength: MAX_NAME_LENGTH }));
+}
+
 function faultsOf({ property, constraints = {}, children = [] }: ValidationError, parent = ''): Fault[] {
-  // RFC 6901, section 3
-  const pointer = `${parent}/${property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const pointer = pointerTo(parent, property);
   const details = 'whitelistValidation' in constraints ? ['is not known here'] : Object.values(constraints);
   return [
     ...details.map((detail) => ({ pointer, detail })),

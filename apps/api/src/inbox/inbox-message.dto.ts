@@ -1,40 +1,69 @@
+import { ApiSchema } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { type InboxMessage, PLANS, type Plan, segmentsOf } from '#messaging';
 
-/** A delivery state that the message reached. */
+@ApiSchema({ description: 'A delivery state that the message reached.' })
 export class StepDto {
-  /** @example "delivered" */
+  /**
+   * The delivery state.
+   * @example "delivered"
+   */
   status: string;
 
-  /** @example "unreachable" */
+  /**
+   * Why the message did not arrive.
+   * @example "unreachable"
+   */
   reason: string | null;
 
+  /**
+   * When the message reached the state.
+   * @example "2026-11-25T10:00:02.000Z"
+   */
   at: Date;
 }
 
-/** A message as the recipient would have received it. */
+@ApiSchema({ description: 'A message as the recipient would have received it.' })
 export class InboxMessageDto {
+  /**
+   * Identifies the message.
+   * @example "0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e"
+   */
   id: string;
   /**
-   * E.164
+   * The recipient in E.164 form.
    * @example "+14155550100"
    */
   to: string;
-  /** @example "sms" */
+  /**
+   * Channel that carries the message.
+   * @example "sms"
+   */
   channel: string;
   /**
-   * BCP 47
+   * Language of the message (BCP 47).
    * @example "en"
    */
   locale: string;
+  /**
+   * The text of the message.
+   * @example "407918 is your code for Latchkey."
+   */
   body: string;
   /**
    * The code in the body.
-   * @example "123456"
+   * @example "407918"
    */
   code: string;
-  /** Number of SMS segments of the body; null for other channels. */
+  /**
+   * Number of SMS segments of the body; null for other channels.
+   * @example 1
+   */
   segments: number | null;
+  /**
+   * When the message was accepted.
+   * @example "2026-11-25T10:00:00.000Z"
+   */
   created_at: Date;
   /** Delivery states, oldest first. */
   history: StepDto[];
@@ -45,6 +74,7 @@ export class InboxMessageDto {
   }
 }
 
+@ApiSchema({ description: 'Delivery outcome of future messages.' })
 export class PlanDto {
   /**
    * Delivery outcome of future messages. `deliver`: they are delivered. `fail`: they are not delivered because the phone

@@ -1,5 +1,13 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
-import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBody,
+  ApiExcludeEndpoint,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiParam,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
 import { Public } from '#auth';
 import { InvalidRequest, NotFound } from '#errors';
 import { InboxProvider } from '#messaging';
@@ -7,6 +15,16 @@ import { type PhoneNumber, parsePhoneNumber } from '#phone';
 import { Problems } from '../http/problems.decorator.js';
 import { INBOX_PAGE, InboxPageHeaders } from './inbox.page.js';
 import { InboxMessageDto, PlanDto } from './inbox-message.dto.js';
+
+const ID_PARAMETER = {
+  name: 'id',
+  description: 'The `id` of the message.',
+  schema: { type: 'string', examples: ['0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e'] },
+};
+const PLAN_EXAMPLES = {
+  fail: { summary: 'Messages do not arrive', value: { outcome: 'fail' } },
+  deliver: { summary: 'Messages arrive', value: { outcome: 'deliver' } },
+};
 
 /** Shows the messages of the inbox provider, and so codes, to anyone. Mounted only with that provider, which sends nothing. */
 @ApiTags('For developers')
@@ -22,49 +40,88 @@ export class InboxController {
     return INBOX_PAGE;
   }
 
-  /** Lists messages, newest first. `to` selects one recipient. */
-  @Problems('invalid_request')
+  /**
+   * Lists messages, newest first.
+   *
+   * `to` selects one recipient.
+   */
+  @ApiQuery({
+    name: 'to',
+    required: false,
+    description: 'A recipient in E.164 form, with `+` percent-encoded.',
+    schema: { type: 'string', examples: ['+14155550100'] },
+  })
+  @ApiOkResponse({ type: [InboxMessageDto], description: 'The messages.' })
+  @Problems()
   @Get('messages')
   @Header('Cache-Control', 'no-store')
-  list(@Query('to') to?: string): InboxMessageDto[] {
+  listMessages(@Query('to') to?: string): InboxMessageDto[] {
     return this.inbox.messages(to === undefined ? undefined : recipient(to)).map(InboxMessageDto.of);
   }
 
-  /** Deletes all messages. */
+  /**
+   * Deletes all messages.
+   *
+   * Codes that they carry stay valid.
+   */
+  @ApiNoContentResponse({ description: 'The inbox is empty.' })
   @Problems()
   @Delete('messages')
   @HttpCode(204)
-  clear(): void {
+  clearMessages(): void {
     this.inbox.clear();
   }
 
-  /** Simulates a delivery report: the message was delivered. */
+  /**
+   * Reports a message as delivered.
+   *
+   * Simulates the delivery report of a provider.
+   */
+  @ApiParam(ID_PARAMETER)
+  @ApiNoContentResponse({ description: 'The delivery report is recorded.' })
   @Problems('not_found')
   @Post('messages/:id/deliver')
   @HttpCode(204)
-  deliver(@Param('id') id: string): void {
+  deliverMessage(@Param('id') id: string): void {
     if (!this.inbox.settle(id, 'delivered')) throw new NotFound('message');
   }
 
-  /** Simulates a delivery report: the message was not delivered because the phone is off. */
+  /**
+   * Reports a message as undelivered.
+   *
+   * Simulates the delivery report of a provider: the phone is off.
+   */
+  @ApiParam(ID_PARAMETER)
+  @ApiNoContentResponse({ description: 'The delivery report is recorded.' })
   @Problems('not_found')
   @Post('messages/:id/fail')
   @HttpCode(204)
-  fail(@Param('id') id: string): void {
+  failMessage(@Param('id') id: string): void {
     if (!this.inbox.settle(id, 'undelivered')) throw new NotFound('message');
   }
 
-  /** Returns the delivery outcome of future messages. */
+  /**
+   * Returns the delivery outcome of future messages.
+   *
+   * It is `deliver` until it is changed.
+   */
+  @ApiOkResponse({ type: PlanDto, description: 'The outcome.' })
   @Problems()
   @Get('plan')
-  plan(): PlanDto {
+  getPlan(): PlanDto {
     return { outcome: this.inbox.plan };
   }
 
-  /** Sets the delivery outcome of future messages. */
+  /**
+   * Sets the delivery outcome of future messages.
+   *
+   * Messages that the inbox has already do not change.
+   */
+  @ApiBody({ type: PlanDto, examples: PLAN_EXAMPLES })
+  @ApiOkResponse({ type: PlanDto, description: 'The outcome.' })
   @Problems()
   @Put('plan')
-  choose(@Body() { outcome }: PlanDto): PlanDto {
+  setPlan(@Body() { outcome }: PlanDto): PlanDto {
     this.inbox.plan = outcome;
     return { outcome };
   }

@@ -57,15 +57,17 @@ legend { float: left; padding: 0 .25rem 0 0; }
 `;
 
 const SCRIPT = `
-const MESSAGES = '/dev/inbox/messages';
-const PLAN = '/dev/inbox/plan';
+// A proxy may serve this page under a prefix.
+const ROOT = location.pathname.replace('/dev/inbox', '');
+const MESSAGES = ROOT + '/dev/inbox/messages';
+const PLAN = ROOT + '/dev/inbox/plan';
 // Final delivery states.
 const LAST = ['delivered', 'undelivered', 'failed'];
 const find = (id) => document.getElementById(id);
 const rows = new Map();
 
 find('example').textContent =
-  'curl ' + location.origin + '/v1/verifications \\\\\\n' +
+  'curl ' + location.origin + ROOT + '/v1/verifications \\\\\\n' +
   "  -H 'Content-Type: application/json' \\\\\\n" +
   "  -d '{ \\"phone_number\\": \\"+14155550123\\" }'";
 find('clear').addEventListener('click', async () => {

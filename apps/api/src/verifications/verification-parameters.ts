@@ -1,6 +1,7 @@
 import type { PipeTransform } from '@nestjs/common';
 import { InvalidRequest, NotFound } from '#errors';
-import { isVerificationId, type VerificationId } from '#otp';
+import { addToLog } from '#logging';
+import { isVerificationId, referenceOf, type VerificationId } from '#otp';
 
 /** Shorter than the time limits of proxies and of this server. */
 export const LONGEST_WAIT_SECONDS = 20;
@@ -9,6 +10,7 @@ export const LONGEST_WAIT_SECONDS = 20;
 export const asVerificationId: PipeTransform<string, VerificationId> = {
   transform(id) {
     if (!isVerificationId(id)) throw new NotFound('verification');
+    addToLog({ verification: referenceOf(id) });
     return id;
   },
 };

@@ -1,22 +1,27 @@
-import { PickType } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema, PickType } from '@nestjs/swagger';
 import type { Session } from '#auth';
 import type { Delivery, Verification } from '#otp';
 import { RequestFields } from '../http/request-fields.dto.js';
 import { UserDto } from '../sign-up/user.dto.js';
 
+@ApiSchema({ description: 'A request for a code.' })
 export class OpenVerificationDto extends PickType(RequestFields, [
   'phone_number',
   'channel',
   'locale',
+  'app_hash',
   'name',
   'device_token',
   'altcha',
 ]) {}
 
+@ApiSchema({ description: 'A request to send the code again.' })
 export class ResendVerificationDto extends PickType(RequestFields, ['channel', 'device_token', 'altcha']) {}
 
+@ApiSchema({ description: 'The code, to sign in with.' })
 export class CheckVerificationDto extends PickType(RequestFields, ['code', 'name', 'device_token']) {}
 
+@ApiSchema({ description: 'Delivery of the newest message.' })
 export class DeliveryDto {
   /**
    * State of the newest message. `sent`: the provider accepted it. `undelivered` and `failed`: it did not arrive and is
@@ -29,8 +34,13 @@ export class DeliveryDto {
    * `unreachable`: the phone is off or out of coverage. `blocked`: the carrier or the recipient blocks such messages.
    * `provider`: an error of the provider, or of this server's account there.
    */
+  @ApiProperty({ example: null })
   reason: 'invalid_number' | 'unreachable' | 'blocked' | 'provider' | null;
 
+  /**
+   * When the delivery state last changed.
+   * @example "2026-11-25T10:00:02.000Z"
+   */
   updated_at: Date;
 
   static of({ status, reason, updatedAt }: Delivery): DeliveryDto {
@@ -43,6 +53,7 @@ export class DeliveryDto {
   }
 }
 
+@ApiSchema({ description: 'A phone number that is being verified.' })
 export class VerificationDto {
   /**
    * Identifies the verification and gives access to it. Keep it on the device that requested the code.
@@ -50,9 +61,13 @@ export class VerificationDto {
    */
   id: string;
 
+  /** `pending`: the code can be checked. Every other state is final. */
   status: 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
 
-  /** @example "+14155550100" */
+  /**
+   * The phone number in E.164 form.
+   * @example "+14155550100"
+   */
   phone_number: string;
 
   /**
@@ -67,16 +82,31 @@ export class VerificationDto {
    */
   code_length: number;
 
-  /** @example 5 */
+  /**
+   * Remaining attempts to enter the code.
+   * @example 5
+   */
   attempts_left: number;
 
+  /**
+   * When the code was requested.
+   * @example "2026-11-25T10:00:00.000Z"
+   */
   created_at: Date;
 
+  /**
+   * When the code expires.
+   * @example "2026-11-25T10:05:00.000Z"
+   */
   expires_at: Date;
 
-  /** When the code can be requested again. */
+  /**
+   * When the code can be requested again.
+   * @example "2026-11-25T10:00:30.000Z"
+   */
   resend_at: Date;
 
+  /** Delivery of the newest message. */
   delivery: DeliveryDto;
 
   static of(verification: Verification): VerificationDto {
@@ -95,6 +125,7 @@ export class VerificationDto {
   }
 }
 
+@ApiSchema({ description: 'A session of a signed-in user.' })
 export class SessionDto {
   /**
    * The bearer token. It cannot be read again later.
@@ -102,8 +133,13 @@ export class SessionDto {
    */
   token: string;
 
+  /** The scheme to send the token with (RFC 6750). */
   token_type: 'Bearer';
 
+  /**
+   * When the token expires.
+   * @example "2026-12-25T10:00:00.000Z"
+   */
   expires_at: Date;
 
   /** True if this sign-in created the account. */
@@ -115,6 +151,7 @@ export class SessionDto {
    */
   device_token: string;
 
+  /** The user who signed in. */
   user: UserDto;
 
   static of({ token, expiresAt, isNewUser, deviceToken, user }: Session): SessionDto {

@@ -1,11 +1,23 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiOkResponse, ApiQuery, ApiTags } from '@nestjs/swagger';
-import type { Requester } from '#abuse';
+import {
+  ApiAcceptedResponse,
+  ApiBody,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiParam,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
+import { clientAddressOf, type Requester } from '#abuse';
 import { AuthService, Public, type Session } from '#auth';
+import { IdempotencyService, type IdempotentRequest } from '#idempotency';
+import { LocaleChoice } from '#messaging';
 import { type VerificationId, VerificationWatch } from '#otp';
+import { AppHashParser } from '../http/app-hash-parser.js';
 import { ChannelParser } from '../http/channel-parser.js';
 import { AnswersSessionAs } from '../http/device-cookie.js';
 import { ConditionalGet, EntityTag, ETAG_HEADER, entityTagOf } from '../http/entity-tag.js';
+import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
 import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
@@ -18,6 +30,7 @@ import {
   SessionDto,
   VerificationDto,
 } from './verification.dto.js';
+import { CHECK_EXAMPLES, ID_PARAMETER, REQUEST_EXAMPLES, RESEND_EXAMPLES } from './verification.examples.js';
 import { asVerificationId, asWaitSeconds, LONGEST_WAIT_SECONDS } from './verification-parameters.js';
 
 @ApiTags('Verifications')
@@ -27,7 +40,10 @@ export class VerificationsController {
     private readonly auth: AuthService,
     private readonly watch: VerificationWatch,
     private readonly channels: ChannelParser,
+    private readonly appHashes: AppHashParser,
     private readonly phoneNumbers: PhoneNumberParser,
+    private readonly locales: LocaleChoice,
+    private readonly idempotency: IdempotencyService,
   ) {}
 
   /**
@@ -36,57 +52,83 @@ export class VerificationsController {
    * The answer is always 202 with this body, so it does not reveal whether the number has an account.
    */
   @Public()
+  @ApiBody({ type: OpenVerificationDto, examples: REQUEST_EXAMPLES })
   @Problems('proof_of_work_required', 'phone_number_not_allowed', 'rate_limited', 'sends_suspended')
   @ApiAcceptedResponse({
     type: VerificationDto,
+    description: 'The code is being sent.',
     headers: { Location: LOCATION_HEADER, ETag: ETAG_HEADER },
   })
   @CreatesAt<VerificationDto>(({ id }) => `/v1/verifications/${id}`)
+  @AcceptsIdempotencyKey()
   @EntityTag()
   @Post()
   @HttpCode(202)
-  async open(
-    @Body() { phone_number, channel, locale, name }: OpenVerificationDto,
+  async requestCode(
+    @Body() { phone_number, channel, locale, app_hash, name }: OpenVerificationDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
+    @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<VerificationDto> {
     const phoneNumber = this.phoneNumbers.parse(phone_number);
-    const request = { phoneNumber, channel: this.channels.parse(channel), locale, name, acceptLanguage };
-    return VerificationDto.of(await this.auth.requestCode(request, requester));
+    const request = {
+      phoneNumber,
+      name,
+      channel: this.channels.parse(phoneNumber, channel),
+      locale: this.locales.for(phoneNumber, locale, acceptLanguage),
+      appHash: this.appHashes.parse(app_hash),
+    };
+    return this.idempotency.once(idempotent, async () =>
+      VerificationDto.of(await this.auth.requestCode(request, requester)),
+    );
   }
 
   /**
    * Returns the state of the verification and of its newest message.
    *
-   * With `wait` the answer is delayed until the state changes, or until this many seconds have passed. Send the `ETag`
-   * of an earlier answer as `If-None-Match` to get an answer at once if the state has changed since, and 304 if it has
+   * With `wait` the answer is delayed until the state changes, or until this many seconds have passed. It may come
+   * earlier: pause for a second before you ask again. Send the `ETag` of an earlier answer as `If-None-Match` to get an answer at once if the state has changed since, and 304 if it has
    * not changed by the end of the wait.
    */
   @Public()
-  @Problems('invalid_request', 'not_found')
-  @ApiOkResponse({ type: VerificationDto, headers: { ETag: ETAG_HEADER } })
+  @ApiParam(ID_PARAMETER)
+  @Problems('not_found')
+  @ApiOkResponse({
+    type: VerificationDto,
+    description: 'The verification.',
+    headers: { ETag: ETAG_HEADER },
+  })
   @ApiQuery({
     name: 'wait',
+    description: 'Seconds to wait for a change.',
     required: false,
     schema: { type: 'integer', minimum: 0, maximum: LONGEST_WAIT_SECONDS },
   })
   @ConditionalGet()
   @Get(':id')
-  async read(
+  async getVerification(
     @Param('id', asVerificationId) id: VerificationId,
     @Query('wait', asWaitSeconds) waitSeconds: number,
     @Headers('if-none-match') known: string | undefined,
     @RequestSignal() signal: AbortSignal,
+    @FromRequester() { address }: Requester,
   ): Promise<VerificationDto> {
     const found = await this.auth.verification(id);
     const body = VerificationDto.of(found);
     const isNews = known !== undefined && known !== entityTagOf(body);
     if (isNews || waitSeconds === 0 || found.status !== 'pending') return body;
-    return VerificationDto.of(await this.watch.change(found, waitSeconds * 1_000, signal));
+    const wait = { client: clientAddressOf(address).client, withinMs: waitSeconds * 1_000, signal };
+    return VerificationDto.of(await this.watch.change(found, wait));
   }
 
-  /** Sends the same code again. Allowed from `resend_at` on. */
+  /**
+   * Sends the same code again.
+   *
+   * Allowed from `resend_at` on. Without `channel` the code takes the channel of the previous message.
+   */
   @Public()
+  @ApiParam(ID_PARAMETER)
+  @ApiBody({ type: ResendVerificationDto, required: false, examples: RESEND_EXAMPLES })
   @Problems(
     'proof_of_work_required',
     'not_found',
@@ -95,40 +137,62 @@ export class VerificationsController {
     'rate_limited',
     'sends_suspended',
   )
-  @ApiAcceptedResponse({ type: VerificationDto, headers: { ETag: ETAG_HEADER } })
+  @ApiAcceptedResponse({
+    type: VerificationDto,
+    description: 'The code is being sent again.',
+    headers: { ETag: ETAG_HEADER },
+  })
+  @AcceptsIdempotencyKey()
   @EntityTag()
   @Post(':id/resend')
   @HttpCode(202)
-  async resend(
+  async resendCode(
     @Param('id', asVerificationId) id: VerificationId,
     @Body() body: ResendVerificationDto,
     @FromRequester() requester: Requester,
+    @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<VerificationDto> {
-    const channel = body.channel ? this.channels.parse(body.channel) : null;
-    return VerificationDto.of(await this.auth.resendCode(id, requester, channel));
+    const channel = body.channel ? this.channels.require(body.channel) : null;
+    return this.idempotency.once(idempotent, async () =>
+      VerificationDto.of(await this.auth.resendCode(id, requester, channel)),
+    );
   }
 
-  /** Verifies the code and creates a session. A code works once. */
+  /**
+   * Verifies the code and creates a session.
+   *
+   * A code works once. A new number gets an account.
+   */
   @Public()
+  @ApiParam(ID_PARAMETER)
+  @ApiBody({ type: CheckVerificationDto, examples: CHECK_EXAMPLES })
   @Problems('code_rejected', 'not_found', 'verification_closed', 'rate_limited')
-  @ApiOkResponse({ type: SessionDto })
+  @ApiOkResponse({ type: SessionDto, description: 'The user is signed in.' })
+  @AcceptsIdempotencyKey()
   @AnswersSessionAs(SessionDto)
   @Post(':id/check')
   @HttpCode(200)
-  check(
+  checkCode(
     @Param('id', asVerificationId) id: VerificationId,
     @Body() { code, name }: CheckVerificationDto,
     @FromRequester() requester: Requester,
+    @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<Session> {
-    return this.auth.signIn(id, code, requester, name);
+    return this.idempotency.once(idempotent, () => this.auth.signIn(id, code, requester, name));
   }
 
-  /** Cancels the verification. Its code can no longer be used. */
+  /**
+   * Cancels the verification.
+   *
+   * Its code can no longer be used.
+   */
   @Public()
+  @ApiParam(ID_PARAMETER)
+  @ApiNoContentResponse({ description: 'The verification is canceled.' })
   @Problems('not_found', 'verification_closed')
   @Delete(':id')
   @HttpCode(204)
-  cancel(@Param('id', asVerificationId) id: VerificationId): Promise<void> {
+  cancelVerification(@Param('id', asVerificationId) id: VerificationId): Promise<void> {
     return this.auth.cancel(id);
   }
 }

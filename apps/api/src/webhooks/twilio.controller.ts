@@ -1,15 +1,14 @@
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiConsumes, ApiTags } from '@nestjs/swagger';
+import { ApiExcludeController } from '@nestjs/swagger';
 import { Public } from '#auth';
 import { DeliveryService } from '#delivery';
 import { InvalidSignature } from '#errors';
 import { ReportForged, type StatusCallback, TwilioReports } from '#messaging';
 import { AcceptsForm } from '../http/bodies.js';
-import { Problems } from '../http/problems.decorator.js';
 import { RawQuery } from '../http/raw-query.js';
 
 /** Mounted only if Twilio can reach `PUBLIC_URL`, and an auth token is configured to check signatures with. */
-@ApiTags('For providers')
+@ApiExcludeController()
 @Controller('v1/webhooks/twilio')
 export class TwilioController {
   constructor(
@@ -24,8 +23,6 @@ export class TwilioController {
    * have no further effect.
    */
   @Public()
-  @ApiConsumes('application/x-www-form-urlencoded')
-  @Problems('invalid_signature')
   @AcceptsForm()
   @Post()
   @HttpCode(204)

@@ -1,0 +1,17 @@
+import type { Fault } from '#errors';
+import { pointerTo } from './json-pointer.js';
+
+const INHERITED = new Set(Object.getOwnPropertyNames(Object.prototype));
+
+/**
+ * Returns a fault for each member, at any depth, that has the name of a member of `Object.prototype`, such as
+ * `constructor`. Validation looks names up in ordinary objects and would take these for known ones.
+ */
+export function inheritedNamesIn(value: object, parent = ''): Fault[] {
+  return Object.keys(value).flatMap((name) => {
+    const pointer = pointerTo(parent, name);
+    if (INHERITED.has(name)) return [{ pointer, detail: 'is not known here' }];
+    const inner = (value as Record<string, unknown>)[name];
+    return typeof inner === 'object' && inner !== null ? inheritedNamesIn(inner, pointer) : [];
+  });
+}
