@@ -42,7 +42,7 @@ describe('Twilio delivery reports', () => {
   it.each<[channel: Channel, reports: string[], statuses: string[]]>([
     ['sms', ['queued', 'sent', 'delivered'], ['accepted', 'sent', 'delivered']],
     ['whatsapp', ['sent', 'delivered', 'read'], ['sent', 'delivered', 'delivered']],
-    ['call', ['in-progress', 'completed'], ['delivered', 'delivered']],
+    ['call', ['in-progress', 'completed'], ['sent', 'delivered']],
   ])('on %s messages are read in order', async (channel, reports, statuses) => {
     fake.planReports(reports);
 

@@ -93,6 +93,8 @@ describe("Twilio's OpenAPI description", () => {
     expect(request.headers['content-type']).toBe(FORM);
     expect([...request.form.entries()].sort()).toEqual([
       ['From', FROM],
+      ['MachineDetection', 'Enable'],
+      ['MachineDetectionTimeout', '8'],
       ['StatusCallback', expect.stringMatching(/^https:/)],
       ['StatusCallbackEvent', 'answered'],
       ['StatusCallbackEvent', 'completed'],

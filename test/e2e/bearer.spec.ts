@@ -25,8 +25,32 @@ describe('Bearer authentication', () => {
     'GET /protected': (authorization) => client.get('/protected', { authorization }),
     'POST /signup': (authorization) =>
       client.post('/signup', { phone_number: someNumber() }, { authorization }),
-    'GET /health/live': (authorization) => client.get('/health/live', { authorization }),
   };
+
+  /** Routes that need no session, and the status of a request without one. */
+  const publicRoutes: [route: string, status: number, ask: (authorization: string) => Promise<Answer>][] = [
+    [
+      'POST /v1/verifications',
+      202,
+      (authorization) => client.post('/v1/verifications', { phone_number: someNumber() }, { authorization }),
+    ],
+    [
+      'POST /v1/verifications/{id}/check',
+      404,
+      (authorization) =>
+        client.post('/v1/verifications/unknown/check', { code: '000000' }, { authorization }),
+    ],
+    [
+      'GET /v1/verifications/{id}',
+      404,
+      (authorization) => client.get('/v1/verifications/unknown', { authorization }),
+    ],
+    ['GET /health/live', 200, (authorization) => client.get('/health/live', { authorization })],
+    ['GET /health/ready', 200, (authorization) => client.get('/health/ready', { authorization })],
+    ['GET /metrics', 200, (authorization) => client.get('/metrics', { authorization })],
+    ['GET /problems', 200, (authorization) => client.get('/problems', { authorization })],
+    ['GET /dev/inbox/messages', 200, (authorization) => client.get('/dev/inbox/messages', { authorization })],
+  ];
 
   it('is required by default, and the challenge names the realm', async () => {
     const { status, headers, body } = await client.get('/protected');
@@ -37,11 +61,18 @@ describe('Bearer authentication', () => {
 
   it.each(
     labelled(['Bearer', 'Bearer =', 'Bearer a b', `Bearer ${'A'.repeat(26)}`, `Bearer ${'A'.repeat(8_000)}`]),
-  )('rejects the invalid header %s, also on public routes', async (_, authorization) => {
+  )('rejects the invalid header %s', async (_, authorization) => {
     for (const [route, ask] of Object.entries(routes)) {
       const { status, headers, body } = await ask(authorization);
       expect([route, status, body.code]).toEqual([route, 401, 'invalid_token']);
       expect(headers.get('www-authenticate')).toBe(INVALID_TOKEN);
+    }
+  });
+
+  it.each(publicRoutes)('is not needed by %s, which ignores an invalid token', async (_, status, ask) => {
+    for (const authorization of ['Bearer', `Bearer ${'A'.repeat(26)}`]) {
+      const answer = await ask(authorization);
+      expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([status, null]);
     }
   });
 

@@ -1,5 +1,5 @@
 import { startApi } from '../support/api.js';
-import { modes, POSTGRES_ALONE } from '../support/databases.js';
+import { mainlyOn, POSTGRES_ALONE } from '../support/databases.js';
 import { FakeTwilio } from '../support/fake-twilio.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { times } from '../support/repeat.js';
@@ -18,7 +18,7 @@ import { waitFor } from '../support/wait.js';
 describe('A message', () => {
   const mode = POSTGRES_ALONE;
 
-  describe.each(modes)('with a fallback on $name', (both) => {
+  describe.each(mainlyOn('postgres'))('with a fallback on $name', (both) => {
     let reporting: ReportingApi;
     beforeAll(async () => {
       reporting = await startReporting(both, { FALLBACK: 'sms>whatsapp>call@5s', TWILIO_FEEDBACK: 'on' });
@@ -40,6 +40,21 @@ describe('A message', () => {
       await reporting.twilio.report(sid, 'delivered');
       expect((await client.get(path)).body.delivery).toMatchObject({ status: 'delivered', reason: null });
       expect(messages()).toHaveLength(2);
+      const metrics = (await client.get('/metrics')).body as string;
+      const deliveredBy = (channel: string) =>
+        metrics.includes(`latchkey_messages_total{channel="${channel}",sender="twilio",status="delivered"`);
+      expect([deliveredBy('sms'), deliveredBy('whatsapp')]).toEqual([true, false]);
+    });
+
+    it('is undelivered when a mailbox answers the call', async () => {
+      const { path, sid } = await openAndDeliver(reporting, { channel: 'call' });
+      await reporting.twilio.report(sid, 'in-progress');
+      expect((await reporting.api.client.get(path)).body.delivery.status).toBe('sent');
+      await reporting.twilio.report(sid, 'completed', { answeredBy: 'machine_start' });
+      expect((await reporting.api.client.get(path)).body.delivery).toMatchObject({
+        status: 'undelivered',
+        reason: 'unreachable',
+      });
     });
 
     it.each([
@@ -77,6 +92,21 @@ describe('A message', () => {
     });
   });
 
+  it('falls back when a mailbox answers the call, and not when a person does', async () => {
+    const reporting = await startReporting(mode, { FALLBACK: 'call>sms' });
+    const [mailbox, person] = [
+      await openAndDeliver(reporting, { channel: 'call' }),
+      await openAndDeliver(reporting, { channel: 'call' }),
+    ];
+    await reporting.twilio.report(person.sid, 'completed', { answeredBy: 'human' });
+    await reporting.twilio.report(mailbox.sid, 'completed', { answeredBy: 'machine_start' });
+    await waitFor('the fallback', () => mailbox.messages().length === 2);
+    expect(mailbox.messages()[1]).toMatchObject({ channel: 'sms' });
+    expect((await reporting.api.client.get(person.path)).body.delivery.status).toBe('delivered');
+    expect(person.messages()).toHaveLength(1);
+    await stopReporting(reporting);
+  });
+
   it('does not fall back beyond the spending cap', async () => {
     const reporting = await startReporting(mode, { FALLBACK: 'sms>whatsapp', SPEND_CAP_PER_COUNTRY: '0.01' });
     const { path, sid, messages } = await openAndDeliver(reporting);
@@ -90,7 +120,7 @@ describe('A message', () => {
   });
 
   it('to a known bad number costs nothing', async () => {
-    const reporting = await startReporting(mode, { SPEND_CAP_PER_COUNTRY: '0.02' });
+    const reporting = await startReporting(mode, { SPEND_CAP_PER_COUNTRY: '0.01' });
     const { client } = reporting.api;
     reporting.twilio.answer({ refuse: 21614 });
     const phone_number = someNumber();
@@ -99,11 +129,73 @@ describe('A message', () => {
       await deliveredAs(client, `/v1/verifications/${body.id}`, 'failed');
     }
     expect(reporting.twilio.requests).toHaveLength(1);
-    // The cap allows two messages: the one that Twilio refused, and this one.
+    // The cap allows one message. Twilio charges nothing for the one that it refused.
     await openAndDeliver(reporting);
     expect((await client.post('/v1/verifications', { phone_number: someNumber() })).body.code).toBe(
       'sends_suspended',
     );
+    await stopReporting(reporting);
+  });
+
+  it('counts in the caps at the price of its channel', async () => {
+    const reporting = await startReporting(mode, { SPEND_CAP_PER_COUNTRY: '0.02' });
+    const ask = (channel: string) =>
+      reporting.api.client.post('/v1/verifications', { phone_number: someNumber(), channel });
+    expect((await ask('call')).status).toBe(202);
+    // The cap allows two SMS, but not a call and an SMS.
+    expect((await ask('sms')).body.code).toBe('sends_suspended');
+    await stopReporting(reporting);
+  });
+
+  it('that a messaging service refuses later costs nothing', async () => {
+    const reporting = await startReporting(mode, { SPEND_CAP_PER_COUNTRY: '0.01' });
+    const { path, sid } = await openAndDeliver(reporting);
+    const ask = () => reporting.api.client.post('/v1/verifications', { phone_number: someNumber() });
+    expect((await ask()).body.code).toBe('sends_suspended');
+    await reporting.twilio.report(sid, { failed: 21612 });
+    expect((await reporting.api.client.get(path)).body.delivery.status).toBe('failed');
+    expect((await ask()).status).toBe(202);
+    await stopReporting(reporting);
+  });
+
+  it.each([
+    ['a STOP, which START cures', 21610, 15],
+    ['a landline', 21635, 24 * 60],
+  ])('is refused after %s (%d) for %d minutes', async (_, refuse, minutes) => {
+    const reporting = await startReporting(mode);
+    const { client } = reporting.api;
+    const phone_number = someNumber();
+    const age = (by: number) =>
+      reporting.api.database.query(
+        `update bad_numbers set expires_at = expires_at - interval '${by} minutes'`,
+      );
+    const ask = async (status: string) => {
+      const { body } = await afterCoolDown(() => client.post('/v1/verifications', { phone_number }));
+      await deliveredAs(client, `/v1/verifications/${body.id}`, status);
+    };
+    reporting.twilio.answer({ refuse });
+    await ask('failed');
+    await age(minutes - 1);
+    await ask('failed');
+    expect(reporting.twilio.requestsFor(phone_number)).toBe(1);
+    await age(1);
+    await ask('sent');
+    expect(reporting.twilio.requestsFor(phone_number)).toBe(2);
+    await stopReporting(reporting);
+  });
+
+  it.each([
+    ["the sender's own fault", 21612, 'failed'],
+    ['a full queue', 21611, 'sent'],
+  ])('is sent again after %s (%d)', async (_, refuse, status) => {
+    const reporting = await startReporting(mode);
+    const { client } = reporting.api;
+    const phone_number = someNumber();
+    reporting.twilio.answer({ refuse });
+    const { body } = await client.post('/v1/verifications', { phone_number });
+    await deliveredAs(client, `/v1/verifications/${body.id}`, status);
+    const again = await afterCoolDown(() => client.post('/v1/verifications', { phone_number }));
+    await deliveredAs(client, `/v1/verifications/${again.body.id}`, 'sent');
     await stopReporting(reporting);
   });
 
@@ -170,6 +262,53 @@ describe('A message', () => {
     await stopReporting({ api, twilio });
   });
 
+  describe.each(mainlyOn('postgres'))('for a website and Android apps on $name', (both) => {
+    const [FIRST, SECOND] = ['FA+9qCX9VSu', 'AbCdEfGhIjK'];
+    let reporting: ReportingApi;
+    beforeAll(async () => {
+      const variables = { SMS_ORIGIN: 'app.example.com', SMS_APP_HASHES: `${FIRST}, ${SECOND}` };
+      reporting = await startReporting(both, variables);
+    });
+    afterAll(() => stopReporting(reporting));
+
+    const lastLine = (message: { body: string } | undefined) => message?.body.split('\n').at(-1);
+
+    it('ends with the line of the app that the request names, also when it is sent again', async () => {
+      const { path, messages } = await openAndDeliver(reporting, { app_hash: SECOND });
+      await afterCoolDown(() => reporting.api.client.post(`${path}/resend`));
+      await waitFor('the second message', () => messages().length === 2);
+      expect(messages().map(lastLine)).toEqual([SECOND, SECOND]);
+    });
+
+    it('ends with the line of the website when the request names no app', async () => {
+      const { messages } = await openAndDeliver(reporting, { app_hash: null });
+      expect(lastLine(messages()[0])).toMatch(/^@app\.example\.com #\d{6}$/);
+    });
+
+    it('ends with the line of the app that a sign-up names, until it names another', async () => {
+      const phone_number = someNumber();
+      const messages = () => reporting.twilio.messagesTo(phone_number);
+      for (const app_hash of [FIRST, undefined, SECOND]) {
+        const before = messages().length;
+        await afterCoolDown(() => reporting.api.client.post('/signup', { phone_number, app_hash }));
+        await waitFor('the message', () => messages().length > before);
+      }
+      expect(messages().map(lastLine)).toEqual([FIRST, FIRST, SECOND]);
+    });
+
+    it.each([
+      ['/v1/verifications', 'AbCdEfGhIjX'],
+      ['/v1/verifications', ''],
+      ['/signup', 'AbCdEfGhIjX'],
+    ])('is refused at %s for the unknown app "%s"', async (route, app_hash) => {
+      const { status, body } = await reporting.api.client.post(route, {
+        phone_number: someNumber(),
+        app_hash,
+      });
+      expect([status, body.code, body.errors[0].pointer]).toEqual([400, 'invalid_request', '/app_hash']);
+    });
+  });
+
   it('to a test number keeps accepting the fixed code after guesses', async () => {
     const reporting = await startReporting(mode, { TEST_PHONE_NUMBERS: '+15005550006=246813' });
     const { client } = reporting.api;
@@ -216,8 +355,8 @@ describe('A message', () => {
         `select state from abuse_states where key like 'spending:%'`,
       );
     await waitFor(
-      'two prices',
-      async () => JSON.parse((await spent())[0]?.state ?? '{}').total === 2 * 8_300,
+      'the prices of an SMS and a WhatsApp message',
+      async () => JSON.parse((await spent())[0]?.state ?? '{}').total === 8_300 + 10_000,
     );
     await stopReporting(reporting);
   });

@@ -10,27 +10,54 @@ import { newestCode } from '../support/verifications.js';
 // biome-ignore lint/suspicious/noExplicitAny: the document has no type until it is validated
 type Loose = any;
 
-/** Each documented operation with the statuses that it must name. */
-const OPERATIONS: Record<string, number[]> = {
-  'post /signup': [200, 400, 401, 403, 413, 415, 422, 429, 500, 503],
-  'get /protected': [200, 401, 500, 503],
-  'post /v1/verifications': [202, 400, 401, 403, 413, 415, 422, 429, 500, 503],
-  'get /v1/verifications/{id}': [200, 304, 400, 401, 404, 500, 503],
-  'delete /v1/verifications/{id}': [204, 401, 404, 410, 500, 503],
-  'post /v1/verifications/{id}/resend': [202, 400, 401, 403, 404, 410, 413, 415, 422, 429, 500, 503],
-  'post /v1/verifications/{id}/check': [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
-  'delete /v1/devices': [204, 401, 500, 503],
-  'get /v1/operations/blocks': [200, 401, 500, 503],
-  'delete /v1/operations/blocks': [204, 401, 500, 503],
-  'delete /v1/operations/blocks/{id}': [204, 401, 404, 500, 503],
-  'get /health/live': [200, 401, 500, 503],
-  'get /health/ready': [200, 401, 500, 503],
-  'get /dev/inbox/messages': [200, 400, 401, 500, 503],
-  'delete /dev/inbox/messages': [204, 401, 500, 503],
-  'post /dev/inbox/messages/{id}/deliver': [204, 401, 404, 500, 503],
-  'post /dev/inbox/messages/{id}/fail': [204, 401, 404, 500, 503],
-  'get /dev/inbox/plan': [200, 401, 500, 503],
-  'put /dev/inbox/plan': [200, 400, 401, 413, 415, 500, 503],
+interface Documented {
+  readonly id: string;
+  readonly statuses: number[];
+}
+
+/** Each documented operation with its id and the statuses that it must name. */
+const OPERATIONS: Record<string, Documented> = {
+  'post /signup': { id: 'signUp', statuses: [200, 400, 401, 403, 413, 415, 422, 429, 500, 503] },
+  'get /protected': { id: 'getProtected', statuses: [200, 400, 401, 500, 503] },
+  'post /v1/verifications': {
+    id: 'requestCode',
+    statuses: [202, 400, 403, 413, 415, 422, 429, 500, 503],
+  },
+  'get /v1/verifications/{id}': { id: 'getVerification', statuses: [200, 304, 400, 404, 500, 503] },
+  'delete /v1/verifications/{id}': { id: 'cancelVerification', statuses: [204, 400, 404, 410, 500, 503] },
+  'post /v1/verifications/{id}/resend': {
+    id: 'resendCode',
+    statuses: [202, 400, 403, 404, 410, 413, 415, 422, 429, 500, 503],
+  },
+  'post /v1/verifications/{id}/check': {
+    id: 'checkCode',
+    statuses: [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
+  },
+  'delete /v1/devices': { id: 'revokeDevices', statuses: [204, 400, 401, 500, 503] },
+  'get /v1/operations/blocks': { id: 'listBlocks', statuses: [200, 400, 401, 500, 503] },
+  'delete /v1/operations/blocks': { id: 'liftAllBlocks', statuses: [204, 400, 401, 500, 503] },
+  'delete /v1/operations/blocks/{id}': { id: 'liftBlock', statuses: [204, 400, 401, 404, 500, 503] },
+  'post /v1/operations/numbers/lookup': {
+    id: 'lookUpNumber',
+    statuses: [200, 400, 401, 413, 415, 500, 503],
+  },
+  'get /health/live': { id: 'getLiveness', statuses: [200, 400, 500, 503] },
+  'get /health/ready': { id: 'getReadiness', statuses: [200, 400, 500, 503] },
+  'get /dev/inbox/messages': { id: 'listMessages', statuses: [200, 400, 500, 503] },
+  'delete /dev/inbox/messages': { id: 'clearMessages', statuses: [204, 400, 500, 503] },
+  'post /dev/inbox/messages/{id}/deliver': { id: 'deliverMessage', statuses: [204, 400, 404, 500, 503] },
+  'post /dev/inbox/messages/{id}/fail': { id: 'failMessage', statuses: [204, 400, 404, 500, 503] },
+  'get /dev/inbox/plan': { id: 'getPlan', statuses: [200, 400, 500, 503] },
+  'put /dev/inbox/plan': { id: 'setPlan', statuses: [200, 400, 413, 415, 500, 503] },
+};
+
+/** Problems with a header of their own. */
+const PROBLEM_HEADERS: Record<string, string> = {
+  unauthenticated: 'WWW-Authenticate',
+  invalid_token: 'WWW-Authenticate',
+  rate_limited: 'Retry-After',
+  sends_suspended: 'Retry-After',
+  unavailable: 'Retry-After',
 };
 
 /** The build generates the document, so this spec runs the built server. */
@@ -47,6 +74,7 @@ describe('The OpenAPI document', () => {
       DATABASE_URL: database.url,
       SECRET,
       OPERATOR_TOKEN,
+      SMS_APP_HASH: 'FA+9qCX9VSu',
     });
     client = server.client;
     document = (await client.get('/openapi.json')).body;
@@ -61,6 +89,10 @@ describe('The OpenAPI document', () => {
     const [method, path] = name.split(' ') as [string, string];
     return document.paths[path]?.[method];
   };
+  const dereferencedOperation = (name: string) => {
+    const [method, path] = name.split(' ') as [string, string];
+    return dereferenced.paths[path][method];
+  };
 
   it('is valid', async () => {
     await expect(SwaggerParser.validate(structuredClone(document))).resolves.toBeDefined();
@@ -73,17 +105,92 @@ describe('The OpenAPI document', () => {
     expect(names.sort()).toEqual(Object.keys(OPERATIONS).sort());
   });
 
-  it.each(Object.entries(OPERATIONS))('lists every status of %s and its headers', (name, statuses) => {
-    const { responses, summary } = operation(name);
+  it.each(Object.entries(OPERATIONS))('names and describes %s and each of its statuses', (name, expected) => {
+    const { responses, summary, description, operationId } = operation(name);
+    expect(operationId).toBe(expected.id);
     expect(summary).toMatch(/^[^`\n]+$/);
-    expect(Object.keys(responses).map(Number)).toEqual(expect.arrayContaining(statuses));
-    expect(Object.keys(responses)).toHaveLength(statuses.length);
-    for (const [status, { headers, description }] of Object.entries<Loose>(responses)) {
-      expect(description).toMatch(/\w/);
-      expect(Object.keys(headers)).toEqual(expect.arrayContaining(['X-Request-Id', 'Cache-Control', 'Vary']));
-      if (status === '401') expect(headers).toHaveProperty('WWW-Authenticate');
-      if (['429', '503'].includes(status)) expect(headers).toHaveProperty('Retry-After');
+    expect(description).toMatch(/\w/);
+    expect(Object.keys(responses).map(Number)).toEqual(expected.statuses);
+    for (const response of Object.values<Loose>(dereferencedOperation(name).responses)) {
+      expect(response.description).toMatch(/\w/);
     }
+  });
+
+  it('lists the common headers once for each operation, and with a problem only its own', () => {
+    for (const name of Object.keys(OPERATIONS)) {
+      for (const [status, response] of Object.entries<Loose>(operation(name).responses)) {
+        const { headers = {}, content } = dereferencedOperation(name).responses[status];
+        const problem = content?.['application/problem+json'];
+        if (problem) {
+          expect(response).toEqual({ $ref: expect.stringMatching(/^#\/components\/responses\/\w+$/) });
+          const own = Object.keys(problem.examples).flatMap((code) => PROBLEM_HEADERS[code] ?? []);
+          expect(Object.keys(headers)).toEqual([...new Set(own)]);
+        } else {
+          expect(Object.keys(headers)).toEqual(
+            expect.arrayContaining(['X-Request-Id', 'Cache-Control', 'Vary']),
+          );
+        }
+      }
+    }
+  });
+
+  it('is OpenAPI 3.1 with a licence, a server and described tags in the order of a reader', () => {
+    const { openapi, info, servers, tags } = document;
+    expect(openapi).toBe('3.1.1');
+    expect(info).toMatchObject({ license: { identifier: 'MIT' }, contact: { name: expect.any(String) } });
+    expect(servers).toEqual([{ url: '/', description: expect.any(String) }]);
+    expect(tags.map((tag: Loose) => tag.name)).toEqual([
+      'Sign-up',
+      'Verifications',
+      'Signed in',
+      'For operators',
+      'For developers',
+    ]);
+    expect(JSON.stringify(document)).not.toMatch(/"nullable"|Dto"/);
+  });
+
+  it('describes every schema, member and parameter, and has an example of every text', () => {
+    for (const [name, { description, properties }] of Object.entries<Loose>(document.components.schemas)) {
+      expect([name, description]).toEqual([name, expect.stringMatching(/\w/)]);
+      for (const [member, schema] of Object.entries<Loose>(properties)) {
+        const texts = [schema.description, ...(schema.allOf ?? []).map((each: Loose) => each.description)];
+        expect([name, member, texts.join()]).toEqual([name, member, expect.stringMatching(/\w/)]);
+        const isFreeText = [schema.type].flat().includes('string') && !schema.enum && !schema.format;
+        if (isFreeText) expect([name, member, schema.examples]).toEqual([name, member, [expect.anything()]]);
+      }
+    }
+    for (const name of Object.keys(OPERATIONS)) {
+      for (const parameter of operation(name).parameters ?? []) {
+        expect([name, parameter]).toEqual([
+          name,
+          expect.objectContaining({ description: expect.any(String) }),
+        ]);
+      }
+    }
+  });
+
+  it('has named examples of every body, which its schema accepts', () => {
+    for (const name of Object.keys(OPERATIONS)) {
+      const body = dereferencedOperation(name).requestBody?.content['application/json'];
+      if (!body) continue;
+      expect([name, Object.keys(body.examples ?? {}).length > 0]).toEqual([name, true]);
+      for (const { summary, value } of Object.values<Loose>(body.examples)) {
+        expect(summary).toMatch(/\w/);
+        expect(faultsOf(body.schema, value)).toBe('');
+      }
+    }
+  });
+
+  it.each(Object.keys(OPERATIONS))('says whether %s needs a token', async (name) => {
+    const [method, path] = name.split(' ') as [string, string];
+    const url = path.replace('{id}', 'unknown');
+    const body = operation(name).requestBody ? '{}' : undefined;
+    const answer = await client.send(method.toUpperCase(), url, body, {
+      'content-type': 'application/json',
+    });
+    const { security } = operation(name);
+    expect(Array.isArray(security)).toBe(true);
+    expect(security.length > 0).toBe(answer.body?.code === 'unauthenticated');
   });
 
   it('describes the Location header of a new verification', () => {
@@ -95,8 +202,11 @@ describe('The OpenAPI document', () => {
   });
 
   it('has example bodies that the server accepts', async () => {
-    const schema = document.components.schemas.OpenVerificationDto;
-    const examples = Object.entries<Loose>(schema.properties).map(([name, { example }]) => [name, example]);
+    const schema = document.components.schemas.OpenVerification;
+    const examples = Object.entries<Loose>(schema.properties).map(([name, { examples }]) => [
+      name,
+      examples[0],
+    ]);
     expect(schema.required).toEqual(['phone_number']);
     const { status } = await client.post('/v1/verifications', Object.fromEntries(examples));
     expect(status).toBe(202);
@@ -104,25 +214,25 @@ describe('The OpenAPI document', () => {
       operation('post /signup').requestBody.content['application/json'].examples,
     );
     expect((await client.post('/signup', { ...first.value, phone_number: '+14155550179' })).status).toBe(200);
-    expect(document.components.schemas.SignUpDto.required).toEqual(['phone_number']);
-    expect(document.components.schemas.CheckVerificationDto.required).toEqual(['code']);
+    expect(document.components.schemas.SignUp.required).toEqual(['phone_number']);
+    expect(document.components.schemas.CheckVerification.required).toEqual(['code']);
   });
 
   it('states the limits that the server enforces on bodies', async () => {
     const phone_number = '+14155550100';
     for (const [path, name] of [
-      ['/signup', 'SignUpDto'],
-      ['/v1/verifications', 'OpenVerificationDto'],
+      ['/signup', 'SignUp'],
+      ['/v1/verifications', 'OpenVerification'],
     ] as const) {
       const { additionalProperties, properties } = document.components.schemas[name];
       expect(additionalProperties).toBe(false);
-      expect(properties.name).toMatchObject({ minLength: 1, maxLength: 100, nullable: true });
-      for (const members of [{ unknown: 1 }, { name: '' }, { name: 'a'.repeat(101) }]) {
+      expect(properties.name).toMatchObject({ type: ['string', 'null'], minLength: 1, maxLength: 64 });
+      for (const members of [{ unknown: 1 }, { name: '' }, { name: 'a'.repeat(65) }]) {
         expect((await client.post(path, { phone_number, ...members })).status).toBe(400);
       }
     }
-    expect(document.components.schemas.ResendVerificationDto.additionalProperties).toBe(false);
-    expect(document.components.schemas.CheckVerificationDto.additionalProperties).toBe(false);
+    expect(document.components.schemas.ResendVerification.additionalProperties).toBe(false);
+    expect(document.components.schemas.CheckVerification.additionalProperties).toBe(false);
   });
 
   it('has a complete example of every problem of each path', () => {
@@ -148,7 +258,8 @@ describe('The OpenAPI document', () => {
       bearerFormat: 'opaque',
     });
     expect(operation('get /protected').security).toEqual([{ bearer: [] }]);
-    expect(operation('post /signup').security).toBeUndefined();
+    expect(operation('get /v1/operations/blocks').security).toEqual([{ operator: [] }]);
+    expect(operation('post /signup').security).toEqual([]);
   });
 
   it('describes the actual responses of the server', async () => {
@@ -200,7 +311,7 @@ function faultsOf(schema: Loose, value: unknown): string {
   return ajv.validate(asJsonSchema(schema), value) ? '' : ajv.errorsText(ajv.errors);
 }
 
-/** Translates the `nullable` of OpenAPI 3.0 and forbids undescribed members. */
+/** Forbids undescribed members. */
 function asJsonSchema(schema: Loose): Loose {
   if (typeof schema !== 'object' || schema === null) return schema;
   if (Array.isArray(schema)) return schema.map(asJsonSchema);
@@ -208,5 +319,5 @@ function asJsonSchema(schema: Loose): Loose {
     Object.entries(schema).map(([name, value]) => [name, asJsonSchema(value)]),
   );
   if (inner.type === 'object' && inner.properties) inner.additionalProperties = false;
-  return inner.nullable ? { anyOf: [{ type: 'null' }, inner] } : inner;
+  return inner;
 }

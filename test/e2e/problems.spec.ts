@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { AuthService, SessionService } from '#auth';
 import { PROBLEMS, type ProblemCode } from '#errors';
 import { type RunningApi, startApi } from '../support/api.js';
@@ -154,6 +155,43 @@ describe('Problem responses', () => {
       expect(status).toBe(200);
       expect(body).toEqual(explanation);
     }
+  });
+
+  it.each([
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 'text/html; charset=utf-8'],
+    ['application/json, text/html;q=0.9', 'application/json; charset=utf-8'],
+    ['application/problem+json', 'application/json; charset=utf-8'],
+    ['text/html;q=0, */*', 'application/json; charset=utf-8'],
+    ['*/*', 'application/json; charset=utf-8'],
+    ['', 'application/json; charset=utf-8'],
+    ['a/b;q=,;;', 'application/json; charset=utf-8'],
+  ])('have an explanation for clients that accept %j as %s', async (accept, type) => {
+    for (const path of ['/problems', '/problems/not_found']) {
+      const { status, headers } = await client.get(path, { accept });
+      expect([status, headers.get('content-type')]).toEqual([200, type]);
+      expect(headers.get('vary')).toBe('Authorization, Accept');
+    }
+  });
+
+  it('have a page for browsers, escaped and without scripts', async () => {
+    const read = (path: string) => client.get(path, { accept: 'text/html' });
+    const { body: list } = await read('/problems');
+    for (const code of codes) {
+      const { body: page, headers } = await read(`/problems/${code}`);
+      expect(page).toContain(`<h1>${PROBLEMS[code].title}</h1>`);
+      expect(list).toContain(`<a href="problems/${code}">${PROBLEMS[code].title}</a>`);
+      expect(page).not.toMatch(/`|{{|<script/);
+      const [, style] = /<style>([\s\S]*)<\/style>/.exec(page) as RegExpExecArray;
+      const hash = createHash('sha256')
+        .update(style as string)
+        .digest('base64');
+      expect(headers.get('content-security-policy')).toContain(
+        `default-src 'none'; style-src 'sha256-${hash}'`,
+      );
+    }
+    expect((await read('/problems/unauthenticated')).body).toContain(
+      '<code>Authorization: Bearer &lt;token&gt;</code>',
+    );
   });
 
   it.each(['nope', 'constructor', '__proto__', 'Not_Found'])(

@@ -45,6 +45,9 @@ describe('The HTTP server', () => {
     ['a folded header', rawGet('/health/live', 'X-A: a', ' b')],
     ['a header without a name', rawGet('/health/live', ': a')],
     ['no Host', 'GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n'],
+    ['two Hosts', rawGet('/health/live', 'Host: latchkey')],
+    ['two Hosts in HTTP/1.0', 'GET /health/live HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n'],
+    ['a Host that is none', 'GET /health/live HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n'],
     ['a negative length', rawPost('/signup', { 'Content-Length': -1 }, '{}')],
     ['a length that is not a number', rawPost('/signup', { 'Content-Length': 'two' }, '{}')],
     [

@@ -4,8 +4,10 @@ import { POSTGRES_ALONE } from '../support/databases.js';
 import { whileMissing } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { rawGet, sendRawOnce } from '../support/raw-http.js';
+import { times } from '../support/repeat.js';
 import { labelled } from '../support/titles.js';
 import { openVerification, signIn } from '../support/verifications.js';
+import { waitFor } from '../support/wait.js';
 
 const NO_ID = 'AAAAAAAAAAAAAAAAAAAAAA';
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -23,6 +25,7 @@ afterAll(() => api.stop());
 
 describe('Routes', () => {
   const allow: Record<string, string> = {
+    '/': 'GET, HEAD',
     '/signup': 'POST',
     '/protected': 'GET, HEAD',
     '/v1/verifications': 'POST',
@@ -80,6 +83,12 @@ describe('Routes', () => {
     expect(comparable(head)).toEqual(comparable(whole));
   });
 
+  it('lead from / to Swagger UI, also under a prefix', async () => {
+    const { status, headers } = await client.get('/');
+    expect([status, headers.get('location')]).toEqual([303, 'docs']);
+    expect((await client.get('/docs')).body).toContain('swagger-ui');
+  });
+
   it.each(
     labelled([
       '/signup/',
@@ -128,12 +137,35 @@ describe('Routes', () => {
     },
   );
 
-  it.each([
-    ['a range beyond the end', 'Range: bytes=99999999-', 416],
-    ['a precondition that fails', 'If-Match: "nothing"', 412],
-  ])('that serve files reject %s as an invalid request', async (_, field) => {
-    const { status, body } = await sendRawOnce(client, rawGet('/docs/swagger-ui.css', field));
-    expect([status, body.code]).toEqual([400, 'invalid_request']);
+  it.each(['/openapi.json', '/docs', '/docs/swagger-ui.css'])('answer a known %s with 304', async (path) => {
+    const { status, headers } = await client.get(path);
+    expect(status).toBe(200);
+    const known = { 'if-none-match': headers.get('etag') as string };
+    expect((await client.get(path, known)).status).toBe(304);
+  });
+
+  it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])(
+    'reject the member %s in a body and in a query with a pointer',
+    async (name) => {
+      const errors = [{ pointer: `/${name}`, detail: 'is not known here' }];
+      const body = `{"phone_number":"${someNumber()}","${name}":1}`;
+      const inBody = await client.send('POST', '/signup', body, JSON_TYPE);
+      const inQuery = await client.get(`/v1/verifications/${NO_ID}?${name}=1`);
+      for (const answer of [inBody, inQuery]) expect(answer).toMatchObject({ status: 400, body: { errors } });
+    },
+  );
+
+  it('count no more than ten waits of one client, and answer further ones at once', async () => {
+    const paths = await Promise.all(times(4, async () => (await openVerification(api)).path));
+    let answered = 0;
+    const waits = times(16, async (i) => {
+      const { status } = await client.get(`${paths[i % 4]}?wait=20`);
+      answered += 1;
+      return status;
+    });
+    await waitFor('the answers', () => answered === 6);
+    await Promise.all(paths.map((path) => client.delete(path)));
+    expect(await Promise.all(waits)).toEqual(times(16, () => 200));
   });
 });
 

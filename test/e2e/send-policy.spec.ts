@@ -1,5 +1,6 @@
-import { abuseApis, NO_COOL_DOWN } from '../support/abuse-api.js';
-import { freshDatabase, modes } from '../support/databases.js';
+import { type AbuseApi, abuseApis, NO_COOL_DOWN } from '../support/abuse-api.js';
+import type { Answer } from '../support/client.js';
+import { freshDatabase, mainlyOn } from '../support/databases.js';
 import { FakeTwilio } from '../support/fake-twilio.js';
 import { whileLocked } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
@@ -12,7 +13,7 @@ import { waitFor } from '../support/wait.js';
 
 const MINUTE = 60_000;
 
-describe.each(modes)('The send policy on $name', (mode) => {
+describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
   const { start, replica } = abuseApis(mode);
 
   it('stops an attack on one block of numbers near its allowed loss, and still serves known numbers', async () => {
@@ -93,6 +94,88 @@ describe.each(modes)('The send policy on $name', (mode) => {
     expect((await ask({ device_token: owner.device_token })).status).toBe(202);
   });
 
+  it('answers alike for known and unknown numbers in a blocked range', async () => {
+    const api = await start({
+      ...{ TRUSTED_PROXIES: '127.0.0.1', LIMIT_COOL_DOWN: '1h', LIMIT_SENDS_PER_ADDRESS: '3/10m' },
+    });
+    let networks = 0;
+    const freshAddress = () => {
+      networks += 1;
+      return `198.${networks >> 8}.${networks & 255}.1`;
+    };
+    const ask = (phone_number: string, address: string, altcha?: string) =>
+      api.client.post('/v1/verifications', { phone_number, altcha }, { 'x-forwarded-for': address });
+    const target = (i: number) => `+1212555${String(i).padStart(4, '0')}`;
+    const known = times(4, (i) => target(9_990 + i));
+    const unknown = times(4, (i) => target(8_990 + i));
+    for (const number of known) {
+      const { body } = await ask(number, freshAddress());
+      expect((await api.check(body, await api.codeFor(number))).status).toBe(200);
+    }
+    const coolingUnknown = unknown[0] as string;
+    expect((await ask(coolingUnknown, freshAddress())).status).toBe(202);
+    for (let i = 0; i < 200; i += 1) if ((await ask(target(i), freshAddress())).status === 429) break;
+    expect((await ask(unknown[1] as string, freshAddress())).body.code).toBe('sends_suspended');
+
+    /** Exhausts an address by messages to other blocks. Returns it with its refusal. */
+    const exhaust = async (address: string) => {
+      for (let i = 0; i < 10; i += 1) {
+        const answer = await ask(someNumber(), address);
+        if (answer.status !== 202) return answer.body;
+      }
+    };
+    const limited = freshAddress();
+    expect(await exhaust(limited)).toMatchObject({ limit: 'sends_per_address' });
+    const network = freshAddress().replace(/1$/, '');
+    for (let i = 1; i < 30; i += 1)
+      if ((await exhaust(`${network}${i}`)).code === 'proof_of_work_required') break;
+    const stepped = `${network}200`;
+    expect((await ask(someNumber(), stepped)).body.code).toBe('proof_of_work_required');
+
+    // The known numbers cool down since they signed in, and so does the unknown one that got a message.
+    const shape = ({ status, headers, body }: Answer) => {
+      const { instance, challenge, ...rest } = body;
+      return { status, rest, members: Object.keys(body), bytes: headers.get('content-length') };
+    };
+    for (const address of [limited, stepped, freshAddress()]) {
+      const answers = [known[0], known[1], coolingUnknown].map((number) => ask(number as string, address));
+      const [one, other, stranger] = (await Promise.all(answers)).map(shape);
+      expect(one?.status).not.toBe(202);
+      const withoutTime = (answer = one) => ({
+        ...answer,
+        rest: { ...answer?.rest, detail: '', retry_after: 0 },
+      });
+      expect(withoutTime(other)).toEqual(withoutTime(one));
+      expect(withoutTime(stranger)).toEqual(withoutTime(one));
+    }
+    const fresh = unknown[2] as string;
+    expect((await ask(fresh, limited)).body.limit).toBe('sends_per_address');
+    const demanded = (await ask(fresh, stepped)).body;
+    expect(demanded.code).toBe('proof_of_work_required');
+    const proof = solve(demanded.challenge);
+    // A refused request does not use its proof up.
+    for (let i = 0; i < 3; i += 1) {
+      const { status, body } = await ask(fresh, stepped, proof);
+      expect({ status, code: body.code }).toEqual({ status: 429, code: 'sends_suspended' });
+    }
+    expect((await ask(fresh, stepped, proof)).body.limit).toBe('sends_per_address');
+  });
+
+  it('stores nothing for refused requests but one record of their address', async () => {
+    const api = await start();
+    while ((await api.request(someNumber())).status === 202);
+    const records = async () => {
+      const rows = await api.database.query(
+        `select key from limits union all select key from abuse_states union all select id from verifications`,
+      );
+      return rows.length + (await api.redisKeys());
+    };
+    const before = await records();
+    const answers = await Promise.all(times(300, () => api.request(someNumber())));
+    expect(new Set(answers.map(({ body }) => body.code))).toEqual(new Set(['proof_of_work_required']));
+    expect((await records()) - before).toBeLessThanOrEqual(1);
+  });
+
   it('rejects numbers of other countries and line types', async () => {
     const api = await start({ ALLOWED_COUNTRIES: 'US,CA' });
     const statusOf = async (phone_number: string) =>
@@ -106,7 +189,11 @@ describe.each(modes)('The send policy on $name', (mode) => {
   });
 
   it('never exceeds the spending cap under parallel requests to two replicas', async () => {
-    const one = await start({ SPEND_CAP_PER_DAY: '0.5', BREAKER_MODE: 'monitor' });
+    const one = await start({
+      SPEND_CAP_PER_DAY: '0.5',
+      SPEND_CAP_PER_COUNTRY: '100%',
+      BREAKER_MODE: 'monitor',
+    });
     const two = await replica(one);
     const answers = await Promise.all(
       times(200, (i) => (i % 2 ? one : two).client.post('/v1/verifications', { phone_number: someNumber() })),
@@ -120,14 +207,84 @@ describe.each(modes)('The send policy on $name', (mode) => {
   });
 
   it('reserves the last tenth of the cap for known devices', async () => {
-    const api = await start({ SPEND_CAP_PER_DAY: '0.05', LIMIT_COOL_DOWN: '1h' });
+    const limits = { LIMIT_COOL_DOWN: '1h', LIMIT_SENDS_PER_ADDRESS: '6/10m' };
+    const api = await start({ SPEND_CAP_PER_DAY: '0.05', SPEND_CAP_PER_COUNTRY: '0.05', ...limits });
     const number = someNumber();
     const { body: owner } = await api.signIn(number);
     const ask = (phone_number: string, more: object = {}) =>
       api.client.post('/v1/verifications', { phone_number, ...more });
     for (let i = 0; i < 4; i += 1) expect((await ask(someNumber())).status).toBe(202);
-    expect((await ask(someNumber())).body.code).toBe('sends_suspended');
+    // What the cap refuses does not count at the address.
+    for (let i = 0; i < 5; i += 1) expect((await ask(someNumber())).body.code).toBe('sends_suspended');
     expect((await ask(number, { device_token: owner.device_token })).status).toBe(202);
+  });
+
+  it('leaves half of the cap to other countries, unless only one is allowed', async () => {
+    const share = { SPEND_CAP_PER_DAY: '0.2', BREAKER_MODE: 'monitor' };
+    const askUntilRefused = async (api: AbuseApi, from: number) => {
+      for (let i = from; ; i += 1) {
+        const { status, body } = await api.client.post('/v1/verifications', { phone_number: someNumber() });
+        if (status !== 202) return { code: body.code, accepted: i - from };
+      }
+    };
+    const api = await start(share);
+    // 90 % of half a cap of 0.2, at 0.0083 a message: a tenth is reserved for known devices.
+    expect(await askUntilRefused(api, 0)).toEqual({ code: 'sends_suspended', accepted: 10 });
+    const french = await api.client.post('/v1/verifications', { phone_number: '+33612345678' });
+    expect(french.status).toBe(202);
+    const alone = await start({ ...share, ALLOWED_COUNTRIES: 'US' });
+    expect(await askUntilRefused(alone, 0)).toEqual({ code: 'sends_suspended', accepted: 21 });
+  });
+
+  it('spends nothing on a country that Twilio does not serve, and refuses known and unknown numbers alike', async () => {
+    const twilio = await FakeTwilio.start();
+    const api = await start({
+      ...throughTwilio(twilio),
+      TRUSTED_PROXIES: '127.0.0.1',
+      SPEND_CAP_PER_DAY: '100',
+    });
+    const later = api.travel();
+    const ask = (phone_number: string, i: number) =>
+      api.client.post(
+        '/v1/verifications',
+        { phone_number },
+        { 'x-forwarded-for': `203.${i % 250}.${i % 7}.1` },
+      );
+    const target = (i: number) => `+92301${String(1_000_000 + i * 3_571).padStart(7, '0')}`;
+    const owner = target(2_500);
+    const { body: opened } = await ask(owner, 0);
+    const code = await waitFor('the code', () => codeIn(twilio.messages[0]));
+    expect((await api.check(opened, code)).status).toBe(200);
+    later(25 * 60 * MINUTE);
+
+    twilio.answerAll({ refuse: 21408 });
+    const answers: Answer[] = [];
+    for (let i = 0; i < 500; i += 20)
+      answers.push(...(await Promise.all(times(20, (n) => ask(target(i + n), i + n)))));
+    const accepted = answers.filter(({ status }) => status === 202);
+    expect(accepted.length).toBeGreaterThan(0);
+    expect(accepted.length).toBeLessThan(200);
+    await waitFor('the refusals', () => twilio.requests.length === 1 + accepted.length);
+    twilio.answerAll('accept');
+    const [known, unknown] = [await ask(owner, 1), await ask(target(2_501), 1)];
+    expect(known.body).toMatchObject({ status: 422, code: 'phone_number_not_allowed' });
+    const { instance: _, ...problem } = known.body;
+    expect(unknown.body).toMatchObject(problem);
+
+    await waitFor('the refunds', async () => {
+      const rows = await api.database.query<{ state: string }>(
+        "select state from abuse_states where key like 'spending:%'",
+      );
+      const spending = rows.map(({ state }) => JSON.parse(state).countries.PK as number);
+      // What the owner's own message cost.
+      return spending.every((spent) => spent === 0 || spent === 360_000);
+    });
+    const customer = await ask('+33612345678', 2);
+    expect(customer.status).toBe(202);
+    await waitFor("the customer's message", () => twilio.messagesTo('+33612345678').length === 1);
+    later(10 * MINUTE);
+    expect((await ask(target(2_502), 3)).status).toBe(202);
+    await twilio.stop();
   });
 
   it('limits the known devices of a number together', async () => {
@@ -158,7 +315,7 @@ describe.each(modes)('The send policy on $name', (mode) => {
   });
 });
 
-describe.each(modes)('The list of blocks on $name', (mode) => {
+describe.each(mainlyOn('postgres'))('The list of blocks on $name', (mode) => {
   const { start } = abuseApis(mode);
 
   it('requires the operator token, and does not exist when none is configured', async () => {

@@ -6,7 +6,7 @@ import {
   requestCode,
   shapeOf,
 } from '../support/code-requests.js';
-import { modes } from '../support/databases.js';
+import { mainlyOn } from '../support/databases.js';
 import { Deployment, PUBLIC_URL } from '../support/deployment.js';
 import type { AcceptedMessage, FakeTwilio } from '../support/fake-twilio.js';
 import type { ReportedStatus } from '../support/fake-twilio-reports.js';
@@ -19,7 +19,7 @@ import { countStatuses, percentiles, printNumbers } from '../support/statistics.
 import { afterCoolDown } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
-describe.each(modes)('A delivery on $name', (mode) => {
+describe.each(mainlyOn('postgres'))('A delivery on $name', (mode) => {
   let deployment: Deployment;
   let twilio: FakeTwilio;
 

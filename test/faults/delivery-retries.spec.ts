@@ -7,7 +7,7 @@ import {
   readVerification,
   requestCode,
 } from '../support/code-requests.js';
-import { modes } from '../support/databases.js';
+import { mainlyOn } from '../support/databases.js';
 import { Deployment, PUBLIC_URL } from '../support/deployment.js';
 import type { FakeTwilio } from '../support/fake-twilio.js';
 import { someNumber } from '../support/phone-numbers.js';
@@ -17,7 +17,7 @@ import { CALL, WHATSAPP } from '../support/settings.js';
 import { countStatuses, percentiles, printNumbers } from '../support/statistics.js';
 import { waitFor } from '../support/wait.js';
 
-describe.each(modes)('A delivery on $name', (mode) => {
+describe.each(mainlyOn('redis'))('A delivery on $name', (mode) => {
   let deployment: Deployment;
   let twilio: FakeTwilio;
   /** Opened before all tests, because its codes live for 30 s. */

@@ -1,5 +1,5 @@
 import { codesIn, deliveryOf, isOver, requestCode } from '../support/code-requests.js';
-import { modes } from '../support/databases.js';
+import { mainlyOn } from '../support/databases.js';
 import { Deployment } from '../support/deployment.js';
 import type { Answer, FakeTwilio } from '../support/fake-twilio.js';
 import type { ReportedStatus } from '../support/fake-twilio-reports.js';
@@ -9,7 +9,7 @@ import { mapInFlight, times } from '../support/repeat.js';
 import { scaled } from '../support/scale.js';
 import { countStatuses, percentiles, printNumbers } from '../support/statistics.js';
 
-describe.each(modes)('A delivery on $name', (mode) => {
+describe.each(mainlyOn('postgres'))('A delivery on $name', (mode) => {
   let deployment: Deployment;
   let twilio: FakeTwilio;
 

@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { InboxProvider, SendDeferred } from '#messaging';
+import { LINE_OPTIONS } from '#program';
 import { startApiOn } from '../support/api.js';
 import { freshDatabase, freshRedis, modes } from '../support/databases.js';
 import { dumpPostgres, dumpRedis } from '../support/dumps.js';
@@ -24,7 +25,8 @@ describe.each(modes)('A server on $name', (mode) => {
     const database = await freshDatabase();
     const redisUrl = mode.redis ? await freshRedis() : undefined;
     const lines: string[] = [];
-    const log = pino({ level: 'trace' }, { write: (line) => void lines.push(line) });
+    const { mixin } = LINE_OPTIONS;
+    const log = pino({ level: 'trace', mixin }, { write: (line) => void lines.push(line) });
     // Unlike ten digits, six occur by chance.
     const variables = { DATABASE_URL: database.url, REDIS_URL: redisUrl, OTP_LENGTH: '10' };
     const { nest, client, codeFor } = await startApiOn({ ...variables, LIMIT_COOL_DOWN: '1s' }, log);

@@ -1,7 +1,7 @@
 import { Clock } from '#abuse';
 import { type RunningApi, startApi, startReplica } from './api.js';
 import type { Answer } from './client.js';
-import type { Mode } from './databases.js';
+import { countRedisKeys, type Mode } from './databases.js';
 import { BRIEF_COOL_DOWN, OPERATOR_TOKEN } from './settings.js';
 import { inboxMessages, untilCooledDown } from './verifications.js';
 import { waitFor } from './wait.js';
@@ -33,6 +33,12 @@ export class AbuseApi {
 
   get database() {
     return this.api.database;
+  }
+
+  /** Returns the number of keys in the server's Redis; zero without one. */
+  async redisKeys(): Promise<number> {
+    const { redisUrl } = this.api.config;
+    return redisUrl === null ? 0 : countRedisKeys(redisUrl);
   }
 
   codeFor(phoneNumber: string): Promise<string> {

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type pg from 'pg';
+import { DEFAULT_SCHEMA } from '#postgres';
 import { migrateAll } from '#program';
 import { openPool, withClient } from './postgres.js';
+import { isFullScale } from './scale.js';
 import { waitFor } from './wait.js';
 
 const TEMPLATE = 'latchkey_migrated';
@@ -25,6 +27,15 @@ export const modes: Mode[] = [
   ...(process.env.TEST_REDIS_URL ? [{ name: 'Postgres and Redis', redis: true }] : []),
 ];
 
+/**
+ * The modes for a spec of behaviour that hardly depends on the stores, which specs of their own cover: one, the preferred
+ * one if it can be tested, unless the run is at full scale.
+ */
+export function mainlyOn(preferred: 'postgres' | 'redis'): Mode[] {
+  const found = modes.filter(({ redis }) => redis === (preferred === 'redis'));
+  return isFullScale || found.length === 0 ? modes : found;
+}
+
 export interface TestDatabase {
   readonly url: string;
   /** Runs a statement as the superuser, behind the back of the server. */
@@ -40,6 +51,8 @@ export async function freshDatabase(): Promise<TestDatabase> {
     const { rowCount } = await admin.query('select from pg_database where datname = $1', [TEMPLATE]);
     if (rowCount === 0) await createTemplate(admin);
     await admin.query(`create database ${name} template ${TEMPLATE}`);
+    // For the specs that query the tables without Latchkey's own connection settings.
+    await admin.query(`alter database ${name} set search_path to ${DEFAULT_SCHEMA}, public`);
   });
   const pool = openPool(urlOf(name), 4);
   return {
@@ -55,9 +68,7 @@ export async function freshDatabase(): Promise<TestDatabase> {
 /** Creates a database without tables. */
 export async function emptyDatabase(): Promise<TestDatabase> {
   const database = await freshDatabase();
-  await database.query('drop schema public cascade');
-  await database.query('create schema public');
-  await database.query('drop schema bullmq cascade');
+  await database.query(`drop schema ${DEFAULT_SCHEMA} cascade`);
   return database;
 }
 
@@ -82,6 +93,14 @@ export async function freshRedis(): Promise<string> {
   admin.disconnect();
   url.pathname = `/${database}`;
   return url.href;
+}
+
+/** Returns the number of keys in a database of Redis. */
+export async function countRedisKeys(url: string): Promise<number> {
+  const redis = new Redis(url);
+  const keys = await redis.dbsize();
+  redis.disconnect();
+  return keys;
 }
 
 async function createTemplate(admin: pg.Client): Promise<void> {

@@ -37,6 +37,8 @@ export interface ReportOptions {
 /** The faults of a forged report. */
 export interface Forgery {
   readonly errorCode?: number;
+  /** The result of machine detection on a call. */
+  readonly answeredBy?: string;
   /** The auth token. Null: no signature. */
   readonly signedWith?: string | null;
   /** The address to post to and to sign for, instead of the message's own. */
@@ -106,7 +108,11 @@ export class FakeReports {
   async post(message: ReportedMessage, reported: ReportedStatus, forgery: Forgery = {}): Promise<number> {
     const { signal } = this.ended;
     const { url = message.statusCallback ?? '', signedWith = this.token, signedFor = url } = forgery;
-    const form = { ...formOf(this.account, message, reported), ...errorOf(forgery.errorCode) };
+    const form = {
+      ...formOf(this.account, message, reported),
+      ...errorOf(forgery.errorCode),
+      ...(forgery.answeredBy !== undefined && { AnsweredBy: forgery.answeredBy }),
+    };
     const signature = signedWith === null ? null : signReport(signedWith, withoutFragment(signedFor), form);
     return this.send(withoutFragment(url), { ...form, ...forgery.changed }, signature, signal);
   }

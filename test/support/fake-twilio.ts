@@ -206,12 +206,20 @@ export class FakeTwilio {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url: path = '', headers } = request;
     const form = new URLSearchParams(await text(request));
+    if (method === 'GET') return sendReply(response, this.listMessages(headers));
     this.requests.push({ method, path, headers, form });
     this.notifyWaiters();
 
     const fault = this.faultOf(method, path, headers, form);
     if (fault) sendReply(response, fault);
     else this.respond(this.next.shift() ?? this.defaultAnswer(), path, form, response);
+  }
+
+  /** The list that a server asks for at start, to try its credentials. It is not among `requests`. */
+  private listMessages({ authorization }: IncomingHttpHeaders): Reply {
+    return this.isAuthorized(authorization)
+      ? { status: 200, body: JSON.stringify({ messages: [], page: 0, page_size: 1 }) }
+      : errorReply(401, 20003, 'Authenticate');
   }
 
   private faultOf(

@@ -13,9 +13,10 @@ export class TcpProxy {
   private readonly sockets = new Set<Socket>();
   /** Connections to the black hole that have no connection to the server yet. */
   private readonly stuck = new Set<Socket>();
+  private readonly stranded = new Set<Socket>();
 
   private constructor(
-    private readonly target: URL,
+    private target: URL,
     private readonly server: Server,
   ) {
     server.on('connection', (client) => this.accept(client));
@@ -37,6 +38,10 @@ export class TcpProxy {
     return url.href;
   }
 
+  get connections(): number {
+    return this.sockets.size;
+  }
+
   /** Resets every connection and every new one, as if the server were gone. */
   cut(): void {
     this.state = 'cut';
@@ -49,6 +54,20 @@ export class TcpProxy {
     for (const socket of this.sockets) socket.pause();
   }
 
+  /** Leads new connections to another server. */
+  moveTo(url: string): void {
+    this.target = new URL(url);
+  }
+
+  /** Stops passing bytes on the present connections for good, as if their host were gone. New ones work. */
+  strand(): void {
+    for (const socket of this.sockets) {
+      socket.pause();
+      this.sockets.delete(socket);
+      this.stranded.add(socket);
+    }
+  }
+
   /** Ends the fault. Stuck connections continue. */
   heal(): void {
     this.state = 'open';
@@ -59,6 +78,7 @@ export class TcpProxy {
 
   async close(): Promise<void> {
     this.cut();
+    for (const socket of this.stranded) socket.destroy();
     this.server.close();
     await once(this.server, 'close');
   }

@@ -40,7 +40,7 @@ export class ServerProcess {
     const { PATH = '' } = process.env;
     const child = spawn(process.execPath, [resolve(root, PROGRAMS[program]), ...args], {
       cwd: root,
-      env: { PATH, PORT: '0', LOG_LEVEL: 'warn', ...GENEROUS, ...variables },
+      env: { PATH, PORT: '0', LOG_LEVEL: 'info', ...GENEROUS, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new ServerProcess(child);
@@ -60,7 +60,7 @@ export class ServerProcess {
   }
 
   get client(): Client {
-    return new Client(/API +(\S+)/.exec(this.output)?.[1] as string);
+    return new Client(/"url":"([^"]+)"[^\n]*Latchkey is up/.exec(this.output)?.[1] as string);
   }
 
   get pid(): number {

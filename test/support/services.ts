@@ -1,12 +1,10 @@
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { startEmbeddedPostgres } from '../../libs/postgres/src/embedded-postgres.js';
+import { RedisServer } from './redis-server.js';
 
 interface Service {
   readonly url: string;
@@ -23,7 +21,7 @@ async function serve(): Promise<void> {
   try {
     const postgres = await startEmbeddedPostgres(join(folder, 'postgres'));
     cleanUp.unshift(() => postgres.stop());
-    const redis = await findRedis(folder);
+    const redis = await findRedis();
     if (redis) cleanUp.unshift(() => redis.stop());
 
     console.log(JSON.stringify({ TEST_POSTGRES_URL: postgres.url, TEST_REDIS_URL: redis?.url }));
@@ -40,11 +38,11 @@ async function makeFolder(): Promise<string> {
   return folder;
 }
 
-async function findRedis(folder: string): Promise<Service | null> {
+async function findRedis(): Promise<Service | null> {
   const { REDIS_URL, CI } = process.env;
   if (REDIS_URL) return { url: REDIS_URL, stop: async () => {} };
   const program = ['redis-server', 'valkey-server'].find(isInstalled);
-  if (program) return startRedis(program, folder);
+  if (program) return RedisServer.start(program, { databases: 64 });
 
   const remedy = 'set REDIS_URL, or install redis-server or valkey-server';
   if (CI === 'true') throw new Error(`There is no Redis, and CI must not skip tests: ${remedy}`);
@@ -54,42 +52,6 @@ async function findRedis(folder: string): Promise<Service | null> {
 
 function isInstalled(program: string): boolean {
   return spawnSync(program, ['--version']).status === 0;
-}
-
-async function startRedis(program: string, folder: string): Promise<Service> {
-  const port = await freePort();
-  const settings = { port, bind: '127.0.0.1', databases: 64, save: '', appendonly: 'no', dir: folder };
-  const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const server = spawn(program, options, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exit = once(server, 'exit');
-  await untilReady(server);
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    stop: async () => {
-      server.kill();
-      await exit;
-    },
-  };
-}
-
-function untilReady(server: ChildProcessByStdio<null, Readable, null>): Promise<void> {
-  const lines: string[] = [];
-  return new Promise((resolve, reject) => {
-    createInterface({ input: server.stdout }).on('line', (line) => {
-      lines.push(line);
-      if (line.includes('Ready to accept connections')) resolve();
-    });
-    server.once('close', () => reject(new Error(`Redis did not start. Its output:\n${lines.join('\n')}`)));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 // Jest may be gone before it has read the line; the servers must still be stopped.

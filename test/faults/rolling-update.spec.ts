@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, get } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from '../support/client.js';
+import { freshDatabase, type TestDatabase } from '../support/databases.js';
+import { someNumber } from '../support/phone-numbers.js';
+import { ServerProcess } from '../support/server-process.js';
+import { SECRET } from '../support/settings.js';
+import { findProgram } from '../support/system-programs.js';
+import { waitFor } from '../support/wait.js';
+
+const nginx = findProgram(['nginx'], 'rolling updates behind nginx');
+const maybe = nginx ? it : it.skip;
+
+const portOf = ({ client }: ServerProcess) => Number(new URL(client.url).port);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+describe('A rolling update', () => {
+  let database: TestDatabase;
+  const servers: ServerProcess[] = [];
+  const start = async (PORT = '0') => {
+    const variables = { DATABASE_URL: database.url, SECRET, SHUTDOWN_DELAY: '2s', PORT };
+    const server = await ServerProcess.api(variables);
+    servers.push(server);
+    return server;
+  };
+
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterAll(async () => {
+    await Promise.all(servers.map((server) => server.end('SIGKILL')));
+    await database.drop();
+  });
+
+  maybe('behind nginx loses no request', async () => {
+    const replicas = await Promise.all([start(), start()]);
+    const folder = mkdtempSync(join(tmpdir(), 'latchkey-nginx-'));
+    const port = await freePort();
+    writeFileSync(join(folder, 'nginx.conf'), nginxConf(folder, port, replicas.map(portOf)));
+    const proxy = spawn(nginx as string, ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')]);
+    const client = new Client(`http://127.0.0.1:${port}`);
+    try {
+      await waitFor('nginx', () => client.get('/health/live').catch(() => null));
+      const statuses: unknown[] = [];
+      const load = setInterval(() => {
+        client.post('/v1/verifications', { phone_number: someNumber() }).then(
+          ({ status }) => statuses.push(status),
+          (error) => statuses.push(error),
+        );
+      }, 40);
+      for (const replica of replicas) {
+        expect((await replica.end()).code).toBe(0);
+        await start(String(portOf(replica)));
+      }
+      clearInterval(load);
+      await waitFor('the answers', () => statuses.length > 100);
+      expect(statuses.filter((status) => status !== 202)).toEqual([]);
+    } finally {
+      proxy.kill('SIGTERM');
+      await once(proxy, 'exit');
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('keeps answering new connections for SHUTDOWN_DELAY, but is not ready', async () => {
+    const server = await start();
+    const fresh = (path: string) =>
+      new Promise<unknown[]>((resolve, reject) => {
+        get(server.client.url + path, { agent: new Agent() }, (response) => {
+          response.resume();
+          resolve([response.statusCode, response.headers.connection]);
+        }).on('error', reject);
+      });
+    expect(await fresh('/health/ready')).toEqual([200, expect.anything()]);
+    const ended = server.end();
+    await waitFor('the signal', async () => (await fresh('/health/ready'))[0] === 503);
+    expect(await fresh('/problems')).toEqual([200, 'close']);
+    expect((await server.client.post('/signup', { phone_number: someNumber() })).status).toBe(200);
+    expect((await ended).code).toBe(0);
+  });
+});
+
+/**
+ * Keeps connections open, and takes a replica that refuses connections out of rotation for a second. A connection can
+ * arrive in the moment in which a replica stops listening; nginx repeats a POST on it only with `non_idempotent`.
+ */
+function nginxConf(folder: string, port: number, replicas: number[]): string {
+  const servers = replicas.map((replica) => `server 127.0.0.1:${replica} fail_timeout=1s;`).join(' ');
+  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  ${folders.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+  upstream latchkey { ${servers} keepalive 8; }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://latchkey; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_next_upstream error timeout non_idempotent; }
+  }
+}
+`;
+}
