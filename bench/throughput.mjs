@@ -3,9 +3,12 @@
 //   REDIS_URL=redis://127.0.0.1:6379/9 npm start
 // Server, database and load share this machine, so the numbers compare changes, not machines.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 
 const SECONDS = 10;
@@ -55,16 +58,22 @@ async function post(route, body) {
   return (await fetch(url + route, { method: 'POST', headers, body: JSON.stringify(body) })).json();
 }
 
-function start() {
+async function start() {
   const main = path.resolve(import.meta.dirname, '../dist/apps/api/src/main.js');
   // All requests come from one address, and their codes are never entered.
   const generous = { LIMIT_SENDS_PER_ADDRESS: '100000000/1h', BREAKER_MODE: 'monitor', SPEND_CAP_PER_DAY: '1000000', SPEND_CAP_PER_COUNTRY: '1000000' };
-  const env = { ...generous, ...process.env, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'error' };
-  const server = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  return new Promise((resolve) => {
-    server.stdout.on('data', (text) => {
-      const [, url] = /API +(\S+)/.exec(text) ?? [];
-      if (url) resolve({ server, url });
-    });
-  });
+  const port = await freePort();
+  const env = { ...generous, ...process.env, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'error' };
+  const server = spawn(process.execPath, [main], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await fetch(`${url}/health/ready`).then(({ ok }) => ok, () => false))) await sleep(100);
+  return { server, url };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return port;
 }
