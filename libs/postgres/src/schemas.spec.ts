@@ -39,7 +39,7 @@ describe('chooseSchemas', () => {
   ])('in %s', (_name, found, configured, tables, queue, isInstalled) => {
     const choice = chooseSchemas(found, configured);
     expect(choice).toMatchObject({ tables, queue, isInstalled });
-    expect(choice.besides).toEqual(isInstalled ? [] : found.installations);
+    expect(choice.otherInstallations).toEqual(isInstalled ? [] : found.installations);
   });
 
   it('demands DATABASE_SCHEMA where there are several installations', () => {

@@ -13,7 +13,7 @@ export abstract class DatabaseSchemas {
 export interface SchemaChoice extends DatabaseSchemas {
   readonly isInstalled: boolean;
   /** Schemas of other installations, where DATABASE_SCHEMA names one without an installation. */
-  readonly besides: readonly string[];
+  readonly otherInstallations: readonly string[];
 }
 
 /** The parts of a database that decide which schemas to use. */
@@ -83,7 +83,7 @@ export function chooseSchemas(content: DatabaseContent, configured: string | nul
     tables,
     queue: hasOldQueue ? OLD_QUEUE_SCHEMA : tables,
     isInstalled,
-    besides: isInstalled ? [] : installations,
+    otherInstallations: isInstalled ? [] : installations,
   };
 }
 

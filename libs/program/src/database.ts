@@ -35,7 +35,7 @@ export async function prepareTables(url: string, config: DatabaseConfig): Promis
       `the schema ${schemas.tables} of the database has pending migrations: run \`npm run migrate\``,
     );
   }
-  if (schemas.besides.length > 0) throw new Error(besideWarning(schemas));
+  if (schemas.otherInstallations.length > 0) throw new Error(secondInstallationFault(schemas));
   await migrateIn(schemas, url, config.redisUrl);
 }
 
@@ -69,9 +69,9 @@ async function migrateIn(
   return migrate(url, tables);
 }
 
-/** An empty schema beside an installation is more often a mistake than a second installation. */
-function besideWarning({ tables, besides }: SchemaChoice): string {
-  return `DATABASE_SCHEMA names ${tables}, which is empty, but Latchkey is installed in ${besides.join(', ')}: set it to that schema, or run \`npm run migrate\` for a second installation`;
+/** A second installation is more often a mistake than wanted. */
+function secondInstallationFault({ tables, otherInstallations }: SchemaChoice): string {
+  return `DATABASE_SCHEMA names ${tables}, which is empty, but Latchkey is installed in ${otherInstallations.join(', ')}: set it to that schema, or run \`npm run migrate\` for a second installation`;
 }
 
 /** Adds DATABASE_URL and the cure to an error of the driver, which does not know where its URL comes from. */
