@@ -4,7 +4,6 @@ import { chmod, chown, copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { migrateTaskQueue } from '#background';
 import { migrate } from '#postgres';
 import { startEmbeddedPostgres } from '../../libs/postgres/src/embedded-postgres.js';
 import { emptyDatabase, type TestDatabase } from '../support/databases.js';
@@ -103,7 +102,7 @@ describe('A role of one schema', () => {
     );
     expect(answers.filter((answer) => answer.status === 200)).toHaveLength(1);
     expect(await schemasOf(database, 'users')).toEqual(['auth']);
-    expect(await schemasOf(database, 'job')).toEqual(['auth']);
+    expect(await schemasOf(database, 'tasks')).toEqual(['auth']);
   });
 
   it('is named with the grants that it lacks', async () => {
@@ -122,7 +121,7 @@ describe('A role of one schema', () => {
 describe('A new installation', () => {
   it('does not touch the tables of another program', async () => {
     const database = await newDatabase();
-    for (const table of ['users', 'migrations', 'tokens', 'job', 'limits'])
+    for (const table of ['users', 'migrations', 'tokens', 'tasks', 'limits'])
       await database.query(`create table public.${table} (theirs int)`);
     await signIn(await startApi({ DATABASE_URL: database.url }));
     expect(await schemasOf(database, 'users')).toEqual(['latchkey', 'public']);
@@ -131,14 +130,12 @@ describe('A new installation', () => {
 });
 
 describe('An installation of an older version', () => {
-  it('stays in its schemas, and a start beside it is refused', async () => {
+  it('stays in its schema, and a start beside it is refused', async () => {
     const database = await newDatabase();
-    await migrateTaskQueue(database.url, 'bullmq');
     await migrate(database.url, 'public');
     const server = await startApi({ DATABASE_URL: database.url });
     await signIn(server);
     expect(await schemasOf(database, 'users')).toEqual(['public']);
-    expect(await schemasOf(database, 'job')).toEqual(['bullmq']);
 
     const beside = await failureOf('api', { DATABASE_URL: database.url, DATABASE_SCHEMA: 'other' });
     expect(beside).toEqual({ code: 1, lastLine: expect.stringContaining('Latchkey is installed in public') });
@@ -189,9 +186,9 @@ describe('Readiness', () => {
       });
     await untilState({ postgres: 'up', queue: 'up' });
 
-    await database.query('alter table latchkey.meta rename to mislaid');
+    await database.query('alter table latchkey.tasks rename to mislaid');
     await untilState({ postgres: 'up', queue: 'down' });
-    await database.query('alter table latchkey.mislaid rename to meta');
+    await database.query('alter table latchkey.mislaid rename to tasks');
     await database.query('alter table latchkey.verifications rename to mislaid');
     await untilState({ postgres: 'down', queue: 'up' });
     await database.query('alter table latchkey.mislaid rename to verifications');

@@ -107,7 +107,7 @@ async function createTemplate(admin: pg.Client): Promise<void> {
   const draft = `${TEMPLATE}_draft`;
   await admin.query(`drop database if exists ${draft}`);
   await admin.query(`create database ${draft}`);
-  await migrateAll(urlOf(draft), null);
+  await migrateAll(urlOf(draft));
   await admin.query(`alter database ${draft} rename to ${TEMPLATE}`);
 }
 

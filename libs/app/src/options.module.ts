@@ -3,10 +3,10 @@ import { AbuseOptions, LimitPolicy, type Policy, readPolicy, readPrices } from '
 import { OperatorCredential } from '#auth';
 import { BackgroundOptions } from '#background';
 import { AppConfig, ConfigurationError } from '#config';
-import { DeliveryOptions } from '#delivery';
+import { DeliveryOptions, SEND_CODE } from '#delivery';
 import { developmentSecret, KeyOptions } from '#keys';
 import { MessagingOptions } from '#messaging';
-import { CODE_LENGTHS, OtpPolicy, sampleCode, TestNumbers } from '#otp';
+import { CODE_LENGTHS, MessageTask, OtpPolicy, sampleCode, TestNumbers } from '#otp';
 import { parsePhoneNumber } from '#phone';
 import { PostgresOptions, sharePool } from '#postgres';
 import { RedisOptions } from '#redis';
@@ -31,6 +31,7 @@ export class OptionsModule {
       option(OtpPolicy, config.otp),
       option(TestNumbers, testNumbersOf(config)),
       option(DeliveryOptions, { fallback }),
+      option(MessageTask, SEND_CODE),
       option(MessagingOptions, messagingOptionsOf(config)),
       option(TokenPolicy, { ttlMs: config.tokenTtlMs }),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),
@@ -44,10 +45,11 @@ function option<T>(provide: Abstract<T>, useValue: T): ValueProvider<T> {
 }
 
 function postgresOptionsOf(
-  { databaseSchema, databasePoolSize, redisUrl }: AppConfig,
+  { databaseSchema, databasePoolSize, redisUrl, background }: AppConfig,
   url: string,
 ): PostgresOptions {
-  return { url, schema: databaseSchema, connections: sharePool(databasePoolSize, redisUrl === null) };
+  const connections = sharePool(databasePoolSize, background && redisUrl === null);
+  return { url, schema: databaseSchema, connections };
 }
 
 function keyOptionsOf({ secret, secretPrevious, dataDir }: AppConfig): KeyOptions {

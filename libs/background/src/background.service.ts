@@ -6,23 +6,15 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import type { Worker } from 'bullmq';
 import { Unavailable } from '#errors';
-import { backOffMs, TRIES } from './retries.js';
+import { TRIES } from './retries.js';
 import { runTask, type TaskHandler } from './run-task.js';
-import { TaskQueue } from './task-queue.js';
+import { TaskQueue, type TaskWorker } from './task-queue.js';
 
-/** The task of a process that died is found after the lock's life and one or two checks, well under ten seconds. */
-const LOCK_MS = 5_000;
-const CHECK_FOR_ABANDONED_MS = 1_500;
-
-/** BullMQ itself waits for a backend that is down, which a request cannot. */
+/** A driver may wait for a server that is down, which a request cannot. */
 const ENQUEUE_TIMEOUT_MS = 2_000;
 
 const PING_TIMEOUT_MS = 1_400;
-
-/** The pause of a worker that lost its backend, before it tries again. */
-const AFTER_LOSS_MS = 1_000;
 
 /** A task may take its provider's eight seconds and a little; a shutdown starts none that it might have to abandon. */
 const LONGEST_TASK_MS = 8_500;
@@ -54,8 +46,8 @@ export class BackgroundService
   private readonly handlers = new Map<string, TaskHandler<unknown>>();
   private readonly running = new Map<Promise<void>, string>();
   private readonly timers: NodeJS.Timeout[] = [];
-  private worker?: Worker;
-  private readonly activeTasks = new Set<Promise<void>>();
+  private worker?: TaskWorker;
+  private readonly activeTasks = new Set<Promise<unknown>>();
   /** When each error of the queue was last logged. */
   private readonly warnedAt = new Map<string, number>();
   private drainDeadline?: number;
@@ -64,7 +56,7 @@ export class BackgroundService
     private readonly tasks: TaskQueue,
     private readonly options: BackgroundOptions,
   ) {
-    this.tasks.queue.on('error', (error) => this.warnOnce(error));
+    this.tasks.onError((error) => this.warnOnce(error));
   }
 
   /** Sets the handler of a task. Every process that may do the task must register it before bootstrap. */
@@ -85,18 +77,16 @@ export class BackgroundService
     data: Record<string, string | number>,
     tries = TRIES,
   ): Promise<void> {
-    const added = this.tasks.queue.add(task, data, {
-      jobId: id,
-      attempts: tries,
-      backoff: { type: 'custom' },
-      removeOnComplete: true,
-      removeOnFail: true,
-      stackTraceLimit: 0,
-    });
+    const added = this.tasks.add({ id, name: task, data, maxTries: tries });
     const isAdded = await resolvesWithin(ENQUEUE_TIMEOUT_MS, added).catch((cause) => {
       throw new Unavailable('queue', { cause });
     });
     if (!isAdded) throw new Unavailable('queue');
+  }
+
+  /** Starts tasks soon that a store has added to the queue by a statement of its own. */
+  announce(): void {
+    this.tasks.announce();
   }
 
   /**
@@ -105,7 +95,7 @@ export class BackgroundService
    * @throws Unavailable
    */
   async ping(): Promise<void> {
-    const isRead = await resolvesWithin(PING_TIMEOUT_MS, this.tasks.queue.isPaused()).catch((cause) => {
+    const isRead = await resolvesWithin(PING_TIMEOUT_MS, this.tasks.ping()).catch((cause) => {
       throw new Unavailable('queue', { cause });
     });
     if (!isRead) throw new Unavailable('queue');
@@ -130,9 +120,9 @@ export class BackgroundService
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    if (this.options.inProcess) this.worker = this.createWorker();
-    await this.tasks.ready(this.worker);
-    this.worker?.run().catch((error) => this.warnOnce(error));
+    await this.tasks.ready();
+    if (!this.options.inProcess) return;
+    this.worker = this.tasks.work((task) => this.track(runTask(task, this.handlers.get(task.name))));
   }
 
   /** The requests that still run when HTTP closes share the drain timeout with the tasks. */
@@ -150,20 +140,6 @@ export class BackgroundService
     await resolvesWithin(CLOSE_TIMEOUT_MS, this.tasks.close()).catch((error) => this.warnOnce(error));
   }
 
-  private createWorker(): Worker {
-    const worker = this.tasks.work((job) => this.track(runTask(job, this.handlers.get(job.name))), {
-      autorun: false,
-      concurrency: this.tasks.concurrency,
-      lockDuration: LOCK_MS,
-      stalledInterval: CHECK_FOR_ABANDONED_MS,
-      maxStalledCount: TRIES,
-      runRetryDelay: AFTER_LOSS_MS,
-      settings: { backoffStrategy: (made, _type, error) => backOffMs(made, error) },
-    });
-    worker.on('error', (error) => this.warnOnce(error));
-    return worker;
-  }
-
   /**
    * Starts waiting tasks while there is time to finish one, then waits for the running ones until the deadline.
    * The rest stays in the queue.
@@ -173,15 +149,14 @@ export class BackgroundService
     await resolvesWithin(deadline - Date.now(), Promise.all(this.running.keys()));
   }
 
-  private async drainWorker(worker: Worker, deadline: number): Promise<void> {
+  private async drainWorker(worker: TaskWorker, deadline: number): Promise<void> {
     while (Date.now() < deadline - LONGEST_TASK_MS && (await this.hasTasks())) await wait(CHECK_FOR_IDLE_MS);
-    // A close that waits for its tasks cannot be forced later, so the worker pauses first and is closed by force.
-    const paused = worker.pause().catch(() => {});
+    const paused = worker.pause();
     const finished = this.untilNoTaskRuns().then(() => resolvesWithin(AFTER_LAST_TASK_MS, paused));
     const isIdle = await resolvesWithin(deadline - Date.now(), finished);
     if (!isIdle)
       this.logger.warn('the drain timeout has passed: unfinished tasks are left to another process');
-    await resolvesWithin(CLOSE_TIMEOUT_MS, worker.close(true));
+    await resolvesWithin(CLOSE_TIMEOUT_MS, worker.close());
   }
 
   /** Resolves when this process runs no task, which says nothing about whether the queue knows. */
@@ -189,14 +164,13 @@ export class BackgroundService
     while (this.activeTasks.size > 0) await Promise.allSettled(this.activeTasks);
   }
 
-  private track(task: Promise<void>): Promise<void> {
+  private track<T>(task: Promise<T>): Promise<T> {
     this.activeTasks.add(task);
     return task.finally(() => this.activeTasks.delete(task));
   }
 
-  private async hasTasks(): Promise<boolean> {
-    const counts = await this.tasks.queue.getJobCounts('waiting', 'prioritized', 'active').catch(() => ({}));
-    return Object.values(counts).some((count) => count > 0);
+  private hasTasks(): Promise<boolean> {
+    return this.tasks.hasWaiting().catch(() => false);
   }
 
   /** Logs an error once a minute, because every attempt to reconnect fails with the same few. */

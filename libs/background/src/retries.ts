@@ -29,7 +29,7 @@ export class GiveUp extends Error {}
  * @param triesMade 1 after the first try.
  * @param random a number from 0 to 1.
  */
-export function backOffMs(triesMade: number, error?: Error, random = Math.random()): number {
+export function backOffMs(triesMade: number, error?: unknown, random = Math.random()): number {
   const exponential = Math.min(FIRST_WAIT_MS * 2 ** (triesMade - 1), LONGEST_WAIT_MS);
   const jittered = exponential * (1 + JITTER * (2 * random - 1));
   return Math.round(Math.max(jittered, error instanceof TryAgain ? error.afterMs : 0));

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import { type Job, UnrecoverableError } from 'bullmq';
 import { inOwnLogContext } from '#logging';
-import { GiveUp, TRIES, TryAgain } from './retries.js';
+import { backOffMs, GiveUp, TryAgain } from './retries.js';
+import type { NextTry, Task } from './task-queue.js';
 
 /** Does the tasks of one name. The queue stores the data in plain text, so it must contain ids only. */
 export interface TaskHandler<Data> {
@@ -13,39 +13,43 @@ export interface TaskHandler<Data> {
 
 const logger = new Logger('Background');
 
-/** Runs one try of a task. Its error tells BullMQ whether to try again. */
-export function runTask(job: Job, handler: TaskHandler<unknown> | undefined): Promise<void> {
-  return inOwnLogContext(() => runTry(job, handler));
+/** Runs one try of a task. Returns null when the task is over, else what its next try needs. */
+export function runTask(task: Task, handler: TaskHandler<unknown> | undefined): Promise<NextTry | null> {
+  return inOwnLogContext(() => runTry(task, handler));
 }
 
-async function runTry(job: Job, handler: TaskHandler<unknown> | undefined): Promise<void> {
-  if (!handler) throw new Error(`no handler is registered for the task "${job.name}"`);
-  const triesMade = job.attemptsMade + 1;
+async function runTry(task: Task, handler: TaskHandler<unknown> | undefined): Promise<NextTry | null> {
+  const { tryNumber, maxTries, data } = task;
+  const hasTriesLeft = tryNumber < maxTries;
   try {
-    await handler.run(job.data);
+    if (!handler) throw new Error(`no handler is registered for the task "${task.name}"`);
+    if (tryNumber > maxTries) throw new GiveUp(`its process ended ${maxTries} times`);
+    await handler.run(data);
+    return null;
   } catch (error) {
-    const hasTriesLeft = triesMade < (job.opts.attempts ?? TRIES);
-    if (hasTriesLeft && !(error instanceof GiveUp)) throw await tryAgain(job, error);
-    const reason = error instanceof GiveUp ? error.message : `failed ${triesMade} times`;
-    logger.warn(`${nameOf(job)} given up: ${reason}`);
-    await handler.gaveUp(job.data, reason).catch(async (failure) => {
-      throw await tryAgain(job, failure);
-    });
-    throw new UnrecoverableError(reason);
+    if (hasTriesLeft && !(error instanceof GiveUp)) return nextTry(task, error);
+    const reason = error instanceof GiveUp ? error.message : `failed ${tryNumber} times`;
+    logger.warn(`${nameOf(task)} given up: ${reason}`);
+    try {
+      await handler?.gaveUp(data, reason);
+      return null;
+    } catch (failure) {
+      const next = nextTry(task, failure);
+      return hasTriesLeft ? next : null;
+    }
   }
 }
 
-/** Returns an error that is safe to store: BullMQ keeps its message, and an unexpected one may contain secrets. */
-async function tryAgain(job: Job, error: unknown): Promise<TryAgain> {
-  if (!(error instanceof TryAgain)) {
-    logger.error(`${nameOf(job)} failed`, error instanceof Error ? error.stack : String(error));
-    return new TryAgain('unexpected error');
-  }
-  if (error.data) await job.updateData(error.data);
-  return error;
+/** Logs an unexpected error, which is the only trace of it: it may contain secrets, so no queue stores it. */
+function nextTry(task: Task, error: unknown): NextTry {
+  const isExpected = error instanceof TryAgain;
+  if (!isExpected)
+    logger.error(`${nameOf(task)} failed`, error instanceof Error ? error.stack : String(error));
+  const data = isExpected ? error.data : undefined;
+  return { afterMs: backOffMs(task.tryNumber, error), ...(data && { data }) };
 }
 
 /** Names a task in logs by the beginning of its id, because a whole id may give access to a verification. */
-function nameOf({ name, id = '' }: Job): string {
+function nameOf({ name, id }: Task): string {
   return `${name} ${id.slice(0, 6)}…`;
 }

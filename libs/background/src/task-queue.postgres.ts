@@ -1,118 +1,94 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import {
-  type BackendFactory,
-  PostgresConnection,
-  PostgresQueueBackend,
-  Queue,
-  runMigrations,
-  Worker,
-} from 'bullmq';
-import pg from 'pg';
-import {
-  DatabaseSchemas,
-  DEFAULT_SCHEMA,
-  ensureSchema,
-  onConnection,
-  PostgresOptions,
-  sessionSetup,
-  withVerifiedTls,
-} from '#postgres';
-import { pausingAfterFailures } from './pausing-backend.js';
-import { QUEUE_NAME, type TaskProcessor, TaskQueue, type TaskWorkerOptions } from './task-queue.js';
+import { Database, Listener, PostgresOptions } from '#postgres';
+import { addTasks } from './add-tasks.js';
+import { type NewTask, TaskQueue, type TaskRunner, type TaskWorker } from './task-queue.js';
+import { PostgresTaskWorker } from './task-worker.postgres.js';
 
-const CONNECTIONS = 10;
-const STATEMENT_TIMEOUT_MS = 5_000;
+const CHANNEL = 'latchkey_tasks';
 
+/** Tasks that are added within this time wake the workers of other processes once. */
+const ANNOUNCE_AFTER_MS = 5;
+
+const ADD = { name: 'task-add', text: addTasks('values ($1, $2, $3::jsonb, $4)') };
+const ANNOUNCE = { name: 'task-announce', text: `select pg_notify('${CHANNEL}', '')` };
+const HAS_WAITING = {
+  name: 'task-has-waiting',
+  text: 'select exists (select from tasks where due_at <= now()) as waits',
+};
+
+/** A table of tasks: see docs/decisions/0058. */
 @Injectable()
 export class PostgresTaskQueue extends TaskQueue {
-  readonly concurrency = 32;
-  readonly queue: Queue;
-  private readonly pool: pg.Pool;
-  private readonly createBackend: BackendFactory;
+  readonly concurrency = 64;
+  private readonly holder = randomUUID();
+  private readonly listeners: ((error: Error) => void)[] = [];
+  private worker?: PostgresTaskWorker;
+  private wakeUps?: Listener;
+  private announcement?: NodeJS.Timeout;
 
   constructor(
-    { url, connections }: PostgresOptions,
-    { queue: schema }: DatabaseSchemas = { tables: DEFAULT_SCHEMA, queue: DEFAULT_SCHEMA },
+    private readonly database: Database,
+    private readonly options: PostgresOptions,
   ) {
     super();
-    this.pool = openPool(url, schema, connections?.queue ?? CONNECTIONS);
-    this.createBackend = (name, options, { withBlockingConnection } = {}) => {
-      const connection = new SchemaConnection(this.pool, schema);
-      return new PostgresQueueBackend(
-        connection,
-        name,
-        { ...options, connection: this.pool },
-        true,
-        withBlockingConnection ? name : undefined,
-      );
-    };
-    this.queue = new Queue(QUEUE_NAME, { connection: this.pool }, this.createBackend) as unknown as Queue;
   }
 
-  work(process: TaskProcessor, options: TaskWorkerOptions): Worker {
-    const { runRetryDelay = 0 } = options;
-    const backend: BackendFactory = (...args) =>
-      pausingAfterFailures(this.createBackend(...args), runRetryDelay);
-    return new Worker(
-      QUEUE_NAME,
-      process,
-      { ...options, connection: this.pool },
-      backend,
-    ) as unknown as Worker;
+  onError(listener: (error: Error) => void): void {
+    this.listeners.push(listener);
   }
 
-  /**
-   * BullMQ checks its tables once and remembers a failure permanently, so its worker would never find a task. So the
-   * start must fail when Postgres is lost at this moment.
-   */
-  async ready(worker?: Worker): Promise<void> {
-    await this.queue.waitUntilReady();
-    await worker?.waitUntilReady();
+  async ready(): Promise<void> {}
+
+  async add({ id, name, data, maxTries }: NewTask): Promise<void> {
+    await this.database.run(ADD, [id, name, JSON.stringify(data), maxTries]);
+    this.announce();
+  }
+
+  announce(): void {
+    if (this.worker) this.worker.wake();
+    else this.announcement ??= setTimeout(() => this.wakeOthers(), ANNOUNCE_AFTER_MS);
+  }
+
+  work(run: TaskRunner): TaskWorker {
+    const worker = new PostgresTaskWorker(this.database, this.holder, {
+      ...{ run, concurrency: this.concurrency },
+      onError: (error) => this.report(error),
+    });
+    this.worker = worker;
+    this.wakeUps = new Listener(this.options.url, CHANNEL, () => worker.wake());
+    return worker;
+  }
+
+  async ping(): Promise<void> {
+    await this.hasWaiting();
+  }
+
+  async hasWaiting(): Promise<boolean> {
+    const [row] = await this.database.run<{ waits: boolean }>(HAS_WAITING);
+    return row?.waits ?? false;
+  }
+
+  async ids(): Promise<string[]> {
+    const rows = await this.database.run<{ id: string }>({
+      name: 'task-ids',
+      text: 'select id from tasks order by id',
+    });
+    return rows.map(({ id }) => id);
   }
 
   async close(): Promise<void> {
-    await this.queue.close();
-    await this.pool.end();
+    clearTimeout(this.announcement);
+    await this.wakeUps?.close();
   }
-}
 
-/** BullMQ would check its tables in the schema `bullmq`, whatever the search path of the pool is. */
-class SchemaConnection extends PostgresConnection {
-  override readonly schema: string;
-
-  constructor(pool: pg.Pool, schema: string) {
-    super(pool);
-    this.schema = schema;
+  /** A worker that is not woken finds the task when it next looks. */
+  private wakeOthers(): void {
+    this.announcement = undefined;
+    this.database.run(ANNOUNCE).catch((error) => this.report(error));
   }
-}
 
-function openPool(url: string, schema: string, max: number): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: withVerifiedTls(url),
-    max,
-    keepAlive: true,
-    connectionTimeoutMillis: 2_000,
-    query_timeout: STATEMENT_TIMEOUT_MS + 500,
-    application_name: 'latchkey queue',
-    // A commit need not wait for the disk: the sweep adds tasks again that a crash of Postgres lost.
-    onConnect: sessionSetup({ schema, statementTimeoutMs: STATEMENT_TIMEOUT_MS, losesLastCommits: true }),
-  });
-  pool.on('error', () => {}); // BullMQ reports the same error
-  return pool;
-}
-
-/** Creates or updates BullMQ's own tables. Processes that start together wait for each other. */
-export async function migrateTaskQueue(url: string, schema = DEFAULT_SCHEMA): Promise<void> {
-  await ensureSchema(url, schema);
-  await onConnection(url, (client) => runMigrations(withoutCreateSchema(client), schema), {
-    schema,
-    statementTimeoutMs: 0,
-  });
-}
-
-/** The schema exists, and `create schema if not exists` fails for a role that may not create one. */
-function withoutCreateSchema(client: pg.Client): Pick<pg.Client, 'query'> {
-  const query = (text: string, values?: unknown[]) =>
-    client.query(text.startsWith('CREATE SCHEMA') ? 'select' : text, values);
-  return { query } as Pick<pg.Client, 'query'>;
+  private report(error: Error): void {
+    for (const listener of this.listeners) listener(error);
+  }
 }

@@ -1,22 +1,68 @@
-import type { Processor, Queue, Worker, WorkerOptions } from 'bullmq';
+/** A task to add. The queue stores it in plain text, so it must contain ids only. */
+export interface NewTask {
+  readonly id: string;
+  readonly name: string;
+  readonly data: Readonly<Record<string, string | number>>;
+  /** The most tries, the first one included. */
+  readonly maxTries: number;
+}
 
-/** The name of the queue, on every backend. */
-export const QUEUE_NAME = 'latchkey';
+/** One try of a task. */
+export interface Task {
+  readonly id: string;
+  readonly name: string;
+  readonly data: unknown;
+  /** 1 for the first try. It is above `maxTries` if processes died during the last tries. */
+  readonly tryNumber: number;
+  readonly maxTries: number;
+}
 
-export type TaskProcessor = Processor<unknown, void, string>;
-export type TaskWorkerOptions = Omit<WorkerOptions, 'connection'>;
+/** The next try of a task that needs one. */
+export interface NextTry {
+  readonly afterMs: number;
+  /** Replaces the task's data. */
+  readonly data?: object;
+}
 
-/** A BullMQ queue on one of its backends. The driver owns the connections. */
+/** Runs one try. Never rejects. Returns null when the task is over. */
+export type TaskRunner = (task: Task) => Promise<NextTry | null>;
+
+/** Runs tasks of the queue in this process. */
+export interface TaskWorker {
+  /** Takes no more tasks. Resolves when the queue knows the outcome of those that were running. */
+  pause(): Promise<void>;
+  /** Stops at once. Another process takes over the tasks that are running. */
+  close(): Promise<void>;
+}
+
+/** A durable queue. The driver owns its connections. */
 export abstract class TaskQueue {
-  // BullMQ's types depend on the backend, and this lib does not.
-  // biome-ignore lint/suspicious/noExplicitAny: the type arguments depend on the backend
-  abstract readonly queue: Queue<any, any, string, any>;
-  // biome-ignore lint/suspicious/noExplicitAny: the type arguments depend on the backend
-  abstract work(process: TaskProcessor, options: TaskWorkerOptions): Worker<any, any, string, any>;
-  /** Resolves when tasks can be added and the worker can be started. */
-  abstract ready(worker?: Worker): Promise<void>;
   /** The number of tasks that one process runs at once. */
   abstract readonly concurrency: number;
+
+  /** Calls the listener with every error that no caller gets. */
+  abstract onError(listener: (error: Error) => void): void;
+
+  /** Resolves when tasks can be added and taken. */
+  abstract ready(): Promise<void>;
+
+  /** Resolves when the task is durable. An id whose task waits or runs is not added again. */
+  abstract add(task: NewTask): Promise<void>;
+
+  /** Tells the workers of tasks that a store's own statement has added to the queue. */
+  abstract announce(): void;
+
+  abstract work(run: TaskRunner): TaskWorker;
+
+  /** Fails while the queue does not answer. */
+  abstract ping(): Promise<void>;
+
+  /** Returns true if tasks wait that could run now. */
+  abstract hasWaiting(): Promise<boolean>;
+
+  /** Returns the ids of all tasks: waiting, running, and waiting for another try. */
+  abstract ids(): Promise<string[]>;
+
   /** Closes the connections. Close the worker first. */
   abstract close(): Promise<void>;
 }

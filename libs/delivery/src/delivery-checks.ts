@@ -54,7 +54,7 @@ export class DeliveryChecks implements OnModuleInit {
     for (let batch = 0; batch < BATCHES_PER_CHECK; batch += 1) {
       const messages = await this.verifications.queuedMessages(LOST_AFTER_MS, BATCH, this.seen);
       for (const { id, messageNumber } of messages)
-        await this.delivery.start({ id, messageCount: messageNumber });
+        await this.delivery.addTask({ id, messageCount: messageNumber });
       this.seen = messages.length < BATCH ? 0 : this.seen + BATCH;
       if (this.seen === 0) return;
     }

@@ -7,6 +7,7 @@ import type { DeliveryReport, Recovery } from '#messaging';
 import {
   chargeOf,
   type DeliveryChange,
+  type MessageTask,
   type Verification,
   type VerificationId,
   VerificationService,
@@ -27,10 +28,8 @@ import {
 import { MessageReferences } from './message-references.js';
 import { RouteChoice } from './route-choice.js';
 
-export const SEND_CODE = 'send-code';
-
 /** A deferred message is retried until its code expires, which comes before this number of tries. */
-const TRIES = 100;
+export const SEND_CODE: MessageTask = { name: 'send-code', maxTries: 100 };
 
 /** Few changes of one delivery coincide: at most the reports of one message, arriving at several processes. */
 const MAX_CHANGE_ATTEMPTS = 50;
@@ -75,13 +74,23 @@ export class DeliveryService {
   }
 
   /**
-   * Queues the newest message. The task is durable when this resolves.
+   * Starts the task of the newest message, which the verification says is queued. A queue that does not answer is no
+   * failure: the message is durable, and the check for lost messages adds its task.
+   */
+  async start(verification: Pick<Verification, 'id' | 'messageCount'>): Promise<void> {
+    if (this.verifications.addsTasks) this.background.announce();
+    else await this.addTask(verification).catch(ignoreUnavailable);
+  }
+
+  /**
+   * Adds the task of the newest message, unless the queue has it.
    *
    * @throws Unavailable
    */
-  async start({ id, messageCount }: Pick<Verification, 'id' | 'messageCount'>): Promise<void> {
+  async addTask({ id, messageCount }: Pick<Verification, 'id' | 'messageCount'>): Promise<void> {
+    const { name, maxTries } = SEND_CODE;
     // The names of the data are stored in the queue.
-    await this.background.enqueue(SEND_CODE, `${id}.${messageCount}`, { id, send: messageCount }, TRIES);
+    await this.background.enqueue(name, `${id}.${messageCount}`, { id, send: messageCount }, maxTries);
   }
 
   /**
@@ -281,4 +290,8 @@ function addsMessage({ before, after }: Change): boolean {
 function nullWhenPurged(error: unknown): null {
   if (error instanceof NotFound) return null;
   throw error;
+}
+
+function ignoreUnavailable(error: unknown): void {
+  if (!(error instanceof Unavailable)) throw error;
 }

@@ -3,5 +3,5 @@ export { BadNumbersModule } from './bad-numbers.module.js';
 export { BadNumbersRepository, type BadRoute } from './bad-numbers.repository.js';
 export { ConfirmCodeTask } from './confirm-code.task.js';
 export { DeliveryModule } from './delivery.module.js';
-export { DeliveryService, isWorthSending } from './delivery.service.js';
+export { DeliveryService, isWorthSending, SEND_CODE } from './delivery.service.js';
 export { DeliveryOptions } from './route-choice.js';

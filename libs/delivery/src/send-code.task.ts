@@ -42,7 +42,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.background.register<SendCode>(SEND_CODE, this);
+    this.background.register<SendCode>(SEND_CODE.name, this);
   }
 
   async run(task: SendCode): Promise<void> {

@@ -13,7 +13,7 @@ export {
   type VerificationStatus,
 } from './verification.js';
 export { type AdmittedGuess, attemptsLeft, OtpPolicy, VerificationService } from './verification.service.js';
-export { type ClientAttempts, type NewClient, VerificationStore } from './verification-store.js';
+export { type ClientAttempts, MessageTask, type NewClient, VerificationStore } from './verification-store.js';
 export { PostgresVerificationStore } from './verification-store.postgres.js';
 export { RedisVerificationStore } from './verification-store.redis.js';
 export { VerificationWatch } from './verification-watch.js';

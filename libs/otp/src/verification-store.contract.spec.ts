@@ -779,7 +779,7 @@ async function openOnPostgres() {
   return {
     database,
     wire,
-    store: new PostgresVerificationStore(new Database(source)),
+    store: new PostgresVerificationStore(new Database(source), { name: 'send', maxTries: 1 }),
     dump: async () => JSON.stringify(await database.query('select v::text from verifications v')),
     clear: () => database.query('delete from verifications'),
     close,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { addTasks } from '#background';
 import { Database } from '#postgres';
 import type { DeliveryChange } from './delivery.js';
 import { NO_CHARGE, type Purpose, type VerificationId } from './verification.js';
@@ -6,6 +7,7 @@ import { insertOf, selectList, type VerificationRow, verificationOf } from './ve
 import {
   type ClientAttempts,
   KEPT_AFTER_EXPIRY_MS,
+  MessageTask,
   type NewClient,
   type NewVerification,
   type QueuedMessage,
@@ -68,6 +70,10 @@ const INSERT = `
   from clock_timestamp() as now
   returning ${ROW}`;
 
+const ADD_TASK = addTasks(`
+  select id || '.' || "messageCount", :task::text, jsonb_build_object('id', id, 'send', "messageCount"), :maxTries::integer
+    from queued`);
+
 type Values = Readonly<Record<string, unknown>>;
 
 interface Prepared {
@@ -77,9 +83,13 @@ interface Prepared {
 
 @Injectable()
 export class PostgresVerificationStore extends VerificationStore {
+  readonly addsTasks = true;
   private readonly prepared = new Map<string, Prepared>();
 
-  constructor(private readonly database: Database) {
+  constructor(
+    private readonly database: Database,
+    private readonly task: MessageTask,
+  ) {
     super();
   }
 
@@ -89,7 +99,7 @@ export class PostgresVerificationStore extends VerificationStore {
       charge: verification.charge ?? NO_CHARGE,
       clients: clientsOf(client),
     };
-    return (await this.one('verification-open', INSERT, values)) as StoredVerification;
+    return (await this.queue('verification-open', INSERT, values)) as StoredVerification;
   }
 
   find(id: VerificationId) {
@@ -129,7 +139,7 @@ export class PostgresVerificationStore extends VerificationStore {
       client,
     }: Resend,
   ): Promise<StoredVerification | null> {
-    return this.one(
+    return this.queue(
       'verification-resend',
       `update verifications
           set sends = sends + 1, channel = :channel, delivery_sender = :provider,
@@ -209,25 +219,25 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   changeDelivery(id: VerificationId, version: number, { addsMessage, route, ...delivery }: DeliveryChange) {
-    return this.one(
-      'verification-delivery',
-      `update verifications
+    const text = `update verifications
           set sends = sends + :added, channel = :channel, delivery_sender = :provider,
               delivery_status = :status, delivery_reason = :reason, delivery_provider_id = :providerId,
               delivery_retried = :retried, delivery_fallback = :fallback,
               charges = case :added when 0 then charges else array_append(charges, :charge::text) end,
               delivery_requested_at = case :added when 0 then delivery_requested_at else clock_timestamp() end,
               delivery_updated_at = clock_timestamp(), delivery_version = delivery_version + 1
-        where id = :id and delivery_version = :version returning ${ROW}`,
-      {
-        id,
-        version,
-        added: addsMessage ? 1 : 0,
-        ...route,
-        ...delivery,
-        charge: delivery.charge ?? NO_CHARGE,
-      },
-    );
+        where id = :id and delivery_version = :version returning ${ROW}`;
+    const values = {
+      id,
+      version,
+      added: addsMessage ? 1 : 0,
+      ...route,
+      ...delivery,
+      charge: delivery.charge ?? NO_CHARGE,
+    };
+    return addsMessage
+      ? this.queue('verification-replace', text, values)
+      : this.one('verification-delivery', text, values);
   }
 
   queuedMessages(olderThanMs: number, limit: number, offset = 0): Promise<QueuedMessage[]> {
@@ -275,6 +285,14 @@ export class PostgresVerificationStore extends VerificationStore {
         returning ${ROW}`,
       { id, client, limit, group: group?.name ?? null, groupLimit: group?.limit ?? 0 },
     );
+  }
+
+  /** Runs a statement that queues a message and returns its verification, and adds the task of the message. */
+  private queue(name: string, text: string, values: Values): Promise<StoredVerification | null> {
+    const { name: task, maxTries } = this.task;
+    return this.one(name, `with queued as (${text}), task as (${ADD_TASK}) select * from queued`, {
+      ...{ ...values, task, maxTries },
+    });
   }
 
   private async one(name: string, text: string, values: Values): Promise<StoredVerification | null> {

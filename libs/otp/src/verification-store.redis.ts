@@ -62,6 +62,7 @@ type Row = [status: Verification['status'], fields: string[], readAt: string];
 
 @Injectable()
 export class RedisVerificationStore extends VerificationStore {
+  readonly addsTasks = false;
   private readonly run;
 
   constructor(@InjectRedis() private readonly redis: Redis) {

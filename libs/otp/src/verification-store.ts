@@ -72,6 +72,12 @@ export interface Resend {
   readonly client?: NewClient | null;
 }
 
+/** The task that sends the newest message of a verification. Its data is `{ id, send }`: the message's number. */
+export abstract class MessageTask {
+  abstract readonly name: string;
+  abstract readonly maxTries: number;
+}
+
 /** A message that is still queued. */
 export interface QueuedMessage {
   readonly id: VerificationId;
@@ -83,6 +89,9 @@ export interface QueuedMessage {
  * parallel guesses share one attempt. A store that cannot answer throws Unavailable and never reports "absent".
  */
 export abstract class VerificationStore {
+  /** True if every change that queues a message adds its task too, in the same transaction. */
+  abstract readonly addsTasks: boolean;
+
   abstract open(verification: NewVerification): Promise<StoredVerification>;
 
   abstract find(id: VerificationId): Promise<StoredVerification | null>;

@@ -24,6 +24,7 @@ const NONE = new TestNumbers({}, null);
 const ROUTE = { route: { channel: 'sms', provider: 'twilio' }, hasFallback: false } as const;
 /** Long enough that two codes are never equal by chance. */
 const CODE_LENGTH = 10;
+const TASK = { name: 'send-code', maxTries: 1 };
 const SESSION = 'a session';
 
 const old = nameSecret('the secret of last year, long enough');
@@ -39,7 +40,7 @@ describe('VerificationService', () => {
   beforeAll(async () => {
     server = await freshDatabase();
     source = await new DataSource({ type: 'postgres', url: server.url, poolSize: 10 }).initialize();
-    store = new PostgresVerificationStore(new Database(source));
+    store = new PostgresVerificationStore(new Database(source), TASK);
     service = serviceWith(new Keys(dataKey, current));
   });
   beforeEach(() => server.query('delete from verifications'));
@@ -99,7 +100,7 @@ describe('VerificationService', () => {
       };
     }
     const hanging = new VerificationService(
-      new Hanging(new Database(source)),
+      new Hanging(new Database(source), TASK),
       new Keys(dataKey, current),
       POLICY,
       NONE,
@@ -226,7 +227,7 @@ describe('VerificationService', () => {
       const opened = await open();
       const forgetful = new (class extends PostgresVerificationStore {
         override approve = () => Promise.reject(new Unavailable('postgres'));
-      })(new Database(source));
+      })(new Database(source), TASK);
       const another = new VerificationService(forgetful, new Keys(dataKey, current), POLICY, NONE);
       expect(await check(opened.id, service.codeOf(opened), { by: another })).toBe(SESSION);
     });

@@ -81,6 +81,11 @@ export class VerificationService {
     private readonly testNumbers: TestNumbers,
   ) {}
 
+  /** True if a message that is queued has its task already. */
+  get addsTasks(): boolean {
+    return this.store.addsTasks;
+  }
+
   /** @param resendAfterMs the wait before the client may request the next message. */
   async open(request: VerificationRequest, resendAfterMs: number): Promise<Verification> {
     const { purpose, phoneNumber, route, hasFallback, codeLength, device, ticket } = request;

@@ -38,7 +38,7 @@ const UNAVAILABLE = new Set(['08', '53', '55', '57', '58', '40']);
 const READ_ONLY = '25006';
 
 /** The tables that every sign-in writes to. */
-const WRITTEN = ['users', 'tokens', 'verifications', 'limits', 'abuse_states', 'bad_numbers'];
+const WRITTEN = ['users', 'tokens', 'verifications', 'abuse_states', 'bad_numbers'];
 
 const READINESS = {
   name: 'readiness',
@@ -73,6 +73,24 @@ export class Database {
     } catch (error) {
       throw explained(error);
     }
+  }
+
+  /**
+   * Runs a prepared statement, and once more when the connection was lost or another transaction conflicted. So the
+   * statement must give the same result when it runs twice.
+   *
+   * @throws Unavailable
+   */
+  async runIdempotent<Row extends pg.QueryResultRow>(
+    statement: Statement,
+    values: unknown[],
+  ): Promise<Row[]> {
+    try {
+      return (await this.pool.query<Row>({ ...statement, values })).rows;
+    } catch (error) {
+      if (!isWorthARetry(error)) throw explained(error);
+    }
+    return this.run<Row>(statement, values);
   }
 
   /**

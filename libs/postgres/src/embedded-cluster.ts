@@ -80,9 +80,17 @@ export async function giveTo({ uid, gid }: RunAs, path: string): Promise<void> {
 
 async function makeDirectory(path: string): Promise<string> {
   const directory = resolve(path);
-  await mkdir(dirname(directory), { recursive: true });
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(directory), { recursive: true }).catch(explainFolder);
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch(explainFolder);
   return realpath(directory);
+}
+
+function explainFolder(cause: NodeJS.ErrnoException): never {
+  if (cause.code !== 'EACCES' && cause.code !== 'EROFS') throw cause;
+  throw new Error(
+    `the user id ${process.getuid?.()} cannot create ${cause.path}: set DATA_DIR to a folder that it can write, or set DATABASE_URL`,
+    { cause },
+  );
 }
 
 /**

@@ -12,6 +12,7 @@ import { AddAppHash0000000000009 } from './migrations/000009-add-app-hash.js';
 import { AddSignUpClients0000000000010 } from './migrations/000010-add-sign-up-clients.js';
 import { AddCharges0000000000011 } from './migrations/000011-add-charges.js';
 import { IndexNumbers0000000000012 } from './migrations/000012-index-numbers.js';
+import { CreateTasks0000000000013 } from './migrations/000013-create-tasks.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -28,6 +29,7 @@ const MIGRATIONS = [
   AddSignUpClients0000000000010,
   AddCharges0000000000011,
   IndexNumbers0000000000012,
+  CreateTasks0000000000013,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

@@ -1,18 +1,13 @@
-/** The most connections of each pool of a process. */
+/** The most connections of a process, by their use. */
 export interface PoolShares {
-  readonly requests: number;
-  readonly queue: number;
+  /** The pool of requests and tasks. */
+  readonly pool: number;
+  /** Connections that wait for notifications. */
+  readonly listeners: number;
 }
 
-/** More connections do not help the queue: the workers of one queue wait for each other's row locks. */
-const MOST_FOR_QUEUE = 10;
-
-/** One connection listens, and another one runs statements. */
-const LEAST_FOR_QUEUE = 2;
-
-/** Divides DATABASE_POOL_SIZE between the pools of a process. Redis needs no pool for the queue. */
-export function sharePool(size: number, isQueueInPostgres: boolean): PoolShares {
-  if (!isQueueInPostgres) return { requests: size, queue: 0 };
-  const queue = Math.min(MOST_FOR_QUEUE, Math.max(LEAST_FOR_QUEUE, Math.floor(size / 3)));
-  return { requests: size - queue, queue };
+/** Divides DATABASE_POOL_SIZE. A process that does tasks of a queue in Postgres listens for new ones. */
+export function sharePool(size: number, doesTasksOfPostgres: boolean): PoolShares {
+  const listeners = doesTasksOfPostgres ? 1 : 0;
+  return { pool: size - listeners, listeners };
 }

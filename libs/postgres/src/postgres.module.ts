@@ -3,14 +3,14 @@ import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { withVerifiedTls } from './connection.js';
 import { Database } from './database.js';
 import type { PoolShares } from './pool-shares.js';
-import { DatabaseSchemas, findSchemas } from './schemas.js';
+import { DatabaseSchema, findSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
 export abstract class PostgresOptions {
   abstract readonly url: string;
   /** DATABASE_SCHEMA. Default: the schema of the installation in the database. */
   abstract readonly schema?: string | null;
-  /** Default: 20 for requests and 10 for the queue. */
+  /** Default: a pool of 20 and one listener. */
   abstract readonly connections?: PoolShares;
 }
 
@@ -18,17 +18,17 @@ export abstract class PostgresOptions {
 const STATEMENT_TIMEOUT_MS = 1_500;
 const CONNECTIONS = 20;
 
-/** Finds the schemas of the installation, once for all pools. */
+/** Finds the schema of the installation, once for the pool and for what else needs it. */
 @Global()
 @Module({
   providers: [
     {
-      provide: DatabaseSchemas,
+      provide: DatabaseSchema,
       inject: [PostgresOptions],
-      useFactory: ({ url, schema }: PostgresOptions) => findSchemas(url, schema),
+      useFactory: ({ url, schema }: PostgresOptions) => findSchema(url, schema),
     },
   ],
-  exports: [DatabaseSchemas],
+  exports: [DatabaseSchema],
 })
 class SchemasModule {}
 
@@ -39,7 +39,7 @@ class SchemasModule {}
     SchemasModule,
     TypeOrmModule.forRootAsync({
       imports: [SchemasModule],
-      inject: [PostgresOptions, DatabaseSchemas],
+      inject: [PostgresOptions, DatabaseSchema],
       useFactory: connectionOptions,
     }),
   ],
@@ -50,17 +50,17 @@ export class PostgresModule {}
 
 function connectionOptions(
   { url, connections }: PostgresOptions,
-  { tables }: DatabaseSchemas,
+  schema: DatabaseSchema,
 ): TypeOrmModuleOptions {
   return {
     type: 'postgres',
     url: withVerifiedTls(url),
     autoLoadEntities: true,
     retryAttempts: 0,
-    poolSize: connections?.requests ?? CONNECTIONS,
+    poolSize: connections?.pool ?? CONNECTIONS,
     connectTimeoutMS: STATEMENT_TIMEOUT_MS,
     extra: {
-      onConnect: sessionSetup({ schema: tables, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
+      onConnect: sessionSetup({ schema: schema.name, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
       // The server ends a slow statement; query_timeout is for a server that no longer responds.
       query_timeout: STATEMENT_TIMEOUT_MS + 500,
       application_name: 'latchkey',

@@ -1,64 +1,35 @@
 import { withVerifiedTls } from './connection.js';
 import { explainConnectionFault } from './connection-fault.js';
 import { sharePool } from './pool-shares.js';
-import { chooseSchemas } from './schemas.js';
+import { chooseSchema } from './schemas.js';
 
-describe('chooseSchemas', () => {
-  const content = (own: string | null, installations: string[], queues: string[] = []) => ({
-    own,
-    installations,
-    queues,
-  });
+describe('chooseSchema', () => {
+  const content = (own: string | null, installations: string[]) => ({ own, installations });
 
   it.each([
-    ['a new database', content(null, []), null, 'latchkey', 'latchkey', false],
-    ['a role with an empty schema of its own', content('auth', []), null, 'auth', 'auth', false],
-    ['a new database with a name', content('auth', []), 'other', 'other', 'other', false],
-    ["another program's queue", content(null, [], ['bullmq']), null, 'latchkey', 'latchkey', false],
-    ['an old installation', content(null, ['public'], ['bullmq']), null, 'public', 'bullmq', true],
-    ['an old installation with Redis', content(null, ['public']), null, 'public', 'public', true],
-    [
-      'an old installation by name',
-      content(null, ['public'], ['bullmq']),
-      'public',
-      'public',
-      'bullmq',
-      true,
-    ],
-    [
-      'an installation with its queue',
-      content(null, ['latchkey'], ['bullmq', 'latchkey']),
-      null,
-      'latchkey',
-      'latchkey',
-      true,
-    ],
-    ["another role's empty schema beside one", content('auth', ['public']), null, 'public', 'public', true],
-    ['several, one of them its own', content('b', ['a', 'b'], ['b']), null, 'b', 'b', true],
-    ['a new schema beside an installation', content(null, ['public']), 'other', 'other', 'other', false],
-  ])('in %s', (_name, found, configured, tables, queue, isInstalled) => {
-    const choice = chooseSchemas(found, configured);
-    expect(choice).toMatchObject({ tables, queue, isInstalled });
-    expect(choice.otherInstallations).toEqual(isInstalled ? [] : found.installations);
+    ['a new database', content(null, []), null, 'latchkey', false],
+    ['a role with an empty schema of its own', content('auth', []), null, 'auth', false],
+    ['a new database with a name', content('auth', []), 'other', 'other', false],
+    ['an old installation', content(null, ['public']), null, 'public', true],
+    ['an old installation by name', content(null, ['public']), 'public', 'public', true],
+    ["another role's empty schema beside one", content('auth', ['public']), null, 'public', true],
+    ['several, one of them its own', content('b', ['a', 'b']), null, 'b', true],
+    ['a new schema beside an installation', content(null, ['public']), 'other', 'other', false],
+  ])('in %s', (_name, found, configured, name, isInstalled) => {
+    const otherInstallations = isInstalled ? [] : found.installations;
+    expect(chooseSchema(found, configured)).toEqual({ name, isInstalled, otherInstallations });
   });
 
   it('demands DATABASE_SCHEMA where there are several installations', () => {
-    expect(() => chooseSchemas(content('other', ['a', 'b']), null)).toThrow(/a, b: set DATABASE_SCHEMA/);
-    expect(chooseSchemas(content(null, ['a', 'b']), 'b').tables).toBe('b');
+    expect(() => chooseSchema(content('other', ['a', 'b']), null)).toThrow(/a, b: set DATABASE_SCHEMA/);
+    expect(chooseSchema(content(null, ['a', 'b']), 'b').name).toBe('b');
   });
 });
 
 describe('sharePool', () => {
-  it.each([
-    [4, 2, 2],
-    [6, 4, 2],
-    [12, 8, 4],
-    [20, 14, 6],
-    [30, 20, 10],
-    [100, 90, 10],
-  ])('divides %d connections', (size, requests, queue) => {
-    expect(sharePool(size, true)).toEqual({ requests, queue });
-    expect(sharePool(size, false)).toEqual({ requests: size, queue: 0 });
+  it.each([4, 20, 100])('leaves one of %d connections to listen for tasks', (size) => {
+    expect(sharePool(size, true)).toEqual({ pool: size - 1, listeners: 1 });
+    expect(sharePool(size, false)).toEqual({ pool: size, listeners: 0 });
   });
 });
 

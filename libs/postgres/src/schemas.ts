@@ -1,35 +1,27 @@
 import { onConnection } from './connection.js';
 import { quoteName } from './session.js';
 
-/** The schemas that an installation of Latchkey uses. */
-export abstract class DatabaseSchemas {
-  /** The schema of Latchkey's tables. */
-  abstract readonly tables: string;
-  /** The schema of BullMQ's tables, if the queue is in Postgres. */
-  abstract readonly queue: string;
+/** The schema that an installation of Latchkey uses. */
+export abstract class DatabaseSchema {
+  abstract readonly name: string;
 }
 
-/** The schemas to use, and what is in them. */
-export interface SchemaChoice extends DatabaseSchemas {
+/** The schema to use, and what is in it. */
+export interface SchemaChoice extends DatabaseSchema {
   readonly isInstalled: boolean;
   /** Schemas of other installations, where DATABASE_SCHEMA names one without an installation. */
   readonly otherInstallations: readonly string[];
 }
 
-/** The parts of a database that decide which schemas to use. */
+/** The parts of a database that decide which schema to use. */
 export interface DatabaseContent {
   /** The first schema of the role's own search path, if it is empty or ours. */
   readonly own: string | null;
   /** The schemas with Latchkey's tables. */
   readonly installations: readonly string[];
-  /** The schemas with BullMQ's tables that the role may use. */
-  readonly queues: readonly string[];
 }
 
 export const DEFAULT_SCHEMA = 'latchkey';
-
-/** Where versions before DATABASE_SCHEMA kept their queue. */
-const OLD_QUEUE_SCHEMA = 'bullmq';
 
 /**
  * Finds installations by columns that no other program has. The catalog is readable without any grant, so an
@@ -48,43 +40,31 @@ const FIND = `
       from relations users join relations ledger using (schema)
      where users.name = 'users' and users.columns @> array['phone_index', 'phone_sealed']
        and ledger.name = 'migrations'
-  ), queues as (
-    select ledger.schema
-      from relations ledger join relations job using (schema)
-     where ledger.name = 'migration' and 'min_client_version' = any(ledger.columns) and job.name = 'job'
-       and has_schema_privilege(ledger.oid, 'usage')
   )
   select array(select schema from installations order by 1) as installations,
-         array(select schema from queues order by 1) as queues,
          (select current_schema()::text
            where current_schema() <> 'public'
-             and (current_schema() in (select schema from installations union select schema from queues)
+             and (current_schema() in (select schema from installations)
                   or current_schema() not in (select schema from relations))) as own`;
 
 /**
- * Finds the schemas of the installation in the database, or chooses them for a new one: see docs/decisions/0051.
+ * Finds the schema of the installation in the database, or chooses one for a new one: see docs/decisions/0049.
  *
  * @param configured DATABASE_SCHEMA.
  */
-export async function findSchemas(url: string, configured: string | null = null): Promise<SchemaChoice> {
+export async function findSchema(url: string, configured: string | null = null): Promise<SchemaChoice> {
   const content = await onConnection(
     url,
     async (client) => (await client.query<DatabaseContent>(FIND)).rows[0],
   );
-  return chooseSchemas(content as DatabaseContent, configured);
+  return chooseSchema(content as DatabaseContent, configured);
 }
 
-export function chooseSchemas(content: DatabaseContent, configured: string | null): SchemaChoice {
-  const { installations, queues } = content;
-  const tables = configured ?? installationOf(content) ?? content.own ?? DEFAULT_SCHEMA;
-  const isInstalled = installations.includes(tables);
-  const hasOldQueue = isInstalled && !queues.includes(tables) && queues.includes(OLD_QUEUE_SCHEMA);
-  return {
-    tables,
-    queue: hasOldQueue ? OLD_QUEUE_SCHEMA : tables,
-    isInstalled,
-    otherInstallations: isInstalled ? [] : installations,
-  };
+export function chooseSchema(content: DatabaseContent, configured: string | null): SchemaChoice {
+  const { installations } = content;
+  const name = configured ?? installationOf(content) ?? content.own ?? DEFAULT_SCHEMA;
+  const isInstalled = installations.includes(name);
+  return { name, isInstalled, otherInstallations: isInstalled ? [] : installations };
 }
 
 /** Creates the schema unless it exists. `create schema if not exists` needs a right even if the schema exists. */

@@ -5,12 +5,10 @@ export interface SessionOptions {
   readonly schema: string;
   /** 0: no timeout. */
   readonly statementTimeoutMs: number;
-  /** True: a commit need not wait for the disk. */
-  readonly losesLastCommits?: boolean;
 }
 
 /**
- * The settings that our SQL, the driver and BullMQ rely on. A database or a role may have other defaults. Settings of
+ * The settings that our SQL and the driver rely on. A database or a role may have other defaults. Settings of
  * the operator stay as they are: `default_transaction_read_only`, `synchronous_commit`, memory and planning.
  */
 const RELIED_ON = {
@@ -23,7 +21,7 @@ const RELIED_ON = {
   default_transaction_isolation: 'read committed', // the others make ordinary races fail with 40001
   lock_timeout: '0', // the statement timeout bounds waits for locks
   idle_in_transaction_session_timeout: '10000',
-  idle_session_timeout: '0', // a pool keeps idle connections, and the queue listens on one
+  idle_session_timeout: '0', // a pool keeps idle connections
   transaction_timeout: '0',
 };
 
@@ -42,7 +40,6 @@ export function sessionSetup(options: SessionOptions): (client: ClientBase) => P
     ...RELIED_ON,
     search_path: quoteName(options.schema),
     statement_timeout: String(options.statementTimeoutMs),
-    ...(options.losesLastCommits && { synchronous_commit: 'off' }),
   };
   const values = [Object.keys(settings), Object.values(settings)];
   return async (client) => {

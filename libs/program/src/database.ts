@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { migrateTaskQueue } from '#background';
 import type { AppConfig } from '#config';
 import {
   assertSessionPooling,
   type EmbeddedPostgres,
   explainConnectionFault,
-  findSchemas,
+  findSchema,
   hasPendingMigrations,
   migrate,
   revertMigration,
@@ -28,50 +27,36 @@ export async function openDatabase({ databaseUrl, dataDir }: DatabaseConfig): Pr
 /** Migrates the database, or fails if migrations are pending and MIGRATE_ON_START is off. */
 export async function prepareTables(url: string, config: DatabaseConfig): Promise<void> {
   await assertSessionPooling(url);
-  const schemas = await findSchemas(url, config.databaseSchema);
+  const schema = await findSchema(url, config.databaseSchema);
   if (!config.migrateOnStart) {
-    if (schemas.isInstalled && !(await hasPendingMigrations(url, schemas.tables))) return;
+    if (schema.isInstalled && !(await hasPendingMigrations(url, schema.name))) return;
     throw new Error(
-      `the schema ${schemas.tables} of the database has pending migrations: run \`npm run migrate\``,
+      `the schema ${schema.name} of the database has pending migrations: run \`npm run migrate\``,
     );
   }
-  if (schemas.otherInstallations.length > 0) throw new Error(secondInstallationFault(schemas));
-  await migrateIn(schemas, url, config.redisUrl);
+  if (schema.otherInstallations.length > 0) throw new Error(secondInstallationFault(schema));
+  await migrate(url, schema.name);
 }
 
 /**
- * Migrates Latchkey's tables, and those of the queue if it is in Postgres. Returns the names of applied migrations.
+ * Migrates the tables. Returns the names of applied migrations.
  *
  * @param schema DATABASE_SCHEMA.
  */
-export async function migrateAll(
-  url: string,
-  redisUrl: string | null,
-  schema: string | null = null,
-): Promise<string[]> {
+export async function migrateAll(url: string, schema: string | null = null): Promise<string[]> {
   await assertSessionPooling(url);
-  return migrateIn(await findSchemas(url, schema), url, redisUrl);
+  return migrate(url, (await findSchema(url, schema)).name);
 }
 
 /** Reverts the newest applied migration. Returns its name, or null if none is applied. */
 export async function revertNewestMigration(url: string, schema: string | null): Promise<string | null> {
   await assertSessionPooling(url);
-  return revertMigration(url, (await findSchemas(url, schema)).tables);
-}
-
-/** The queue comes first: an installation without one would be taken for an old one, whose queue is elsewhere. */
-async function migrateIn(
-  { tables, queue }: SchemaChoice,
-  url: string,
-  redisUrl: string | null,
-): Promise<string[]> {
-  if (!redisUrl) await migrateTaskQueue(url, queue);
-  return migrate(url, tables);
+  return revertMigration(url, (await findSchema(url, schema)).name);
 }
 
 /** A second installation is more often a mistake than wanted. */
-function secondInstallationFault({ tables, otherInstallations }: SchemaChoice): string {
-  return `DATABASE_SCHEMA names ${tables}, which is empty, but Latchkey is installed in ${otherInstallations.join(', ')}: set it to that schema, or run \`npm run migrate\` for a second installation`;
+function secondInstallationFault({ name, otherInstallations }: SchemaChoice): string {
+  return `DATABASE_SCHEMA names ${name}, which is empty, but Latchkey is installed in ${otherInstallations.join(', ')}: set it to that schema, or run \`npm run migrate\` for a second installation`;
 }
 
 /** Adds DATABASE_URL and the cure to an error of the driver, which does not know where its URL comes from. */

@@ -109,6 +109,9 @@ function tamed(redis: Redis): Redis {
     clearTimeout(socketTimeoutTimer);
     Object.assign(redis, { socketTimeoutTimer: undefined });
   });
+  // BullMQ opens the connection on which it blocks this way.
+  const duplicate = redis.duplicate.bind(redis);
+  redis.duplicate = (override) => tamed(duplicate(override));
   return redis;
 }
 

@@ -2,7 +2,7 @@ import { migrateAll, revertNewestMigration, runDatabaseCommand } from '#program'
 
 export function applyPending(): Promise<void> {
   return runDatabaseCommand(async ({ config, databaseUrl }) => {
-    const applied = await migrateAll(databaseUrl, config.redisUrl, config.databaseSchema);
+    const applied = await migrateAll(databaseUrl, config.databaseSchema);
     console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'nothing to apply');
   });
 }

@@ -1,0 +1,167 @@
+import type { Database } from '#postgres';
+import type { NextTry, Task, TaskRunner, TaskWorker } from './task-queue.js';
+
+/** A process that is silent about a task for this long has lost it to another process. */
+const LEASE_MS = 5_000;
+const RENEW_EVERY_MS = 1_500;
+
+/** A worker looks for due tasks this often although nothing wakes it: for tries that were put off, and lost tasks. */
+const LOOK_EVERY_MS = 500;
+
+/** The pause after Postgres did not answer. */
+const AFTER_LOSS_MS = 1_000;
+
+const MS = `interval '1 millisecond'`;
+
+/** Counts a try before it begins, so that a task that kills its process ends after its tries. */
+const TAKE = {
+  name: 'task-take',
+  text: `
+    with due as (
+      select id from tasks where due_at <= now() order by due_at limit $1 for update skip locked
+    )
+    update tasks set holder = $2, tries = tries + 1, due_at = clock_timestamp() + $3 * ${MS}
+      from due where tasks.id = due.id
+    returning tasks.id, name, data, tries as "tryNumber", max_tries as "maxTries"`,
+};
+const RENEW = {
+  name: 'task-renew',
+  text: `update tasks set due_at = clock_timestamp() + $3 * ${MS} where id = any($1) and holder = $2`,
+};
+const REMOVE = { name: 'task-remove', text: 'delete from tasks where id = any($1) and holder = $2' };
+const PUT_OFF = {
+  name: 'task-put-off',
+  text: `
+    update tasks set holder = null, due_at = clock_timestamp() + $3 * ${MS}, data = coalesce($4::jsonb, data)
+     where id = $1 and holder = $2`,
+};
+
+interface WorkerOptions {
+  readonly run: TaskRunner;
+  readonly concurrency: number;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Takes due tasks from the table and runs them. A task that is running has an end in the near future, its `due_at`, which
+ * the worker keeps moving; when the worker dies, the task becomes due again.
+ */
+export class PostgresTaskWorker implements TaskWorker {
+  private readonly running = new Map<string, Promise<void>>();
+  /** Tasks that are over, until the table no longer has them. */
+  private over: string[] = [];
+  private removal?: Promise<void>;
+  private readonly renewal: NodeJS.Timeout;
+  private readonly looking: Promise<void>;
+  private isPaused = false;
+  private isAwake = false;
+  private wakeUp = () => {};
+
+  /** @param holder identifies this process in the table. */
+  constructor(
+    private readonly database: Database,
+    private readonly holder: string,
+    private readonly options: WorkerOptions,
+  ) {
+    this.renewal = setInterval(() => void this.renew(), RENEW_EVERY_MS);
+    this.looking = this.look();
+  }
+
+  /** Looks for due tasks now. */
+  wake(): void {
+    this.isAwake = true;
+    this.wakeUp();
+  }
+
+  async pause(): Promise<void> {
+    this.isPaused = true;
+    this.wake();
+    await this.looking;
+    await Promise.all(this.running.values());
+    await this.removal;
+  }
+
+  async close(): Promise<void> {
+    this.isPaused = true;
+    this.wake();
+    clearInterval(this.renewal);
+  }
+
+  private async look(): Promise<void> {
+    while (!this.isPaused) {
+      this.isAwake = false;
+      const free = this.options.concurrency - this.running.size;
+      const taken = free > 0 ? await this.take(free) : 0;
+      // A full batch is followed by another look, as soon as there is room.
+      if (taken === null) await this.sleep(AFTER_LOSS_MS);
+      else if (free === 0 || taken < free) await this.sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /** @returns the number of tasks that were taken; null if Postgres did not answer. */
+  private async take(limit: number): Promise<number | null> {
+    try {
+      const tasks = await this.database.run<Task & object>(TAKE, [limit, this.holder, LEASE_MS]);
+      for (const task of tasks) this.start(task);
+      return tasks.length;
+    } catch (error) {
+      this.options.onError(error as Error);
+      return null;
+    }
+  }
+
+  private start(task: Task): void {
+    // After a stall of this process its own tasks are due again.
+    if (this.running.has(task.id)) return;
+    const done = this.options.run(task).then((next) => this.record(task.id, next));
+    this.running.set(task.id, done);
+  }
+
+  private async record(id: string, next: NextTry | null): Promise<void> {
+    if (next) await this.putOff(id, next);
+    this.running.delete(id);
+    if (!next) this.remove(id);
+    // There is room for another task.
+    if (this.running.size === this.options.concurrency - 1) this.wake();
+  }
+
+  private async putOff(id: string, { afterMs, data }: NextTry): Promise<void> {
+    const values = [id, this.holder, afterMs, data ? JSON.stringify(data) : null];
+    await this.database.run(PUT_OFF, values).catch(this.options.onError);
+  }
+
+  /** Tasks that end during a removal are removed together. */
+  private remove(id: string): void {
+    this.over.push(id);
+    this.removal ??= this.removeOver().finally(() => {
+      this.removal = undefined;
+    });
+  }
+
+  private async removeOver(): Promise<void> {
+    while (this.over.length > 0) {
+      const ids = this.over;
+      this.over = [];
+      // A task that stays in the table runs again, and its handler finds nothing to do.
+      await this.database.run(REMOVE, [ids, this.holder]).catch(this.options.onError);
+    }
+  }
+
+  private async renew(): Promise<void> {
+    const ids = [...this.running.keys()];
+    if (ids.length === 0) return;
+    await this.database.run(RENEW, [ids, this.holder, LEASE_MS]).catch(this.options.onError);
+  }
+
+  /** Waits for the time, or until something wakes the worker. */
+  private async sleep(ms: number): Promise<void> {
+    if (this.isAwake) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
