@@ -5,6 +5,7 @@ import { DeviceTokens } from './guessing/device-tokens.js';
 import { GuessPolicyService } from './guessing/guess-policy.service.js';
 import { LimitsService } from './limits/limits.service.js';
 import { NumberStatusService } from './number-status.service.js';
+import { AdmissionService } from './pumping/admission.service.js';
 import { BreakerService } from './pumping/breaker.service.js';
 import { ProofOfWork } from './pumping/proof-of-work.js';
 import { SendPolicyService } from './pumping/send-policy.service.js';
@@ -14,7 +15,7 @@ import { BreakerState, LedgerState } from './state/shared-state.js';
 
 /**
  * Decides whether a message may be sent (against SMS pumping) and whether a code may be checked (against guessing). The
- * application provides `LimiterStore`, `BreakerStore`, `LedgerStore`, `LimitPolicy` and `AbuseOptions`.
+ * application provides `BreakerStore`, `LedgerStore`, `LimitPolicy` and `AbuseOptions`.
  */
 @Module({
   providers: [
@@ -28,8 +29,9 @@ import { BreakerState, LedgerState } from './state/shared-state.js';
     StepUpService,
     SpendingService,
     BreakerService,
-    SendPolicyService,
     GuessPolicyService,
+    AdmissionService,
+    SendPolicyService,
     NumberStatusService,
   ],
   exports: [SendPolicyService, GuessPolicyService, BreakerService, NumberStatusService, Clock],

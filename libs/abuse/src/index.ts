@@ -18,9 +18,6 @@ export {
 } from './guessing/guess-ledger.js';
 export { type GuessingClient, GuessPolicyService, HOLDER_OF_ID } from './guessing/guess-policy.service.js';
 export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
-export { LimiterStore } from './limits/limiter-store.js';
-export { PostgresLimiterStore } from './limits/limiter-store.postgres.js';
-export { RedisLimiterStore } from './limits/limiter-store.redis.js';
 export { LimitPolicy } from './limits/limits.service.js';
 export { type DeviceLimit, type NumberStatus, NumberStatusService } from './number-status.service.js';
 export { DEFAULT_POLICY, type Policy, PolicyFault, readPolicy } from './policy.js';

@@ -7,9 +7,10 @@ import { Clock } from './clock.js';
 import { GuessPolicyService, type GuessStatus } from './guessing/guess-policy.service.js';
 import { clientAddressOf } from './limits/client-address.js';
 import { LimitsService, type NumberLimit } from './limits/limits.service.js';
+import { limitKeyOf } from './pumping/admission.service.js';
 import { type Block, BreakerService } from './pumping/breaker.service.js';
 import { SYSTEM, scopesOf } from './pumping/scopes.js';
-import { isAllowedCountry, limitKeyOf } from './pumping/send-policy.service.js';
+import { isAllowedCountry } from './pumping/send-policy.service.js';
 import type { Caps } from './pumping/spending.js';
 import { SpendingService, type SpendingStatus } from './pumping/spending.service.js';
 

@@ -60,8 +60,8 @@ export interface Policy {
       readonly exempt: number;
       /** A known device needs no proof of work. */
       readonly withoutProof: number;
-      /** A number whose exemption is used up gets messages while its range of 10,000 has fewer unanswered ones. */
-      readonly perRange: number;
+      /** Unanswered messages in a range of 10,000 numbers from which exempt messages count in it. */
+      readonly countedFrom: number;
     };
   };
   readonly guesses: {
@@ -154,7 +154,7 @@ export const DEFAULT_POLICY: Policy = {
     crowdedFrom: 4,
     crowdHalfLifeSeconds: 6 * HOUR,
     system: { lose: 1_000, pending: Number.MAX_SAFE_INTEGER, credit: 0, holdSeconds: HOUR, busiestHours: 2 },
-    lanes: { exempt: 1, withoutProof: 5, perRange: 4 },
+    lanes: { exempt: 1, withoutProof: 5, countedFrom: 2 },
   },
   guesses: {
     perHour: 10,

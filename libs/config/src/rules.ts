@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
 import { getMetadataStorage, ValidateBy, ValidateIf, type ValidationArguments } from 'class-validator';
-import { isSupportedCountry } from 'libphonenumber-js';
-import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { parseDurationMs } from './duration.js';
 import { parseFallback } from './fallback.js';
 import { addressHint, countryHint, durationHint, generalHint, type Hint } from './hints.js';

@@ -1,5 +1,5 @@
 /**
- * Every command that Latchkey, its rate limiter and BullMQ run, alone or in a script, with arguments that are valid in
+ * Every command that Latchkey and BullMQ run, alone or in a script, with arguments that are valid in
  * number. Keep it complete: the start names a missing right by this list. INFO is not in it: without INFO only the
  * memory of Redis is not watched.
  */

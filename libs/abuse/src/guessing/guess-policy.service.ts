@@ -47,6 +47,13 @@ export interface Standing {
   readonly codeLength: number;
 }
 
+/** The decision on a requester's standing. It changes no state. */
+export interface FoundStanding {
+  /** The states of the ledger that it reads. */
+  readonly keys: readonly string[];
+  standing(draft: Pick<Draft, 'get'>): Standing;
+}
+
 /** The state of the guesses at a number, as unknown devices meet it. */
 export interface GuessStatus {
   /** The length of their next code. */
@@ -120,13 +127,19 @@ export class GuessPolicyService {
   }
 
   /** @throws Unavailable */
-  standingOf(phoneNumber: PhoneNumber, { deviceToken }: Pick<Requester, 'deviceToken'>): Promise<Standing> {
+  standingOf(phoneNumber: PhoneNumber, requester: Pick<Requester, 'deviceToken'>): Promise<Standing> {
+    const { keys, standing } = this.findStanding(phoneNumber, requester);
+    return this.ledger.decide(keys, standing);
+  }
+
+  /** Prepares the decision on the requester's standing, for a decision on more than that. */
+  findStanding(phoneNumber: PhoneNumber, { deviceToken }: Pick<Requester, 'deviceToken'>): FoundStanding {
     const now = this.clock.now();
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const claimed = deviceToken === null ? null : this.devices.read(deviceToken, phoneIndex, now);
     const gauge = gaugeKey(phoneNumber);
     const keys = [numberKey(phoneIndex), gauge, RAISED, ...(claimed ? [deviceKey(claimed.id)] : [])];
-    return this.ledger.decide(keys, (draft) => {
+    const standing = (draft: Pick<Draft, 'get'>): Standing => {
       const record = recordOf(draft, numberKey(phoneIndex));
       if (claimed && this.isKnown(draft, record, claimed, now))
         return { device: claimed.id, codeLength: this.options.codeLengths.usual };
@@ -136,7 +149,8 @@ export class GuessPolicyService {
         device: null,
         codeLength: codeLengthFor(this.options, record, gaugeOf(draft, gauge), now, isEverywhere),
       };
-    });
+    };
+    return { keys, standing };
   }
 
   /**
@@ -316,7 +330,12 @@ export class GuessPolicyService {
     return isNewlyEverywhere ? [warning, { country: 'all', raised: after.countries.join(', ') }] : [warning];
   }
 
-  private isKnown(draft: Draft, number: GuessRecord, { id, issuedAt }: Device, now: number): boolean {
+  private isKnown(
+    draft: Pick<Draft, 'get'>,
+    number: GuessRecord,
+    { id, issuedAt }: Device,
+    now: number,
+  ): boolean {
     const isRevoked = number.devicesSince !== undefined && issuedAt < number.devicesSince;
     return !isRevoked && isTrusted(this.options.policy, recordOf(draft, deviceKey(id)), now);
   }
@@ -372,7 +391,7 @@ function deviceKey(device: string): string {
   return `device:${device}`;
 }
 
-function recordOf(draft: Draft, key: string): GuessRecord {
+function recordOf(draft: Pick<Draft, 'get'>, key: string): GuessRecord {
   return draft.get<GuessRecord>(key) ?? newGuessRecord();
 }
 
@@ -388,7 +407,7 @@ function gaugeKey(phoneNumber: PhoneNumber): string {
   return `gauge:${kindOfNumber(phoneNumber).country}`;
 }
 
-function gaugeOf(draft: Draft, key: string): Gauge {
+function gaugeOf(draft: Pick<Draft, 'get'>, key: string): Gauge {
   return draft.get<Gauge>(key) ?? newGauge();
 }
 

@@ -9,10 +9,16 @@ import { TcpProxy } from '../../../../test/support/proxy.js';
 import { times } from '../../../../test/support/repeat.js';
 import { waitFor } from '../../../../test/support/wait.js';
 import { AbuseEvents } from '../abuse-events.js';
-import type { LimiterStore } from './limiter-store.js';
-import { PostgresLimiterStore } from './limiter-store.postgres.js';
-import { RedisLimiterStore } from './limiter-store.redis.js';
-import { coolDownMs, type LimitPolicy, LimitsService, type Reservation } from './limits.service.js';
+import type { AbuseOptions } from '../abuse-options.js';
+import { Clock } from '../clock.js';
+import { ProofOfWork } from '../pumping/proof-of-work.js';
+import { StepUpService } from '../pumping/step-up.service.js';
+import { BreakerState } from '../state/shared-state.js';
+import type { StateStore } from '../state/state-store.js';
+import { PostgresStateStore } from '../state/state-store.postgres.js';
+import { RedisStateStore } from '../state/state-store.redis.js';
+import { coolDownMs, type LimitPolicy, LimitsService } from './limits.service.js';
+import type { Windows } from './windows.js';
 
 Logger.overrideLogger(false);
 
@@ -21,9 +27,9 @@ const DAY = 24 * HOUR;
 
 /** A store on its server, with direct access to the server. */
 interface Opened {
-  readonly store: LimiterStore;
+  readonly store: StateStore;
   readonly wire: TcpProxy;
-  /** Returns the keys of all counts, with the milliseconds until they expire. */
+  /** Returns the keys of all states, with the milliseconds until they expire. */
   counts(): Promise<[key: string, expiresInMs: number][]>;
   /** Brings the expiry of all counts nearer. */
   age(ms: number): Promise<unknown>;
@@ -36,6 +42,41 @@ const drivers = [
 ];
 
 const someNumber = () => randomBytes(32).toString('base64url');
+
+/** The limits of one process, with decisions on nothing else. */
+class Limits extends LimitsService {
+  constructor(
+    private readonly states: BreakerState,
+    policy: LimitPolicy,
+    events: AbuseEvents,
+  ) {
+    super(states, policy, events);
+  }
+
+  async requireMessage(key: string, client: string): Promise<{ contested: boolean }> {
+    const { reached, contested } = await this.states.decide(this.keysOf(key, client), (draft) => {
+      return { reached: this.reachedBy(draft, key, client), contested: this.isContested(draft, key) };
+    });
+    const refusal = this.refusalAmong(reached);
+    if (refusal) this.enforce([refusal], {});
+    return { contested };
+  }
+
+  async admitMessage(key: string, details = {}): Promise<{ resendAfterMs: number; contested: boolean }> {
+    const decision = await this.states.decide(this.keysOf(key, ''), (draft) => {
+      const reached = this.reachedBy(draft, key, '');
+      const contested = this.isContested(draft, key);
+      if (this.refusalAmong(reached)) return { reached, contested, resendAfterMs: 0 };
+      return { reached, contested, resendAfterMs: this.countMessage(draft, key) };
+    });
+    this.enforce(decision.reached, details);
+    return decision;
+  }
+
+  async refund(key: string): Promise<void> {
+    await this.states.decide(this.keysOf(key, ''), (draft) => this.returnMessage(draft, key));
+  }
+}
 
 describe('coolDownMs', () => {
   it.each([
@@ -74,15 +115,15 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     ...overrides,
   });
   const limitsWith = (overrides: Partial<LimitPolicy>) =>
-    new LimitsService(server.store, policyWith(overrides), events);
+    new Limits(new BreakerState(server.store), policyWith(overrides), events);
   const limitsOf = (...coolDownsMs: number[]) => limitsWith({ coolDownsMs });
   const refusalOf = (answer: Promise<unknown>) =>
     answer.then(
       () => null,
       (error: RateLimited) => error,
     );
-  const rejection = (limits: LimitsService, number: string) => refusalOf(limits.admitMessage(number));
-  const waitOf = async (reservation: Promise<Reservation>) => (await reservation).resendAfterMs;
+  const rejection = (limits: Limits, number: string) => refusalOf(limits.admitMessage(number));
+  const waitOf = async (message: Promise<{ resendAfterMs: number }>) => (await message).resendAfterMs;
 
   it('makes a number wait longer after each message', async () => {
     const limits = limitsOf(1_000, 2_000, HOUR);
@@ -159,7 +200,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     const counts = await server.counts();
     expect(JSON.stringify(counts)).not.toContain(number.slice(1));
     const ours = counts.filter(([name]) => name.includes(key));
-    expect(ours).toHaveLength(5);
+    expect(ours).toHaveLength(1);
     for (const [, expiresInMs] of ours) {
       expect(expiresInMs).toBeGreaterThan(0);
       expect(expiresInMs).toBeLessThanOrEqual(DAY);
@@ -171,15 +212,15 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     await limitsOf(HOUR).admitMessage(expired);
     await server.age(DAY);
     await limitsOf(HOUR).admitMessage(waiting);
-    await limitsOf(HOUR).purge();
+    await server.store.purge();
     const keys = (await server.counts()).map(([key]) => key);
     expect(keys.filter((key) => key.includes(expired))).toEqual([]);
-    expect(keys.filter((key) => key.includes(waiting))).toHaveLength(5);
+    expect(keys.filter((key) => key.includes(waiting))).toHaveLength(1);
     expect(await rejection(limitsOf(HOUR), waiting)).toBeInstanceOf(RateLimited);
   });
 
   /** Admits messages with this interval between them. */
-  async function admitEvery(ms: number, limits: LimitsService, number: string, messages: number) {
+  async function admitEvery(ms: number, limits: Limits, number: string, messages: number) {
     for (let i = 0; i < messages; i += 1) {
       await limits.admitMessage(number);
       await server.age(ms);
@@ -255,16 +296,6 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     expect(recorded).not.toHaveBeenCalledWith('would_refuse', expect.anything());
   });
 
-  it('makes a claimed value claimable again', async () => {
-    const [limits, id] = [limitsOf(HOUR), someNumber()];
-    expect(await limits.isClaimed(id)).toBe(false);
-    expect(await limits.claimOnce(id, 60)).toBe(true);
-    expect(await limits.isClaimed(id)).toBe(true);
-    expect(await limits.claimOnce(id, 60)).toBe(false);
-    await limits.unclaim(id);
-    expect(await limits.claimOnce(id, 60)).toBe(true);
-  });
-
   it('does not count a refunded message', async () => {
     const policy = { coolDownsMs: [1_000, HOUR], contestedSends: 0 };
     const [limits, number] = [
@@ -272,10 +303,11 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
       someNumber(),
     ];
     for (let i = 0; i < 5; i += 1) {
-      const reservation = await limits.admitMessage(number);
-      expect(reservation.resendAfterMs).toBeLessThanOrEqual(1_000);
-      await reservation.refund();
-      expect((await server.counts()).filter(([name]) => name.includes(number))).toEqual([]);
+      expect(await waitOf(limits.admitMessage(number))).toBeLessThanOrEqual(1_000);
+      await limits.refund(number);
+      await waitFor('the end of the empty state', async () => {
+        return !(await server.counts()).some(([name]) => name.includes(number));
+      });
     }
     const calm = limitsWith({ contestedSends: 1 });
     expect(await calm.admitMessage(number)).toMatchObject({ contested: false });
@@ -294,15 +326,24 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     expect(await isContested()).toBe(false);
   });
 
-  it('lets exactly one of twenty concurrent callers claim a proof', async () => {
-    const [one, other] = [limitsOf(HOUR), limitsOf(HOUR)];
-    const id = someNumber();
-    const first = await Promise.all(times(20, (i) => (i % 2 ? one : other).claimOnce(id, 60)));
+  it('lets exactly one of twenty concurrent callers use a proof, until it is returned', async () => {
+    const [one, other] = [new BreakerState(server.store), new BreakerState(server.store)] as const;
+    const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
+    const stepUp = new StepUpService(new ProofOfWork(keys), events, new Clock(), {} as AbuseOptions);
+    const proof = { id: someNumber(), expiresAt: Date.now() + 60_000 };
+    const use = (state: BreakerState) =>
+      state.decide(stepUp.keysOf(proof), (draft) => {
+        const isFirst = !stepUp.isUsed(draft, proof);
+        stepUp.setUsed(draft, proof, true);
+        return isFirst;
+      });
+    const first = await Promise.all(times(20, (i) => use(i % 2 ? one : other)));
     expect(first.filter(Boolean)).toHaveLength(1);
-    expect(await one.claimOnce(someNumber(), 60)).toBe(true);
-    const ours = (await server.counts()).filter(([key]) => key.includes(id));
+    const ours = (await server.counts()).filter(([key]) => key.includes(proof.id));
     expect(ours).toHaveLength(1);
     expect(ours[0]?.[1]).toBeLessThanOrEqual(60_000);
+    await one.decide(stepUp.keysOf(proof), (draft) => stepUp.setUsed(draft, proof, false));
+    expect([await use(other), await use(one)]).toEqual([true, false]);
   });
 
   describe('a monitored limit', () => {
@@ -337,7 +378,11 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
 
   it('admits no request while its server is unreachable', async () => {
     const unreachable = await open();
-    const limits = new LimitsService(unreachable.store, policyWith({ coolDownsMs: [1_000] }), events);
+    const limits = new Limits(
+      new BreakerState(unreachable.store),
+      policyWith({ coolDownsMs: [1_000] }),
+      events,
+    );
     const number = someNumber();
     await limits.admitMessage(number);
     unreachable.wire.cut();
@@ -346,23 +391,40 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     const others = [
       limits.admitAddress('sends_per_address', 'client'),
       limits.clearContest(number),
-      limits.claimOnce('id', 60),
+      limits.usedBy(number),
     ];
     for (const answer of others) await expect(answer).rejects.toThrow(Unavailable);
     await unreachable.close();
   });
 });
 
+/** Returns the windows with their ends brought nearer. */
+function aged(text: string, ms: number): string {
+  const windows = Object.entries(JSON.parse(text) as Windows).map(([name, [points, endsAt]]) => {
+    return [name, [points, endsAt - ms]];
+  });
+  return JSON.stringify(Object.fromEntries(windows));
+}
+
 async function openOnPostgres(): Promise<Opened> {
   const { database, wire, source, close } = await openBreakablePostgres();
+  const rows = () =>
+    database.query<{ key: string; state: string; life: number }>(
+      `select key, state, extract(epoch from expires_at - clock_timestamp())::float8 * 1000 as life
+         from abuse_states where expires_at > clock_timestamp()`,
+    );
   return {
     wire,
-    store: new PostgresLimiterStore(new Database(source)),
-    counts: async () => {
-      const rows = await database.query<{ key: string; expire: string }>('select key, expire from limits');
-      return rows.map(({ key, expire }) => [key, Number(expire) - Date.now()]);
+    store: new PostgresStateStore(new Database(source)),
+    counts: async () => (await rows()).map(({ key, life }) => [key, life]),
+    age: async (ms) => {
+      for (const { key, state } of await rows())
+        if (key.startsWith('limits:'))
+          await database.query(
+            `update abuse_states set state = $2, expires_at = expires_at - $3 * interval '1 ms' where key = $1`,
+            [key, aged(state, ms), ms],
+          );
     },
-    age: (ms) => database.query('update limits set expire = expire - $1::bigint', [ms]),
     close,
   };
 }
@@ -370,15 +432,20 @@ async function openOnPostgres(): Promise<Opened> {
 async function openOnRedis(): Promise<Opened> {
   const { wire, redis, close } = await openBreakableRedis();
   const counts = async () => {
-    const keys = await redis.keys('*');
+    const keys = (await redis.keys('latchkey:abuse:*')) as string[];
     return Promise.all(keys.map(async (key): Promise<[string, number]> => [key, await redis.pttl(key)]));
   };
   return {
     wire,
-    store: new RedisLimiterStore(redis),
+    store: new RedisStateStore(redis),
     counts,
     age: async (ms) => {
-      for (const [key, expiresInMs] of await counts()) await redis.pexpire(key, expiresInMs - ms);
+      for (const [key, life] of (await counts()).filter(([key]) => key.includes(':limits:'))) {
+        const value = (await redis.get(key)) as string;
+        const text = value.slice(0, 36) + aged(value.slice(36), ms);
+        if (life > ms) await redis.set(key, text, 'PX', Math.ceil(life - ms));
+        else await redis.del(key);
+      }
     },
     close,
   };

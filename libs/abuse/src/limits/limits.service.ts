@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { type RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible';
 import type { LimitName, Rate } from '#config';
-import { RateLimited, Unavailable } from '#errors';
+import { RateLimited } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
-import { LimiterStore } from './limiter-store.js';
+import { BreakerState, type Draft } from '../state/shared-state.js';
+import { countIn, dropEnded, returnPoint, takePoint, type Windows } from './windows.js';
 
 export abstract class LimitPolicy {
   /** The cool-downs between messages to one number, in order; the last one repeats. */
@@ -19,6 +19,12 @@ export abstract class LimitPolicy {
 
 type AddressLimit = 'sends_per_address' | 'checks_per_address';
 
+/** A limit that has no point left. */
+export interface ReachedLimit {
+  readonly limit: LimitName;
+  readonly msLeft: number;
+}
+
 /** A limit that a number has used. */
 export interface NumberLimit {
   readonly limit: 'cool_down' | 'sends_per_number';
@@ -27,19 +33,27 @@ export interface NumberLimit {
   readonly msLeft: number;
 }
 
-/** The points that one message has taken from the limits of its number. */
-export interface Reservation {
-  /** Milliseconds until the next message may be requested. */
-  readonly resendAfterMs: number;
-  /** Unknown devices requested several messages for the number today, and typed in no code. */
-  readonly contested: boolean;
-  /** Gives all points back, for a message that was not sent. */
-  refund(): Promise<void>;
+/** One limit of a number or an address. */
+interface LimitWindow<Name extends LimitName = LimitName> {
+  readonly limit: Name;
+  /** The name of its window. Limits of the same length share a count. */
+  readonly name: string;
+  readonly points: number;
+  readonly lengthMs: number;
 }
 
 /** The cool-down of a number starts again with the shortest one after this time without a message. */
-const MESSAGES_FORGOTTEN_AFTER_SECONDS = 3_600;
-const DAY_SECONDS = 86_400;
+const MESSAGES_FORGOTTEN_AFTER_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+const COOL_DOWN = 'cool_down';
+/** Messages of the last hour, which the length of the cool-down depends on. */
+const MESSAGES = 'messages';
+/** Messages of today without a code typed in. */
+const CONTEST = 'contest';
+
+/** Long enough that a store which deletes expired states does it at once. */
+const FORGOTTEN_MS = 1;
 
 /** Returns the cool-down after a message to a number that had this many messages in the last hour. */
 export function coolDownMs(
@@ -49,71 +63,102 @@ export function coolDownMs(
   return coolDownsMs[Math.min(messagesBefore, coolDownsMs.length - 1)] as number;
 }
 
-/** Enforces rate limits per number and per address. A limiter that cannot answer refuses the request. */
+/**
+ * Counts requests per number and per address. The counts are states of the abuse policy, so that one decision reads and
+ * writes them with everything else: methods that take a draft run inside a decision on the keys of `keysOf`.
+ */
 @Injectable()
 export class LimitsService {
-  private readonly coolDown: RateLimiterAbstract;
-  private readonly messages: RateLimiterAbstract;
-  private readonly contest: RateLimiterAbstract;
-  private readonly claimed: RateLimiterAbstract;
-  private readonly sendsPerNumber: RateLimiterAbstract[];
-  private readonly perAddress: Record<AddressLimit, RateLimiterAbstract[]>;
+  private readonly perNumber: readonly LimitWindow<'cool_down' | 'sends_per_number'>[];
+  private readonly perAddress: Record<AddressLimit, readonly LimitWindow<AddressLimit>[]>;
 
   constructor(
-    private readonly store: LimiterStore,
+    private readonly state: BreakerState,
     private readonly policy: LimitPolicy,
     private readonly events: AbuseEvents,
   ) {
-    const counter = (name: string, seconds: number) =>
-      store.open({ name, points: Number.MAX_SAFE_INTEGER, seconds });
-    this.coolDown = store.open({ name: 'cool_down', points: 1, seconds: 1 });
-    this.messages = counter('messages', MESSAGES_FORGOTTEN_AFTER_SECONDS);
-    this.contest = counter('contest', DAY_SECONDS);
-    this.claimed = counter('used', DAY_SECONDS);
-    this.sendsPerNumber = this.openLimiters('sends_per_number', policy.sendsPerNumber);
+    this.perNumber = [
+      { limit: 'cool_down', name: COOL_DOWN, points: 1, lengthMs: 0 },
+      ...windowsOf('sends_per_number', policy.sendsPerNumber),
+    ];
     this.perAddress = {
-      sends_per_address: this.openLimiters('sends_per_address', policy.sendsPerAddress),
-      checks_per_address: this.openLimiters('checks_per_address', policy.checksPerAddress),
+      sends_per_address: windowsOf('sends_per_address', policy.sendsPerAddress),
+      checks_per_address: windowsOf('checks_per_address', policy.checksPerAddress),
     };
   }
 
   /**
-   * Refuses a message that the limits of its address or number do not allow now, and counts nothing. Monitored limits
-   * refuse nothing.
+   * Returns the keys of the states that decide on a message.
    *
-   * @returns whether the message would be a contested one.
-   * @throws RateLimited, Unavailable
+   * @param key the phone index, or a key for the known devices of the number; never the number itself.
    */
-  async requireMessage(key: string, client: string, details: Details = {}): Promise<{ contested: boolean }> {
-    const checks = [
-      ...this.perAddress.sends_per_address.map((limiter) => checkOf('sends_per_address', limiter, client)),
-      ...this.checksOfNumber(key),
+  keysOf(key: string, client: string): string[] {
+    return [numberKey(key), addressKey('sends_per_address', client)];
+  }
+
+  /** Returns the limits of its address and number that a message has reached, monitored ones included. Counts nothing. */
+  reachedBy(draft: Draft, key: string, client: string): ReachedLimit[] {
+    const ofAddress = addressKey('sends_per_address', client);
+    return [
+      ...reachedIn(draft, ofAddress, this.perAddress.sends_per_address),
+      ...reachedIn(draft, numberKey(key), this.perNumber),
     ];
-    const keys = [...checks.map((check) => check.key), this.contest.getKey(key)];
-    const counts = await orUnavailable(this.store.read(keys));
-    for (const [i, { limit, points }] of checks.entries()) {
-      const count = counts[i];
-      if (count && count.points >= points && !this.isMonitored(limit))
-        this.refuse(limit, count.msLeft, details);
-    }
-    return { contested: (counts.at(-1)?.points ?? 0) >= this.policy.contestedSends };
+  }
+
+  /** Returns the first limit that is enforced. */
+  refusalAmong(reached: readonly ReachedLimit[]): ReachedLimit | null {
+    return reached.find(({ limit }) => !this.isMonitored(limit)) ?? null;
+  }
+
+  /** Returns true if unknown devices requested several messages for the number today, and typed in no code. */
+  isContested(draft: Draft, key: string): boolean {
+    const { points } = countIn(windowsIn(draft, numberKey(key)), CONTEST, draft.now);
+    return points >= this.policy.contestedSends;
+  }
+
+  /** Counts one message of an address. */
+  countAddress(draft: Draft, client: string): void {
+    this.count(draft, addressKey('sends_per_address', client), this.perAddress.sends_per_address);
+  }
+
+  /**
+   * Counts one message to a number and starts the number's cool-down.
+   *
+   * @returns milliseconds until the next message may be requested.
+   */
+  countMessage(draft: Draft, key: string): number {
+    const windows = windowsIn(draft, numberKey(key));
+    const { points: messagesBefore } = countIn(windows, MESSAGES, draft.now);
+    const coolDown = coolDownMs(this.policy, messagesBefore);
+    const { msLeft } = takePoint(windows, COOL_DOWN, coolDown, draft.now);
+    for (const [name, lengthMs] of this.messageCounts()) takePoint(windows, name, lengthMs, draft.now);
+    save(draft, numberKey(key), windows);
+    return msLeft;
+  }
+
+  /** Takes a counted message back, which was not sent. */
+  returnMessage(draft: Draft, key: string): void {
+    const windows = windowsIn(draft, numberKey(key));
+    delete windows[COOL_DOWN];
+    for (const [name] of this.messageCounts()) returnPoint(windows, name, draft.now);
+    save(draft, numberKey(key), windows);
   }
 
   /**
    * Returns the limits that a number has used, and its messages of today without a code typed in. Counts nothing.
    *
-   * @param key as for `admitMessage`.
+   * @param key as for `keysOf`.
    * @throws Unavailable
    */
-  async usedBy(key: string): Promise<{ limits: NumberLimit[]; unverifiedMessages: number }> {
-    const checks = this.checksOfNumber(key);
-    const keys = [...checks.map((check) => check.key), this.contest.getKey(key)];
-    const counts = await orUnavailable(this.store.read(keys));
-    const limits = checks.flatMap(({ limit, points }, i) => {
-      const count = counts[i];
-      return count ? [{ limit, used: count.points, points, msLeft: count.msLeft }] : [];
+  usedBy(key: string): Promise<{ limits: NumberLimit[]; unverifiedMessages: number }> {
+    return this.state.decide([numberKey(key)], (draft) => {
+      const windows = windowsIn(draft, numberKey(key));
+      const limits = this.perNumber.flatMap(({ limit, name, points }) => {
+        const { points: used, msLeft } = countIn(windows, name, draft.now);
+        return used > 0 ? [{ limit, used, points, msLeft }] : [];
+      });
+      return { limits, unverifiedMessages: countIn(windows, CONTEST, draft.now).points };
     });
-    return { limits, unverifiedMessages: counts.at(-1)?.points ?? 0 };
   }
 
   /**
@@ -122,37 +167,13 @@ export class LimitsService {
    * @throws RateLimited, Unavailable
    */
   async admitAddress(limit: AddressLimit, client: string, details: Details = {}): Promise<void> {
-    const limiters = this.perAddress[limit];
-    await allOf(limiters.map((limiter) => this.consume(limit, limiter.consume(client), details)));
-  }
-
-  /**
-   * Counts one message to a number and starts the number's cool-down. Of concurrent callers one is admitted.
-   *
-   * @param key the phone index, or a key for the known devices of the number; never the number itself.
-   * @throws RateLimited, Unavailable
-   */
-  async admitMessage(key: string, details: Details = {}): Promise<Reservation> {
-    const before = await orUnavailable(this.messages.get(key));
-    const seconds = Math.ceil(coolDownMs(this.policy, before?.consumedPoints ?? 0) / 1_000);
-    const coolingDown = this.coolDown.consume(key, 1, { customDuration: seconds });
-    const resendAfterMs = await this.consume('cool_down', coolingDown, details);
-    const refund = () => this.refundMessage(key);
-    try {
-      const [contest] = await Promise.all([
-        orUnavailable(this.contest.consume(key)),
-        allOf([
-          orUnavailable(this.messages.consume(key)),
-          ...this.sendsPerNumber.map((limiter) =>
-            this.consume('sends_per_number', limiter.consume(key), details),
-          ),
-        ]),
-      ]);
-      return { resendAfterMs, contested: contest.consumedPoints > this.policy.contestedSends, refund };
-    } catch (refusal) {
-      if (refusal instanceof RateLimited) await refund();
-      throw refusal;
-    }
+    const [key, limits] = [addressKey(limit, client), this.perAddress[limit]];
+    const reached = await this.state.decide([key], (draft) => {
+      const reached = reachedIn(draft, key, limits);
+      if (this.refusalAmong(reached) === null) this.count(draft, key, limits);
+      return reached;
+    });
+    this.enforce(reached, details);
   }
 
   /** The wait between the first message to a number and the second. */
@@ -160,27 +181,28 @@ export class LimitsService {
     return coolDownMs(this.policy, 0);
   }
 
-  /** Resets the count of unverified messages, because a code was typed in. */
+  /**
+   * Resets the count of unverified messages, because a code was typed in.
+   *
+   * @throws Unavailable
+   */
   async clearContest(phoneIndex: string): Promise<void> {
-    await orUnavailable(this.contest.delete(phoneIndex));
+    const key = numberKey(phoneIndex);
+    await this.state.decide([key], (draft) => {
+      const windows = windowsIn(draft, key);
+      if (!windows[CONTEST]) return;
+      delete windows[CONTEST];
+      save(draft, key, windows);
+    });
   }
 
   /**
-   * Claims a one-time value. Returns true for exactly one caller under any concurrency.
+   * Refuses a request whose limits are reached. Monitored limits only record it.
    *
-   * @param seconds how long to remember the claim.
+   * @throws RateLimited
    */
-  async claimOnce(id: string, seconds: number): Promise<boolean> {
-    const claimed = await orUnavailable(this.claimed.consume(id, 1, { customDuration: seconds }));
-    return claimed.consumedPoints === 1;
-  }
-
-  async isClaimed(id: string): Promise<boolean> {
-    return (await orUnavailable(this.claimed.get(id))) !== null;
-  }
-
-  async unclaim(id: string): Promise<void> {
-    await orUnavailable(this.claimed.delete(id));
+  enforce(reached: readonly ReachedLimit[], details: Details): void {
+    for (const { limit, msLeft } of reached) this.refuse(limit, msLeft, details);
   }
 
   /**
@@ -200,69 +222,50 @@ export class LimitsService {
     return this.policy.monitored.includes(limit);
   }
 
-  /** Deletes expired counts. */
-  async purge(): Promise<void> {
-    await this.store.purge();
-  }
-
-  private checksOfNumber(key: string) {
+  /** The windows that one message takes a point from, apart from the cool-down. */
+  private messageCounts(): (readonly [name: string, lengthMs: number])[] {
+    const limits = this.perNumber.filter(({ name }) => name !== COOL_DOWN);
     return [
-      checkOf('cool_down', this.coolDown, key),
-      ...this.sendsPerNumber.map((limiter) => checkOf('sends_per_number', limiter, key)),
+      [MESSAGES, MESSAGES_FORGOTTEN_AFTER_MS],
+      [CONTEST, DAY_MS],
+      ...limits.map(({ name, lengthMs }) => [name, lengthMs] as const),
     ];
   }
 
-  private openLimiters(name: LimitName, rates: readonly Rate[]): RateLimiterAbstract[] {
-    return rates.map(({ points, seconds }) =>
-      this.store.open({ name: `${name}_${seconds}`, points, seconds }),
-    );
-  }
-
-  private async refundMessage(key: string): Promise<void> {
-    const counters = [this.messages, this.contest, ...this.sendsPerNumber];
-    await allOf(counters.map((counter) => refundPoint(counter, key)));
-    // Last: until then the cool-down keeps other messages of the number away from the counts.
-    await orUnavailable(this.coolDown.delete(key));
-  }
-
-  /** @returns milliseconds until the limit resets. */
-  private async consume(
-    limit: LimitName,
-    result: Promise<RateLimiterRes>,
-    details: Details,
-  ): Promise<number> {
-    try {
-      return (await result).msBeforeNext;
-    } catch (rejection) {
-      // The library rejects with a result if a limit is reached, and with an error if its store fails.
-      if (!(rejection instanceof RateLimiterRes)) throw new Unavailable('limits', { cause: rejection });
-      this.refuse(limit, rejection.msBeforeNext, details);
-      return rejection.msBeforeNext;
-    }
+  private count(draft: Draft, key: string, limits: readonly LimitWindow[]): void {
+    const windows = windowsIn(draft, key);
+    for (const { name, lengthMs } of limits) takePoint(windows, name, lengthMs, draft.now);
+    save(draft, key, windows);
   }
 }
 
-function checkOf<Limit extends LimitName>(limit: Limit, limiter: RateLimiterAbstract, key: string) {
-  return { limit, key: limiter.getKey(key), points: limiter.points };
+function windowsOf<Name extends LimitName>(limit: Name, rates: readonly Rate[]): LimitWindow<Name>[] {
+  return rates.map(({ points, seconds }) => {
+    return { limit, name: `${limit}_${seconds}`, points, lengthMs: seconds * 1_000 };
+  });
 }
 
-/** Waits for all promises even if one fails, so that no counting is still under way when the caller continues. */
-async function allOf(promises: Promise<unknown>[]): Promise<void> {
-  const outcomes = await Promise.allSettled(promises);
-  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failure) throw failure.reason;
+function numberKey(key: string): string {
+  return `limits:number:${key}`;
 }
 
-/** Takes one point back. A count of zero is deleted, so that a refused request leaves nothing behind. */
-async function refundPoint(counter: RateLimiterAbstract, key: string): Promise<void> {
-  const { consumedPoints } = await orUnavailable(counter.reward(key));
-  if (consumedPoints <= 0) await orUnavailable(counter.delete(key));
+function addressKey(limit: AddressLimit, client: string): string {
+  return `limits:${limit}:${client}`;
 }
 
-async function orUnavailable<T>(result: Promise<T>): Promise<T> {
-  try {
-    return await result;
-  } catch (cause) {
-    throw new Unavailable('limits', { cause });
-  }
+function reachedIn(draft: Draft, key: string, limits: readonly LimitWindow[]): ReachedLimit[] {
+  const windows = windowsIn(draft, key);
+  return limits.flatMap(({ limit, name, points: allowed, lengthMs }) => {
+    const { points, msLeft } = countIn(windows, name, draft.now);
+    return points >= allowed ? [{ limit, msLeft: points > 0 ? msLeft : lengthMs }] : [];
+  });
+}
+
+function windowsIn(draft: Draft, key: string): Windows {
+  return draft.get<Windows>(key) ?? {};
+}
+
+function save(draft: Draft, key: string, windows: Windows): void {
+  const ttlMs = Math.max(FORGOTTEN_MS, dropEnded(windows, draft.now));
+  draft.set(key, windows, { ttlMs });
 }

@@ -9,9 +9,9 @@ import { clientAddressOf } from '../limits/client-address.js';
 import { BreakerState, type Draft } from '../state/shared-state.js';
 import {
   type Admitted,
-  admit,
+  type Assessment,
   assess,
-  decidedScopesOf,
+  countAssessed,
   type MessageRequest,
   recordFraud,
   recordVerified,
@@ -27,7 +27,16 @@ import {
   type ScopeState,
   stateTtlMs,
 } from './scope-state.js';
-import { isRequesterScope, isScope, requesterScopesOf, SYSTEM, scopeKindOf } from './scopes.js';
+import {
+  allScopesOf,
+  isRequesterScope,
+  isScope,
+  laneOf,
+  requesterScopesOf,
+  type Scopes,
+  SYSTEM,
+  scopeKindOf,
+} from './scopes.js';
 import { StepUpService } from './step-up.service.js';
 
 /** A blocked scope: its messages need a proof of work (`step_up`) or are not sent (`block`). */
@@ -37,6 +46,11 @@ export interface Block {
   readonly action: 'step_up' | 'block';
   readonly since: Date;
   readonly until: Date;
+}
+
+/** A decision on one message, with the states that it has read. */
+export interface Assessed extends Assessment {
+  readonly states: DraftStates;
 }
 
 const TICKET = 'ticket of a message';
@@ -58,50 +72,52 @@ export class BreakerService {
     private readonly options: AbuseOptions,
   ) {}
 
-  /**
-   * Decides on a message without counting it, so that a refusal leaves no state behind, except for a proof that was solved
-   * in vain. Always `send` in monitor mode.
-   *
-   * @throws Unavailable
-   */
-  async assess(request: MessageRequest): Promise<Verdict> {
-    const { policy, breakerEnforced } = this.options;
-    if (!breakerEnforced) return { outcome: 'send' };
-    const now = this.clock.now();
-    const { verdict, events } = await this.state.decide(decidedScopesOf(request), (draft) => {
-      const states = new DraftStates(draft);
-      const assessed = assess(policy, states, request, now);
-      if (assessed.changed) states.save(now);
-      return assessed;
-    });
-    this.report(events);
-    return verdict;
+  /** False: refusals are only recorded. */
+  get isEnforced(): boolean {
+    return this.options.breakerEnforced;
   }
 
   /**
-   * Decides on a message and counts it. In monitor mode a refusal is only recorded.
-   *
-   * @returns a ticket: the message's entry in the breaker, sealed, for the other methods.
-   * @throws ProofOfWorkRequired, SendsSuspended, Unavailable
+   * Returns the keys of the states that decide on a message. They do not depend on whether the number is known, so that
+   * known and unknown numbers take the same time.
    */
-  async admit(request: MessageRequest, details: Details): Promise<string> {
-    const now = this.clock.now();
-    const { policy, breakerEnforced } = this.options;
-    const { verdict, admitted, events } = await this.update(decidedScopesOf(request), now, (states) =>
-      admit(policy, states, request, now, breakerEnforced),
-    );
-    this.report(events);
-    await this.enforce(verdict, request.phoneIndex, details);
-    return this.keys.seal(JSON.stringify(admitted), TICKET);
+  keysOf(scopes: Scopes, phoneIndex: string): string[] {
+    return [...allScopesOf(scopes), laneOf(phoneIndex, false), laneOf(phoneIndex, true)];
   }
 
   /**
-   * Takes back an admitted message that was not sent, so that it is no evidence.
-   *
-   * @throws Unavailable
+   * Decides on a message without counting it, inside a decision on the keys of `keysOf`. A message that is refused leaves
+   * no state behind, unless the decision itself changed one.
    */
-  async withdraw(ticket: string): Promise<void> {
-    await this.record(this.open([ticket]), withdraw);
+  assess(draft: Draft, request: MessageRequest): Assessed {
+    const { policy, breakerEnforced } = this.options;
+    const now = this.clock.now();
+    const states = new DraftStates(draft);
+    const assessment = assess(policy, states, request, now, breakerEnforced);
+    if (assessment.changed && breakerEnforced) states.save(now);
+    return { ...assessment, states };
+  }
+
+  /** Counts an assessed message. */
+  count(request: MessageRequest, assessed: Assessed): Admitted {
+    const now = this.clock.now();
+    const admitted = countAssessed(this.options.policy, assessed.states, request, assessed, now);
+    assessed.states.save(now);
+    return admitted;
+  }
+
+  /** Takes back a counted message that was not sent, so that it is no evidence. */
+  withdraw(draft: Draft, message: Admitted): BreakerEvent[] {
+    const now = this.clock.now();
+    const states = new DraftStates(draft);
+    const events = withdraw(this.options.policy, states, message, now);
+    states.save(now);
+    return events;
+  }
+
+  /** Returns the message's entry in the breaker, sealed, for the other methods. */
+  ticketOf(message: Admitted): string {
+    return this.keys.seal(JSON.stringify(message), TICKET);
   }
 
   /**
@@ -215,26 +231,17 @@ export class BreakerService {
     const now = this.clock.now();
     const scopes = scopesOfAll(messages);
     if (scopes.length === 0) return;
-    const events = await this.update(scopes, now, (states) =>
-      messages.flatMap((message) => outcome(this.options.policy, states, message, now)),
-    );
+    const events = await this.state.decide(scopes, (draft) => {
+      const states = new DraftStates(draft);
+      const events = messages.flatMap((message) => outcome(this.options.policy, states, message, now));
+      states.save(now);
+      return events;
+    });
     this.report(events);
   }
 
-  private update<T>(
-    scopes: readonly string[],
-    now: number,
-    decision: (states: ScopeStates) => T,
-  ): Promise<T> {
-    return this.state.decide(scopes, (draft) => {
-      const states = new DraftStates(draft);
-      const result = decision(states);
-      states.save(now);
-      return result;
-    });
-  }
-
-  private report(events: readonly BreakerEvent[]): void {
+  /** Records trips and releases. */
+  report(events: readonly BreakerEvent[]): void {
     for (const { event, scope, action, until } of events) {
       const name = scopeKindOf(scope);
       this.events.record(event, { name, scope, action, until: new Date(until).toISOString() });
@@ -246,11 +253,16 @@ export class BreakerService {
 /** The scope states in a draft of the shared state. A scope without a state gets a new one. */
 class DraftStates implements ScopeStates {
   private readonly touched = new Map<string, ScopeState>();
+  private readonly created = new Set<string>();
 
   constructor(private readonly draft: Draft) {}
 
   of(scope: string): ScopeState {
-    const state = this.touched.get(scope) ?? this.draft.get<ScopeState>(scope) ?? newScopeState();
+    const known = this.touched.get(scope);
+    if (known) return known;
+    const stored = this.draft.get<ScopeState>(scope);
+    if (!stored) this.created.add(scope);
+    const state = stored ?? newScopeState();
     this.touched.set(scope, state);
     return state;
   }
@@ -258,7 +270,7 @@ class DraftStates implements ScopeStates {
   /** Saves the states, except for new ones in which nothing was counted: a refused message leaves none behind. */
   save(now: number): void {
     for (const [scope, state] of this.touched) {
-      if (this.draft.get(scope) === null && isUnused(state)) continue;
+      if (this.created.has(scope) && isUnused(state)) continue;
       this.draft.set(scope, state, {
         ttlMs: stateTtlMs(scope, state, now),
         heldUntil: state.hold?.until ?? null,

@@ -16,6 +16,7 @@ import {
   settle,
   takeBack,
   trip,
+  unansweredMessages,
   unverifiedWeight,
   verifiedWeight,
 } from './scope-state.js';
@@ -50,16 +51,48 @@ export interface Admitted {
   readonly crowding?: number;
 }
 
-/** Decides on one message without counting it. Only a proof that was solved in vain counts. */
+/** A decision on one message. */
+export interface Assessment {
+  readonly verdict: Verdict;
+  readonly exemptions: Exemptions;
+  readonly events: BreakerEvent[];
+  /** The decision itself changed a state: a scope tripped, a block ended, or a proof was solved in vain. */
+  readonly changed: boolean;
+}
+
+/**
+ * Decides on one message without counting it. Only a proof that was solved in vain counts.
+ *
+ * @param enforced false (monitor mode): the message is sent whatever the verdict, so no proof is in vain.
+ */
 export function assess(
   policy: Policy,
   states: ScopeStates,
   request: MessageRequest,
   now: number,
-): { verdict: Verdict; events: BreakerEvent[]; changed: boolean } {
-  const { verdict, events } = decide(policy, states, request, now);
-  const isVain = countIfVain(policy, states, request, verdict, now);
-  return { verdict, events, changed: isVain || events.length > 0 };
+  enforced = true,
+): Assessment {
+  const events = [
+    ...decidedScopesOf(request).flatMap((scope) => settle(policy, scope, states.of(scope), now)),
+    ...tripScopes(policy, states, request.scopes, now),
+  ];
+  const exemptions = exemptionsOf(policy, states, request);
+  const verdict = judge(policy, states, request, exemptions, now);
+  const isVain = enforced && countIfVain(policy, states, request, verdict, now);
+  return { verdict, exemptions, events, changed: isVain || events.length > 0 };
+}
+
+/** Counts an assessed message as unsettled. */
+export function countAssessed(
+  policy: Policy,
+  states: ScopeStates,
+  request: MessageRequest,
+  assessment: Assessment,
+  now: number,
+): Admitted {
+  const admitted = entryOf(policy, states, request, assessment, now);
+  count(policy, states, admitted, now);
+  return admitted;
 }
 
 /**
@@ -74,27 +107,23 @@ export function admit(
   now: number,
   enforced = true,
 ): { verdict: Verdict; admitted: Admitted; events: BreakerEvent[] } {
-  const { verdict, exemptions, events } = decide(policy, states, request, now);
-  const scopes = countedScopesOf(request, exemptions);
-  const probes = scopes.filter((scope) => isProbeDue(states.of(scope), now));
-  const admitted = { at: now, scopes, probes, crowding: crowdingIn(policy, states, scopes, now) };
+  const assessment = assess(policy, states, request, now, enforced);
+  const admitted = entryOf(policy, states, request, assessment, now);
+  const { verdict, events } = assessment;
   if (verdict.outcome === 'send' || !enforced) count(policy, states, admitted, now);
-  else countIfVain(policy, states, request, verdict, now);
   return { verdict, admitted, events };
 }
 
-function decide(
+function entryOf(
   policy: Policy,
   states: ScopeStates,
   request: MessageRequest,
+  { exemptions }: Assessment,
   now: number,
-): { verdict: Verdict; exemptions: Exemptions; events: BreakerEvent[] } {
-  const events = [
-    ...decidedScopesOf(request).flatMap((scope) => settle(policy, scope, states.of(scope), now)),
-    ...tripScopes(policy, states, request.scopes, now),
-  ];
-  const exemptions = exemptionsOf(policy, states, request);
-  return { verdict: judge(policy, states, request, exemptions, now), exemptions, events };
+): Admitted {
+  const scopes = countedScopesOf(policy, states, request, exemptions);
+  const probes = probedScopesOf(scopes, states, exemptions, now);
+  return { at: now, scopes, probes, crowding: crowdingIn(policy, states, scopes, now) };
 }
 
 /** Counts a proof that was solved for a range without room against its requester. Returns true if it was one. */
@@ -143,7 +172,8 @@ export function recordVerified(
   return message.scopes.flatMap((scope) => {
     const state = states.of(scope);
     const events = settle(policy, scope, state, now);
-    countVerified(policy, state, message.at, now);
+    if (isExemptFrom(message, scope)) takeBack(policy, state, message.at);
+    else countVerified(policy, state, message.at, now);
     const isOfCurrentBlock = state.hold !== null && state.hold.since <= message.at;
     if (isOfCurrentBlock && message.probes.includes(scope)) events.push(...release(scope, state));
     return events;
@@ -169,7 +199,7 @@ export function recordFraud(
 }
 
 /** Returns the scopes whose states a decision reads and writes, the lane of the number included. */
-export function decidedScopesOf({ scopes, phoneIndex, knownNumber, knownDevice }: MessageRequest): string[] {
+function decidedScopesOf({ scopes, phoneIndex, knownNumber, knownDevice }: MessageRequest): string[] {
   const all = allScopesOf(scopes);
   return knownNumber || knownDevice ? [...all, laneOf(phoneIndex, knownDevice)] : all;
 }
@@ -211,10 +241,44 @@ function crowdingIn(policy: Policy, states: ScopeStates, scopes: readonly string
   return range === undefined ? 0 : crowdingOf(policy, states.of(range), now);
 }
 
-/** Returns the scopes that the message counts in. Messages under an exemption say nothing about pumping of numbers. */
-function countedScopesOf(request: MessageRequest, exemptions: Exemptions): readonly string[] {
+/**
+ * True for a range of numbers whose blocks the message was exempt from. Entering its code then proves nothing about the
+ * range: an attacker's credit must not grow with the number of users who come back.
+ */
+function isExemptFrom({ scopes }: Admitted, scope: string): boolean {
+  return isNumberRange(scope) && !scopes.includes(SYSTEM);
+}
+
+/** A message that is exempt from the blocks of number ranges is no probe of one. */
+function probedScopesOf(
+  scopes: readonly string[],
+  states: ScopeStates,
+  { fromNumberRanges }: Exemptions,
+  now: number,
+): string[] {
+  return scopes.filter(
+    (scope) => isProbeDue(states.of(scope), now) && !(fromNumberRanges && isNumberRange(scope)),
+  );
+}
+
+/**
+ * Returns the scopes that the message counts in. Messages under an exemption say little about pumping: they count in
+ * nothing wider than their range of 10,000 numbers, and there only while it has other unanswered messages, so that verified
+ * numbers are no way into an attacked range.
+ */
+function countedScopesOf(
+  policy: Policy,
+  states: ScopeStates,
+  request: MessageRequest,
+  exemptions: Exemptions,
+): readonly string[] {
   const { scopes, phoneIndex, knownDevice } = request;
   if (!exemptions.fromNumberRanges) return decidedScopesOf(request);
+  const attacked = scopes.numbers.filter(
+    (scope) =>
+      scopeKindOf(scope) === 'numbers_10k' &&
+      unansweredMessages(policy, states.of(scope)) >= policy.breaker.lanes.countedFrom,
+  );
   const lane = laneOf(phoneIndex, knownDevice);
-  return exemptions.fromEverything ? [lane] : [...scopes.requester, lane];
+  return exemptions.fromEverything ? [...attacked, lane] : [...scopes.requester, ...attacked, lane];
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isSupportedCountry } from 'libphonenumber-js';
+import { isSupportedCountry } from 'libphonenumber-js/max';
 import { CHANNELS, type Channel } from '#config';
 import prices from './prices.json' with { type: 'json' };
 

@@ -16,13 +16,14 @@ import { isFullScale } from '../../../../test/support/scale.js';
 import { AbuseEvents } from '../abuse-events.js';
 import type { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
-import { PostgresLimiterStore } from '../limits/limiter-store.postgres.js';
-import { RedisLimiterStore } from '../limits/limiter-store.redis.js';
+import { DeviceTokens } from '../guessing/device-tokens.js';
+import { GuessPolicyService } from '../guessing/guess-policy.service.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { DEFAULT_POLICY } from '../policy.js';
 import { BreakerState, LedgerState } from '../state/shared-state.js';
 import { PostgresStateStore } from '../state/state-store.postgres.js';
 import { RedisStateStore } from '../state/state-store.redis.js';
+import { AdmissionService } from './admission.service.js';
 import { BreakerService } from './breaker.service.js';
 import { readPrices } from './prices.js';
 import { ProofOfWork } from './proof-of-work.js';
@@ -268,8 +269,10 @@ async function openStores(mode: Mode): Promise<Opened> {
     sendPolicy: (overrides = {}) => {
       const events = new AbuseEvents(new Registry(), { trial: false });
       const clock = new TravelClock();
+      const breakerState = new BreakerState(redis ? new RedisStateStore(redis) : ledgerStore);
+      const ledgerState = new LedgerState(ledgerStore);
       const limits = new LimitsService(
-        redis ? new RedisLimiterStore(redis) : new PostgresLimiterStore(database),
+        breakerState,
         {
           coolDownsMs: [SECOND],
           sendsPerNumber: generous,
@@ -291,21 +294,24 @@ async function openStores(mode: Mode): Promise<Opened> {
         maxAttempts: 5,
         ...overrides,
       };
-      const breakerState = new BreakerState(redis ? new RedisStateStore(redis) : ledgerStore);
-      const stepUp = new StepUpService(new ProofOfWork(keys), limits, events, clock, options);
+      const stepUp = new StepUpService(new ProofOfWork(keys), events, clock, options);
       const breaker = new BreakerService(breakerState, stepUp, events, keys, clock, options);
-      const spending = new SpendingService(new LedgerState(ledgerStore), events, clock, options);
-      const sendPolicy = new SendPolicyService(limits, stepUp, breaker, spending, events, keys, options);
+      const spending = new SpendingService(ledgerState, events, clock, options);
+      const devices = new DeviceTokens(keys);
+      const guesses = new GuessPolicyService(limits, ledgerState, devices, events, keys, clock, options);
+      const states = [breakerState, ledgerState] as const;
+      const admission = new AdmissionService(...states, guesses, limits, stepUp, breaker, spending);
+      const sendPolicy = new SendPolicyService(admission, limits, breaker, spending, events, keys, options);
       return { sendPolicy, clock };
     },
     unsettled: async (scope) => {
-      const [found] = await (redis ? new RedisStateStore(redis) : ledgerStore).read([scope]);
-      if (!found?.text) return null;
-      const { unsettled } = JSON.parse(found.text) as ScopeState;
+      const { found } = await (redis ? new RedisStateStore(redis) : ledgerStore).read([scope]);
+      if (!found[0]?.text) return null;
+      const { unsettled } = JSON.parse(found[0].text) as ScopeState;
       return unsettled.reduce((sum, [, messages]) => sum + messages, 0);
     },
     clear: async () => {
-      await server.query('truncate abuse_states, limits');
+      await server.query('truncate abuse_states');
       await redis?.flushdb();
     },
     close: async () => {

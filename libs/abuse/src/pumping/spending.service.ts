@@ -28,11 +28,14 @@ const SPENDING_KEPT_MS = 3 * DAY_MS;
 const RECORD_SENT_EVERY_MS = 3_600_000;
 
 /** A message to be paid for. */
-export interface PaidMessage {
+export interface PaidMessage extends PricedMessage {
+  readonly isKnownDevice: boolean;
+}
+
+interface PricedMessage {
   readonly country: string;
   /** The routes that may carry it, in order. The first one has the price. */
   readonly routes: readonly [Route, ...Route[]];
-  readonly isKnownDevice: boolean;
 }
 
 /** The money spent today (UTC) on messages, and the routes that do not serve a country now. */
@@ -43,7 +46,7 @@ export interface SpendingStatus {
   readonly notServedBy: readonly Route[];
 }
 
-type Obstacle = CapName | 'country_not_served';
+export type Obstacle = CapName | 'country_not_served';
 
 /** Keeps the money spent on messages below the caps of the day (UTC), and spends none on countries without service. */
 @Injectable()
@@ -59,18 +62,41 @@ export class SpendingService {
     private readonly options: AbuseOptions,
   ) {}
 
-  /**
-   * Refuses a message that would exceed a cap or that no route carries, and spends nothing. It is called early, so that
-   * these refusals do not use up the limits of the number.
-   *
-   * @throws PhoneNumberNotAllowed, SendsSuspended, Unavailable
-   */
-  async requireBudget(message: PaidMessage, details: Details): Promise<void> {
-    const charge = this.chargeFor(message);
-    const obstacle = await this.ledger.decide(keysOf(message, charge), (draft) =>
-      this.obstacleTo(message, charge, draft),
-    );
-    if (obstacle) this.refuse(obstacle, charge, details);
+  /** Returns what a message will be charged. */
+  chargeFor({ country, routes }: PricedMessage): Charge {
+    return newCharge(this.clock.now(), country, routes[0].channel, this.options.prices);
+  }
+
+  /** Returns the keys of the states that decide whether a message can be paid for. */
+  keysOf({ country, routes }: PricedMessage, charge: Charge): string[] {
+    return [keyOf(charge), ...routes.map((route) => keyOfCountry(route, country))];
+  }
+
+  /** Returns why a message cannot be paid for, inside a decision on the keys of `keysOf`. */
+  obstacleTo(message: PaidMessage, charge: Charge, draft: Draft): Obstacle | null {
+    const { country, routes, isKnownDevice } = message;
+    const now = this.clock.now();
+    const isUnserved = routes.every((route) => {
+      const record = draft.get<CountryRecord>(keyOfCountry(route, country)) ?? {};
+      return isRefused(record, now, this.options.policy.spending);
+    });
+    if (isUnserved) return 'country_not_served';
+    return capReached(spendingOf(draft, charge), charge, this.capsFor(isKnownDevice));
+  }
+
+  /** Adds a charge, inside a decision on the keys of `keysOf`. Returns the caps to warn of. */
+  charge(charge: Charge, draft: Draft): CapName[] {
+    const { caps, policy } = this.options;
+    const spending = spendingOf(draft, charge);
+    const warnings = spend(spending, charge, caps, policy.spending.warnAt);
+    draft.set(keyOf(charge), spending, { ttlMs: SPENDING_KEPT_MS });
+    return warnings;
+  }
+
+  /** Records that caps are nearly reached. */
+  warn(caps: readonly CapName[], { country }: Charge): void {
+    const share = this.options.policy.spending.warnAt;
+    for (const name of caps) this.events.record('warning', { name, country, share });
   }
 
   /**
@@ -80,19 +106,12 @@ export class SpendingService {
    * @throws PhoneNumberNotAllowed, SendsSuspended, Unavailable
    */
   async spend(message: PaidMessage, details: Details): Promise<string> {
-    const { caps, policy } = this.options;
-    const { warnAt } = policy.spending;
     const charge = this.chargeFor(message);
-    const { obstacle, warnings } = await this.ledger.decide(keysOf(message, charge), (draft) => {
+    const { obstacle, warnings } = await this.ledger.decide(this.keysOf(message, charge), (draft) => {
       const obstacle = this.obstacleTo(message, charge, draft);
-      if (obstacle) return { obstacle, warnings: [] };
-      const spending = spendingOf(draft, charge);
-      const warnings = spend(spending, charge, caps, warnAt);
-      draft.set(keyOf(charge), spending, { ttlMs: SPENDING_KEPT_MS });
-      return { obstacle, warnings };
+      return { obstacle, warnings: obstacle ? [] : this.charge(charge, draft) };
     });
-    const { country } = charge;
-    for (const name of warnings) this.events.record('warning', { name, country, share: warnAt });
+    this.warn(warnings, charge);
     if (obstacle) this.refuse(obstacle, charge, details);
     return chargeText(charge);
   }
@@ -174,21 +193,6 @@ export class SpendingService {
     await this.ledger.purge();
   }
 
-  private chargeFor({ country, routes }: PaidMessage): Charge {
-    return newCharge(this.clock.now(), country, routes[0].channel, this.options.prices);
-  }
-
-  private obstacleTo(message: PaidMessage, charge: Charge, draft: Draft): Obstacle | null {
-    const { country, routes, isKnownDevice } = message;
-    const now = this.clock.now();
-    const isUnserved = routes.every((route) => {
-      const record = draft.get<CountryRecord>(keyOfCountry(route, country)) ?? {};
-      return isRefused(record, now, this.options.policy.spending);
-    });
-    if (isUnserved) return 'country_not_served';
-    return capReached(spendingOf(draft, charge), charge, this.capsFor(isKnownDevice));
-  }
-
   /** A share of each cap is reserved for known devices, so that unknown devices cannot lock them out. */
   private capsFor(isKnownDevice: boolean): Caps {
     const { caps, policy } = this.options;
@@ -196,7 +200,8 @@ export class SpendingService {
     return { perDay: caps.perDay * share, perCountry: caps.perCountry * share };
   }
 
-  private refuse(name: Obstacle, { country, channel }: Charge, details: Details): never {
+  /** @throws PhoneNumberNotAllowed, SendsSuspended */
+  refuse(name: Obstacle, { country, channel }: Charge, details: Details): never {
     if (name === 'country_not_served') {
       this.events.record('refused', { name, country, channel, ...details });
       throw new PhoneNumberNotAllowed();
@@ -205,10 +210,6 @@ export class SpendingService {
     this.events.record('refused', { name, country, retry_after: retryAfterSeconds, ...details });
     throw new SendsSuspended(retryAfterSeconds);
   }
-}
-
-function keysOf({ country, routes }: PaidMessage, charge: Charge): string[] {
-  return [keyOf(charge), ...routes.map((route) => keyOfCountry(route, country))];
 }
 
 function keyOf({ day }: Pick<Charge, 'day'>): string {

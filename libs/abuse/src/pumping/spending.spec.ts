@@ -25,7 +25,7 @@ import {
   type Spending,
   spend,
 } from './spending.js';
-import { SpendingService } from './spending.service.js';
+import { type PaidMessage, SpendingService } from './spending.service.js';
 
 Logger.overrideLogger(false);
 
@@ -137,6 +137,7 @@ describe.each(modes)('SpendingService on $name', (mode) => {
   let database: Awaited<ReturnType<typeof freshDatabase>>;
   let source: DataSource;
   let redis: ReturnType<typeof connectRedis> | null;
+  let ledgers: LedgerState[];
   let services: SpendingService[];
   let now: number;
 
@@ -153,13 +154,9 @@ describe.each(modes)('SpendingService on $name', (mode) => {
     const store = redis ? new RedisStateStore(redis) : new PostgresStateStore(new Database(source));
     const clock = Object.assign(new Clock(), { now: () => now });
     // Two processes.
-    services = times(2, () => {
-      return new SpendingService(
-        new LedgerState(store),
-        new AbuseEvents(new Registry(), { trial: false }),
-        clock,
-        options,
-      );
+    ledgers = times(2, () => new LedgerState(store));
+    services = ledgers.map((ledger) => {
+      return new SpendingService(ledger, new AbuseEvents(new Registry(), { trial: false }), clock, options);
     });
   });
   beforeEach(async () => {
@@ -181,8 +178,15 @@ describe.each(modes)('SpendingService on $name', (mode) => {
 
   async function spendingOf(day: string): Promise<Spending> {
     const store = redis ? new RedisStateStore(redis) : new PostgresStateStore(new Database(source));
-    const [found] = await store.read([`spending:${day}`]);
-    return found?.text ? JSON.parse(found.text) : newSpending();
+    const { found } = await store.read([`spending:${day}`]);
+    return found[0]?.text ? JSON.parse(found[0].text) : newSpending();
+  }
+
+  /** Returns the obstacle that the second process finds for a message. */
+  function obstacleTo(paid: PaidMessage) {
+    const charge = service(1).chargeFor(paid);
+    const keys = service(1).keysOf(paid, charge);
+    return ledgers[1]?.decide(keys, (draft) => service(1).obstacleTo(paid, charge, draft));
   }
 
   it.each([1, 2, 3])(
@@ -238,20 +242,20 @@ describe.each(modes)('SpendingService on $name', (mode) => {
   it('refuses a country that the provider refused, on that route only, until it is tried again', async () => {
     await service(0).recordRefusedCountry('FR', route('sms'));
     const refusal = { code: 'phone_number_not_allowed' };
-    await expect(service(1).requireBudget(message('FR'), {})).rejects.toMatchObject(refusal);
+    expect(await obstacleTo(message('FR'))).toBe('country_not_served');
     await expect(service(1).spend(message('FR'), {})).rejects.toMatchObject(refusal);
-    await service(1).requireBudget(message('FR', 'call'), {});
-    await service(1).requireBudget(message('DE'), {});
-    await service(1).requireBudget({ ...message('FR'), routes: [route('sms'), route('call')] }, {});
+    expect(await obstacleTo(message('FR', 'call'))).toBeNull();
+    expect(await obstacleTo(message('DE'))).toBeNull();
+    expect(await obstacleTo({ ...message('FR'), routes: [route('sms'), route('call')] })).toBeNull();
     expect(await spendingOf('2030-01-01')).toEqual(newSpending());
     now += 600_000;
-    await service(1).requireBudget(message('FR'), {});
+    expect(await obstacleTo(message('FR'))).toBeNull();
   });
 
   it('does not refuse a country in which messages were sent that day', async () => {
     await service(0).recordSent('DE', route('call'));
     await service(1).recordRefusedCountry('DE', route('call'));
-    await service(1).requireBudget(message('DE', 'call'), {});
+    expect(await obstacleTo(message('DE', 'call'))).toBeNull();
   });
 });
 

@@ -3,35 +3,51 @@ import { ProofOfWorkRequired } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
-import { LimitsService } from '../limits/limits.service.js';
+import type { Draft } from '../state/shared-state.js';
 import { type Proof, ProofOfWork } from './proof-of-work.js';
+
+/** The state of a proof, kept until the proof expires. */
+interface UsedProof {
+  readonly isUsed: boolean;
+}
 
 /** Steps requests up: a suspicious request has to bring a proof of work, and each proof counts once. */
 @Injectable()
 export class StepUpService {
   constructor(
     private readonly proofs: ProofOfWork,
-    private readonly limits: LimitsService,
     private readonly events: AbuseEvents,
     private readonly clock: Clock,
     private readonly options: AbuseOptions,
   ) {}
 
-  /** Returns the proof if it is valid for this number and not used yet. Does not use it up. */
+  /** Returns the proof if it is valid for this number, used or not. */
   async readProof(phoneIndex: string, proof: string | null): Promise<Proof | null> {
-    if (proof === null) return null;
-    const read = await this.proofs.read(proof, phoneIndex, this.clock.now());
-    return read !== null && !(await this.limits.isClaimed(read.id)) ? read : null;
+    return proof === null ? null : this.proofs.read(proof, phoneIndex, this.clock.now());
   }
 
-  /** Uses a proof up. Returns true for exactly one caller under any concurrency. */
-  useProof({ id, expiresAt }: Proof): Promise<boolean> {
-    return this.limits.claimOnce(id, Math.ceil((expiresAt - this.clock.now()) / 1_000));
+  /** Returns the key of the state that decides on a proof. */
+  keysOf(proof: Proof | null): string[] {
+    return proof === null ? [] : [proofKey(proof)];
   }
 
-  /** Makes a proof usable again, because its message was not sent. */
-  async returnProof({ id }: Proof): Promise<void> {
-    await this.limits.unclaim(id);
+  isUsed(draft: Draft, proof: Proof): boolean {
+    return draft.get<UsedProof>(proofKey(proof))?.isUsed ?? false;
+  }
+
+  /** Uses a proof up, or makes it usable again because its message was not sent. */
+  setUsed(draft: Draft, proof: Proof, isUsed: boolean): void {
+    const state: UsedProof = { isUsed };
+    draft.set(proofKey(proof), state, { ttlMs: Math.max(1, proof.expiresAt - this.clock.now()) });
+  }
+
+  /**
+   * Refuses a request for a contested number that came without a proof. In monitor mode the refusal is only recorded.
+   *
+   * @throws ProofOfWorkRequired
+   */
+  async requireProofOfContest(phoneIndex: string, details: Details): Promise<void> {
+    await this.requireProof('contested', phoneIndex, this.options.policy.proof.hashes, details);
   }
 
   /**
@@ -47,4 +63,8 @@ export class StepUpService {
     const expiresAt = this.clock.now() + policy.proof.lifetimeSeconds * 1_000;
     throw new ProofOfWorkRequired(await this.proofs.challenge(phoneIndex, hashes, expiresAt));
   }
+}
+
+function proofKey({ id }: Proof): string {
+  return `proof:${id}`;
 }

@@ -7,15 +7,7 @@ import {
   strictWaitMs,
   unansweredMessages,
 } from './scope-state.js';
-import {
-  allScopesOf,
-  isNumberRange,
-  isRequesterScope,
-  isWideScope,
-  laneOf,
-  type Scopes,
-  scopeKindOf,
-} from './scopes.js';
+import { allScopesOf, isNumberRange, isRequesterScope, isWideScope, laneOf, type Scopes } from './scopes.js';
 
 /** A request for a message, as far as the breaker is concerned. */
 export interface MessageRequest {
@@ -34,8 +26,6 @@ export interface Exemptions {
   readonly fromEverything: boolean;
   readonly fromProofs: boolean;
   readonly fromNumberRanges: boolean;
-  /** The exemption is used up: a known number has unanswered messages of the same day. */
-  readonly usedUp: boolean;
 }
 
 export type Verdict =
@@ -74,17 +64,20 @@ export function judge(
   const isStrict = demands.some(isWideScope);
   return (
     (isStrict && suspendStrictly(policy, states, request.scopes.requester, now)) ||
-    (!exemptions.fromNumberRanges &&
-      judgeNumberRanges(policy, states, request, exemptions, isStrict, now)) || { outcome: 'send' }
+    (!exemptions.fromNumberRanges && judgeNumberRanges(policy, states, request, isStrict, now)) || {
+      outcome: 'send',
+    }
   );
 }
 
-/** Decides by the number ranges, whose blocks known numbers are exempt from. */
+/**
+ * Decides by the number ranges, whose blocks known numbers are exempt from. A known number whose exemption is used up is
+ * judged like an unknown one: any difference would tell who has an account.
+ */
 function judgeNumberRanges(
   policy: Policy,
   states: ScopeStates,
   { scopes, proven }: MessageRequest,
-  { usedUp }: Exemptions,
   isStrict: boolean,
   now: number,
 ): Verdict | null {
@@ -93,16 +86,9 @@ function judgeNumberRanges(
     const state = states.of(scope);
     const objection = objectionOf(policy, scope, state, now);
     if (objection?.action === 'block') {
-      if (usedUp || !isProbeDue(state, now))
-        return { outcome: 'suspend', scope, retryAfterMs: objection.retryAfterMs };
+      if (!isProbeDue(state, now)) return { outcome: 'suspend', scope, retryAfterMs: objection.retryAfterMs };
       if (!proven) return stepUp(policy, states, scopes, [scope], now);
     }
-    if (
-      usedUp &&
-      unansweredMessages(policy, state) >= policy.breaker.lanes.perRange &&
-      scopeKindOf(scope) === 'numbers_10k'
-    )
-      return { outcome: 'suspend', scope, retryAfterMs: policy.breaker.probeSeconds * 1_000 };
   }
   return isStrict ? suspendStrictly(policy, states, ranges, now) : null;
 }
@@ -149,6 +135,5 @@ export function exemptionsOf(policy: Policy, states: ScopeStates, request: Messa
     fromEverything: knownDevice && unanswered < exempt,
     fromProofs: knownDevice && unanswered < withoutProof,
     fromNumberRanges: hasLane && unanswered < exempt,
-    usedUp: hasLane && unanswered >= exempt,
   };
 }

@@ -1,10 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as otherRequests, setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Unavailable } from '#errors';
 import { BreakerStore, type Change, LedgerStore, type StateStore } from './state-store.js';
 
 /** The view that one decision has of the shared state. */
 export interface Draft {
+  /** The time at which the states were read, by the clock of their store. */
+  readonly now: number;
   /** Returns a copy of the current state. Changes to it have an effect only if they are `set`. */
   get<State>(key: string): State | null;
   set(key: string, state: object, lifetime: Lifetime): void;
@@ -19,7 +21,7 @@ interface Lifetime {
 interface PendingDecision {
   readonly keys: readonly string[];
   /** Runs the decision, again if a write failed. */
-  readonly decide: (draft: Draft) => void;
+  readonly decide: (draft: BatchDraft) => void;
   /** Resolves the caller's promise, once the decision is written. */
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -55,6 +57,30 @@ export class SharedState {
    * @throws Unavailable
    */
   decide<T>(keys: readonly string[], decision: (draft: Draft) => T): Promise<T> {
+    return this.enqueue(keys, decision);
+  }
+
+  /**
+   * Reads states for a decision on those of another store.
+   *
+   * @throws Unavailable
+   */
+  async snapshot(keys: readonly string[]): Promise<Snapshot> {
+    const texts = await this.enqueue(keys, (draft) => new Map(keys.map((key) => [key, draft.textOf(key)])));
+    return new Snapshot(texts);
+  }
+
+  /** Returns true if one decision can be on states of both. */
+  isOnSameStoreAs(other: SharedState): boolean {
+    return this.store === other.store;
+  }
+
+  /** Deletes expired states. */
+  async purge(): Promise<void> {
+    await this.store.purge();
+  }
+
+  private enqueue<T>(keys: readonly string[], decision: (draft: BatchDraft) => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       let result: T;
       this.pending.push({
@@ -69,13 +95,10 @@ export class SharedState {
     });
   }
 
-  /** Deletes expired states. */
-  async purge(): Promise<void> {
-    await this.store.purge();
-  }
-
   private async writePending(): Promise<void> {
     this.isWriting = true;
+    // Requests that arrived in the same turn of the event loop share the first batch.
+    await otherRequests();
     while (this.pending.length > 0) {
       const batch = this.pending.splice(0, MAX_DECISIONS_PER_WRITE);
       try {
@@ -91,11 +114,11 @@ export class SharedState {
   private async write(batch: PendingDecision[]): Promise<(() => void)[]> {
     const keys = [...new Set(batch.flatMap((decision) => decision.keys))];
     for (let tries = 1; tries <= TRIES; tries += 1) {
-      const found = await this.store.read(keys);
+      const { now, found } = await this.store.read(keys);
       const before = new Map(keys.map((key, i) => [key, found[i]]));
       const texts = new Map(keys.map((key) => [key, before.get(key)?.text ?? null]));
       const newStates = new Map<string, NewState>();
-      const settlers = batch.map((decision) => run(decision, texts, newStates));
+      const settlers = batch.map((decision) => run(decision, now, texts, newStates));
       const changes: Change[] = [...newStates]
         .filter(([key, { text }]) => text !== before.get(key)?.text)
         .map(([key, { text, ttlMs, heldUntil = null }]) => {
@@ -116,31 +139,68 @@ export class SharedState {
  */
 function run(
   decision: PendingDecision,
+  now: number,
   texts: Map<string, string | null>,
   newStates: Map<string, NewState>,
 ): () => void {
-  const own = new Map<string, NewState>();
-  const draft: Draft = {
-    get<State>(key: string) {
-      if (!texts.has(key)) throw new Error(`the state of ${key} is not among the keys of this decision`);
-      const text = own.get(key)?.text ?? texts.get(key) ?? null;
-      return text === null ? null : (JSON.parse(text) as State);
-    },
-    set: (key, state, lifetime) => void own.set(key, { ...lifetime, text: JSON.stringify(state) }),
-  };
+  const draft = new BatchDraft(now, texts);
   try {
     decision.decide(draft);
   } catch (error) {
     return () => decision.reject(error);
   }
-  for (const [key, state] of own) {
+  for (const [key, state] of draft.own) {
     texts.set(key, state.text);
     newStates.set(key, state);
   }
   return decision.resolve;
 }
 
-/** The states of the breaker's scopes. */
+/** The view of a decision on the states that the decisions before it in its batch left. */
+class BatchDraft implements Draft {
+  readonly own = new Map<string, NewState>();
+
+  constructor(
+    readonly now: number,
+    private readonly texts: ReadonlyMap<string, string | null>,
+  ) {}
+
+  get<State>(key: string): State | null {
+    const text = this.textOf(key);
+    return text === null ? null : (JSON.parse(text) as State);
+  }
+
+  set(key: string, state: object, lifetime: Lifetime): void {
+    this.requireKey(key);
+    this.own.set(key, { ...lifetime, text: JSON.stringify(state) });
+  }
+
+  textOf(key: string): string | null {
+    this.requireKey(key);
+    return this.own.get(key)?.text ?? this.texts.get(key) ?? null;
+  }
+
+  private requireKey(key: string): void {
+    if (!this.texts.has(key)) throw new Error(`the state of ${key} is not among the keys of this decision`);
+  }
+}
+
+/** States as they were when they were read. */
+export class Snapshot {
+  constructor(private readonly texts: ReadonlyMap<string, string | null>) {}
+
+  /** Returns a view of these states and of those of a draft. Only those of the draft can be changed. */
+  over(draft: Draft): Draft {
+    const get = <State>(key: string): State | null => {
+      const text = this.texts.get(key);
+      if (text === undefined) return draft.get<State>(key);
+      return text === null ? null : (JSON.parse(text) as State);
+    };
+    return { now: draft.now, get, set: (key, state, lifetime) => draft.set(key, state, lifetime) };
+  }
+}
+
+/** The counts of rate limits, and the states of the breaker's scopes. */
 @Injectable()
 export class BreakerState extends SharedState {
   constructor(store: BreakerStore) {

@@ -19,6 +19,8 @@ interface Opened {
   readonly wire: TcpProxy;
   /** Returns the milliseconds until each state expires. */
   lives(): Promise<number[]>;
+  /** Returns the time of the server in milliseconds since 1970. */
+  clock(): Promise<number>;
   /** Counts the states and held entries on the server, including expired ones. */
   size(): Promise<number>;
   close(): Promise<unknown>;
@@ -45,17 +47,28 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
   });
   afterEach(() => server.close());
 
-  const textOf = async (key: string) => (await store.read([key]))[0]?.text;
-  const tagOf = async (key: string) => (await store.read([key]))[0]?.tag ?? null;
+  const textOf = async (key: string) => (await store.read([key])).found[0]?.text;
+  const tagOf = async (key: string) => (await store.read([key])).found[0]?.tag ?? null;
 
   it('returns null for a state that was never written', async () => {
-    expect(await store.read([someKey()])).toEqual([{ text: null, tag: null }]);
+    expect((await store.read([someKey()])).found).toEqual([{ text: null, tag: null }]);
+    expect((await store.read([])).found).toEqual([]);
+  });
+
+  it('tells the time of its server', async () => {
+    const [before, { now }, after] = [
+      await server.clock(),
+      await store.read([someKey()]),
+      await server.clock(),
+    ];
+    expect(now).toBeGreaterThanOrEqual(Math.floor(before));
+    expect(now).toBeLessThanOrEqual(after);
   });
 
   it('reads written states in the order of the keys', async () => {
     const [one, two] = [change({ text: '{"name":"Ада 🦊"}' }), change({ text: '{}' })];
     expect(await store.write([one, two])).toBe(true);
-    const found = await store.read([two.key, someKey(), one.key]);
+    const { found } = await store.read([two.key, someKey(), one.key]);
     expect(found.map(({ text }) => text)).toEqual([two.text, null, one.text]);
   });
 
@@ -78,7 +91,7 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
       const changes = [change({ ...good, tag, text: 'new' }), fresh];
       const wrong = change({ ...outdated, tag: null, text: 'new' });
       expect(await store.write(which === 'first' ? [wrong, ...changes] : [...changes, wrong])).toBe(false);
-      const found = await store.read([outdated.key, good.key, fresh.key]);
+      const { found } = await store.read([outdated.key, good.key, fresh.key]);
       expect(found.map(({ text }) => text)).toEqual([outdated.text, good.text, null]);
       expect(await tagOf(good.key)).toBe(tag);
     },
@@ -105,7 +118,7 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
       }),
     );
     expect(won.filter(Boolean)).toHaveLength(1);
-    const texts = (await store.read(keys)).map(({ text }) => text);
+    const texts = (await store.read(keys)).found.map(({ text }) => text);
     expect(texts).toEqual(keys.map(() => String(won.indexOf(true))));
   });
 
@@ -210,6 +223,32 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
       expect(await textOf(key)).toBe('{"n":5}');
     });
 
+    it('batches the decisions of one turn of the event loop, in one round trip each to read and to write', async () => {
+      const shared = new SharedState(store);
+      const [reads, writes] = [jest.spyOn(store, 'read'), jest.spyOn(store, 'write')];
+      await Promise.all(times(50, (i) => add(shared, `key:${i % 5}`)));
+      expect(reads).toHaveBeenCalledTimes(1);
+      expect(writes).toHaveBeenCalledTimes(1);
+      expect(await textOf('key:0')).toBe('{"n":10}');
+    });
+
+    it('shows a snapshot and a draft as one, of which only the draft can be changed', async () => {
+      const [mine, theirs] = [someKey(), someKey()];
+      const shared = new SharedState(store);
+      await add(shared, theirs);
+      const snapshot = await shared.snapshot([theirs, 'absent']);
+      const read = await shared.decide([mine], (draft) => {
+        const view = snapshot.over(draft);
+        Object.assign(view.get<Count>(theirs) as Count, { n: 1_000 });
+        view.set(mine, { n: 2 }, { ttlMs: HOUR });
+        return [view.get(mine), view.get(theirs), view.get('absent')];
+      });
+      expect(read).toEqual([{ n: 2 }, { n: 1 }, null]);
+      const write = shared.decide([mine], (draft) => snapshot.over(draft).set(theirs, {}, { ttlMs: HOUR }));
+      await expect(write).rejects.toThrow('not among the keys');
+      expect(await textOf(theirs)).toBe('{"n":1}');
+    });
+
     it('writes nothing if no state changed', async () => {
       const [key, shared] = [someKey(), new SharedState(store)];
       await add(shared, key);
@@ -243,6 +282,12 @@ async function openOnPostgres(): Promise<Opened> {
       );
       return rows.map(({ life }) => Number(life));
     },
+    clock: async () => {
+      const [row] = await database.query<{ now: number }>(
+        'select extract(epoch from clock_timestamp())::float8 * 1000 as now',
+      );
+      return row?.now as number;
+    },
     size: async () => (await database.query('select from abuse_states')).length,
     close,
   };
@@ -256,6 +301,10 @@ async function openOnRedis(): Promise<Opened> {
     lives: async () => {
       const keys = await redis.keys('latchkey:abuse:*');
       return Promise.all(keys.map((key) => redis.pttl(key)));
+    },
+    clock: async () => {
+      const [seconds, microseconds] = await redis.time();
+      return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
     },
     size: () => redis.dbsize(),
     close,

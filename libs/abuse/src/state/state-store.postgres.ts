@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#postgres';
-import { type Change, type Found, StateStore } from './state-store.js';
+import { type Change, type Reading, StateStore } from './state-store.js';
 
 interface Row {
-  key: string;
-  version: string;
+  now: number;
+  /** Null in the row that stands for no state at all. */
+  key: string | null;
+  version: string | null;
   text: string | null;
 }
 
@@ -14,20 +16,24 @@ export class PostgresStateStore extends StateStore {
     super();
   }
 
-  async read(keys: readonly string[]): Promise<Found[]> {
+  async read(keys: readonly string[]): Promise<Reading> {
     const rows = await this.database.run<Row>(
       {
         name: 'states-read',
-        text: `select key, version, case when expires_at > clock_timestamp() then state end as text
-                 from abuse_states where key = any($1)`,
+        text: `select floor(extract(epoch from clock.now) * 1000)::float8 as now, key, version,
+                      case when expires_at > clock.now then state end as text
+                 from (select clock_timestamp() as now) as clock left join abuse_states on key = any($1)`,
       },
       [keys],
     );
     const found = new Map(rows.map((row) => [row.key, row]));
-    return keys.map((key) => {
-      const row = found.get(key);
-      return { text: row?.text ?? null, tag: row?.version ?? null };
-    });
+    return {
+      now: (rows[0] as Row).now,
+      found: keys.map((key) => {
+        const row = found.get(key);
+        return { text: row?.text ?? null, tag: row?.version ?? null };
+      }),
+    };
   }
 
   // The function raises and catches an exception internally, which undoes the writes before an outdated tag.

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { asking, defineScripts } from '#redis';
-import { type Change, type Found, StateStore } from './state-store.js';
+import { type Change, type Reading, StateStore } from './state-store.js';
 
 const PREFIX = 'latchkey:abuse:';
 const HELD = 'latchkey:abuse-held';
@@ -19,15 +19,19 @@ export class RedisStateStore extends StateStore {
   constructor(@InjectRedis() private readonly redis: Redis) {
     super();
     const folder = join(import.meta.dirname, 'redis-scripts');
-    this.run = defineScripts(redis, { folder, prefix: 'abuse', names: ['write_states'] });
+    this.run = defineScripts(redis, { folder, prefix: 'abuse', names: ['read_states', 'write_states'] });
   }
 
-  async read(keys: readonly string[]): Promise<Found[]> {
-    const values = await asking(this.redis.mget(keys.map((key) => PREFIX + key)));
-    return values.map((value) => ({
+  async read(keys: readonly string[]): Promise<Reading> {
+    const [now, ...values] = (await this.run(
+      'read_states',
+      keys.map((key) => PREFIX + key),
+    )) as [number, ...(string | null)[]];
+    const found = values.map((value) => ({
       text: value?.slice(TAG_LENGTH) ?? null,
       tag: value?.slice(0, TAG_LENGTH) ?? null,
     }));
+    return { now, found };
   }
 
   async write(changes: readonly Change[]): Promise<boolean> {
@@ -43,7 +47,7 @@ export class RedisStateStore extends StateStore {
       this.redis.zrange(HELD, '+inf', `(${now}`, 'BYSCORE', 'REV', 'LIMIT', 0, limit),
     );
     if (keys.length === 0) return [];
-    const found = await this.read(keys);
+    const { found } = await this.read(keys);
     return keys.flatMap((key, i) => {
       const text = found[i]?.text;
       return text ? [{ key, text }] : [];

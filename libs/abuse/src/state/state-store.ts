@@ -1,9 +1,17 @@
 /** A state and its version. */
-export interface Found {
+interface Found {
   /** Null: there is no state, or it has expired. */
   readonly text: string | null;
   /** The version that `write` compares (optimistic locking). */
   readonly tag: string | null;
+}
+
+/** States, and the time at which they were read. */
+export interface Reading {
+  /** By the clock of the store, in milliseconds since 1970. */
+  readonly now: number;
+  /** In the order of the keys. */
+  readonly found: readonly Found[];
 }
 
 export interface Change {
@@ -22,10 +30,10 @@ export interface Change {
  * A store that cannot answer throws Unavailable and never says "absent".
  */
 export abstract class StateStore {
-  /** Returns the states in the order of the keys. */
-  abstract read(keys: readonly string[]): Promise<Found[]>;
+  /** Reads states in one round trip. */
+  abstract read(keys: readonly string[]): Promise<Reading>;
 
-  /** Writes all changes and returns true, or writes none and returns false if one of the tags is outdated. */
+  /** Writes all changes in one round trip and returns true, or writes none and returns false if a tag is outdated. */
   abstract write(changes: readonly Change[]): Promise<boolean>;
 
   /** Returns up to `limit` states whose `heldUntil` is after `now`. */
@@ -35,7 +43,7 @@ export abstract class StateStore {
   abstract purge(): Promise<void>;
 }
 
-/** The store of the breaker's scope states: Redis if it is configured, otherwise Postgres. */
+/** The store of rate limits and of the breaker's scope states: Redis if it is configured, otherwise the ledger's store. */
 export abstract class BreakerStore extends StateStore {}
 
 /** The store of the ledger (counts of guesses and of money): always Postgres, because it must survive the loss of Redis. */

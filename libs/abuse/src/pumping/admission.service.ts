@@ -1,0 +1,251 @@
+import { Injectable } from '@nestjs/common';
+import { AppError, Unavailable } from '#errors';
+import type { PhoneNumber } from '#phone';
+import type { Details } from '../abuse-events.js';
+import { type FoundStanding, GuessPolicyService } from '../guessing/guess-policy.service.js';
+import { LimitsService, type ReachedLimit } from '../limits/limits.service.js';
+import type { Requester } from '../requester.js';
+import { BreakerState, type Draft, LedgerState } from '../state/shared-state.js';
+import type { Admitted, MessageRequest } from './breaker.js';
+import { type Assessed, BreakerService } from './breaker.service.js';
+import type { Proof } from './proof-of-work.js';
+import { type Refusal, refusalOf, tellsUnknownNumber } from './refusal.js';
+import type { BreakerEvent } from './scope-state.js';
+import type { Scopes } from './scopes.js';
+import { type CapName, type Charge, chargeText } from './spending.js';
+import { type PaidMessage, SpendingService } from './spending.service.js';
+import { StepUpService } from './step-up.service.js';
+
+/** An admitted message. */
+export interface Admission {
+  /** The known device that requested it. */
+  readonly device: string | null;
+  /** The length of its code. */
+  readonly codeLength: number;
+  /** Milliseconds until the next message may be requested. */
+  readonly resendAfterMs: number;
+  /** The message's entry in the breaker, sealed. `recordSuccess`, `reportFraud` and `admitFallback` need it. */
+  readonly ticket: string;
+  /** The charge of the message, for `refund`. */
+  readonly charge: string;
+}
+
+/** A request for a message to a number that is allowed to get one. */
+export interface AskedMessage {
+  readonly phoneNumber: PhoneNumber;
+  readonly phoneIndex: string;
+  readonly requester: Requester;
+  /** The client of the requester's address. */
+  readonly client: string;
+  readonly scopes: Scopes;
+  readonly country: string;
+  readonly routes: PaidMessage['routes'];
+  readonly knownNumber: boolean;
+  /** The known device that the message is for, if it is decided already. */
+  readonly device: string | null;
+  readonly details: Details;
+}
+
+/** A message with everything that the decision needs beside the states. */
+interface PreparedMessage extends AskedMessage {
+  readonly charge: Charge;
+  readonly found: FoundStanding;
+  /** A valid proof of work, used or not. */
+  readonly proof: Proof | null;
+}
+
+/** A decision that nothing is counted for, except for an address that learns who has an account. */
+interface Refused {
+  readonly refusal: Refusal;
+  /** Monitored limits that were reached. */
+  readonly reached: readonly ReachedLimit[];
+  readonly events: readonly BreakerEvent[];
+}
+
+/** A decision that is counted, apart from its price. */
+interface Counted extends Pick<Admission, 'device' | 'codeLength' | 'resendAfterMs'> {
+  readonly refusal: null;
+  readonly limitKey: string;
+  readonly reached: readonly ReachedLimit[];
+  readonly admitted: Admitted;
+  readonly assessed: Assessed;
+  readonly needsProof: boolean;
+  /** The proof that the message uses up. */
+  readonly proof: Proof | null;
+  readonly paid: PaidMessage;
+  readonly events: readonly BreakerEvent[];
+  /** The caps to warn of. Null: the price is not spent yet, because the ledger is on a store of its own. */
+  readonly warnings: readonly CapName[] | null;
+}
+
+/**
+ * Admits messages: one decision on all states that matter, read and written in one round trip each. Where the ledger has a
+ * store of its own, because the other states are on Redis, the decision reads it first, and the price is spent last.
+ */
+@Injectable()
+export class AdmissionService {
+  constructor(
+    private readonly breakerState: BreakerState,
+    private readonly ledgerState: LedgerState,
+    private readonly guesses: GuessPolicyService,
+    private readonly limits: LimitsService,
+    private readonly stepUp: StepUpService,
+    private readonly breaker: BreakerService,
+    private readonly spending: SpendingService,
+  ) {}
+
+  /** @throws PhoneNumberNotAllowed, ProofOfWorkRequired, RateLimited, SendsSuspended, Unavailable */
+  async admit(asked: AskedMessage): Promise<Admission> {
+    const { phoneNumber, phoneIndex, requester, details } = asked;
+    const message = {
+      ...asked,
+      charge: this.spending.chargeFor(asked),
+      found: this.guesses.findStanding(phoneNumber, requester),
+      proof: await this.stepUp.readProof(phoneIndex, requester.proof),
+    };
+    const decision = await this.decide(message);
+    this.breaker.report(decision.events);
+    this.limits.enforce(decision.reached, details);
+    if (decision.refusal) return this.refuse(decision.refusal, message);
+    // Recorded only: an enforced one would have been the refusal.
+    if (decision.needsProof) await this.stepUp.requireProofOfContest(phoneIndex, details);
+    await this.breaker.enforce(decision.assessed.verdict, phoneIndex, details);
+    const { device, codeLength, resendAfterMs, admitted } = decision;
+    const ticket = this.breaker.ticketOf(admitted);
+    return { device, codeLength, resendAfterMs, ticket, charge: await this.pay(decision, message) };
+  }
+
+  private async decide(message: PreparedMessage): Promise<Refused | Counted> {
+    const { found, charge } = message;
+    const keys = this.keysOf(message);
+    const ledgerKeys = [...found.keys, ...this.spending.keysOf(message, charge)];
+    if (!this.breakerState.isOnSameStoreAs(this.ledgerState)) {
+      const ledger = await this.ledgerState.snapshot(ledgerKeys);
+      return this.breakerState.decide(keys, (draft) => this.decideOn(ledger.over(draft), message));
+    }
+    return this.breakerState.decide([...keys, ...ledgerKeys], (draft) => {
+      const decision = this.decideOn(draft, message);
+      return decision.refusal ? decision : { ...decision, warnings: this.spending.charge(charge, draft) };
+    });
+  }
+
+  private keysOf({ phoneIndex, client, scopes, proof }: PreparedMessage): string[] {
+    return [
+      ...this.limits.keysOf(limitKeyOf({ phoneIndex, knownDevice: false }), client),
+      ...this.limits.keysOf(limitKeyOf({ phoneIndex, knownDevice: true }), client),
+      ...this.breaker.keysOf(scopes, phoneIndex),
+      ...this.stepUp.keysOf(proof),
+    ];
+  }
+
+  /**
+   * Decides on a message and counts it, or refuses it. What refuses for free comes before what is counted, so a refused
+   * request uses nothing up and leaves nothing behind.
+   */
+  private decideOn(draft: Draft, message: PreparedMessage): Refused | Counted {
+    const { phoneIndex, client, country, routes, scopes, knownNumber, charge } = message;
+    const { codeLength, ...standing } = message.found.standing(draft);
+    const device = message.device ?? standing.device;
+    const knownDevice = device !== null;
+    const paid = { country, routes, isKnownDevice: knownDevice };
+    const obstacle = this.spending.obstacleTo(paid, charge, draft);
+    if (obstacle) return { refusal: { by: 'spending', obstacle }, reached: [], events: [] };
+    const proof = message.proof && !this.stepUp.isUsed(draft, message.proof) ? message.proof : null;
+    const request = { scopes, phoneIndex, knownNumber, knownDevice, proven: proof !== null };
+    const assessed = this.breaker.assess(draft, request);
+    const limitKey = limitKeyOf(request);
+    const reached = this.limits.reachedBy(draft, limitKey, client);
+    const needsProof = !request.proven && !knownDevice && this.limits.isContested(draft, limitKey);
+    const refusal = this.refusalOf(assessed, reached, needsProof);
+    if (refusal) return this.refused(refusal, draft, client, assessed, reached);
+    if (proof) this.stepUp.setUsed(draft, proof, true);
+    const counts = this.count(draft, client, limitKey, request, assessed);
+    return { refusal, device, codeLength, limitKey, reached, assessed, needsProof, proof, paid, ...counts };
+  }
+
+  private refusalOf(
+    { verdict }: Assessed,
+    reached: readonly ReachedLimit[],
+    needsProof: boolean,
+  ): Refusal | null {
+    const { isEnforced } = this.breaker;
+    return refusalOf({
+      verdict: isEnforced ? verdict : { outcome: 'send' },
+      limit: this.limits.refusalAmong(reached),
+      needsProof: isEnforced && needsProof,
+    });
+  }
+
+  private refused(
+    refusal: Refusal,
+    draft: Draft,
+    client: string,
+    { events }: Assessed,
+    reached: readonly ReachedLimit[],
+  ): Refused {
+    const isEnforced = this.breaker.isEnforced;
+    const refused = { refusal, reached: [], events: isEnforced ? events : [] };
+    if (!tellsUnknownNumber(refusal)) return refused;
+    // This answer tells that the number has not signed in before, so it counts as a message of the address.
+    this.limits.countAddress(draft, client);
+    return { ...refused, reached: reached.filter(({ limit }) => limit === 'sends_per_address') };
+  }
+
+  private count(
+    draft: Draft,
+    client: string,
+    limitKey: string,
+    request: MessageRequest,
+    assessed: Assessed,
+  ): Pick<Counted, 'resendAfterMs' | 'admitted' | 'events' | 'warnings'> {
+    this.limits.countAddress(draft, client);
+    const resendAfterMs = this.limits.countMessage(draft, limitKey);
+    const admitted = this.breaker.count(request, assessed);
+    return { resendAfterMs, admitted, events: assessed.events, warnings: null };
+  }
+
+  private async refuse(refusal: Refusal, { phoneIndex, charge, details }: PreparedMessage): Promise<never> {
+    if (refusal.by === 'spending') this.spending.refuse(refusal.obstacle, charge, details);
+    if (refusal.by === 'limit') this.limits.enforce([refusal.limit], details);
+    if (refusal.by === 'contest') await this.stepUp.requireProofOfContest(phoneIndex, details);
+    if (refusal.by === 'breaker') await this.breaker.enforce(refusal.verdict, phoneIndex, details);
+    throw new Error(`a refusal by the ${refusal.by} was not enforced`);
+  }
+
+  /** @returns the charge, once it is spent. */
+  private async pay(counted: Counted, { charge, details }: PreparedMessage): Promise<string> {
+    if (counted.warnings) {
+      this.spending.warn(counted.warnings, charge);
+      return chargeText(charge);
+    }
+    try {
+      return await this.spending.spend(counted.paid, details);
+    } catch (refusal) {
+      await this.takeBack(counted, refusal instanceof AppError && !(refusal instanceof Unavailable));
+      throw refusal;
+    }
+  }
+
+  /**
+   * Takes a message back that could not be paid for after all, so that it is no evidence.
+   *
+   * @param isRefused false: the ledger cannot answer, and the limits keep the message.
+   */
+  private async takeBack({ limitKey, admitted, proof }: Counted, isRefused: boolean): Promise<void> {
+    const keys = [...admitted.scopes, ...this.limits.keysOf(limitKey, ''), ...this.stepUp.keysOf(proof)];
+    const events = await this.breakerState.decide(keys, (draft) => {
+      if (isRefused) this.limits.returnMessage(draft, limitKey);
+      if (isRefused && proof) this.stepUp.setUsed(draft, proof, false);
+      return this.breaker.withdraw(draft, admitted);
+    });
+    this.breaker.report(events);
+  }
+}
+
+/** Known devices of a number have limits of their own, which unknown devices cannot use up. */
+export function limitKeyOf({
+  phoneIndex,
+  knownDevice,
+}: Pick<MessageRequest, 'phoneIndex' | 'knownDevice'>): string {
+  return knownDevice ? `${phoneIndex}:known` : phoneIndex;
+}
