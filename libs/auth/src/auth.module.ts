@@ -6,13 +6,14 @@ import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
 import { AuthService } from './auth.service.js';
 import { SessionService } from './session.service.js';
+import { SessionsRepository } from './sessions.repository.js';
 import { SignUpService } from './sign-up.service.js';
 import { SignUpClients } from './sign-up-clients.js';
 
 /** Sign-in by phone. The application provides `OperatorCredential`. */
 @Module({
   imports: [AbuseModule, DeliveryModule, OtpModule, TokensModule, UsersModule],
-  providers: [AuthService, SignUpService, SignUpClients, SessionService],
+  providers: [AuthService, SignUpService, SignUpClients, SessionService, SessionsRepository],
   exports: [AuthService, SignUpService, SessionService],
 })
 export class AuthModule {}

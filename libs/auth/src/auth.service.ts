@@ -18,7 +18,8 @@ import {
 } from '#otp';
 import type { PhoneNumber } from '#phone';
 import { type User, UsersRepository } from '#users';
-import { type NewSession, SessionService } from './session.service.js';
+import { SessionService } from './session.service.js';
+import type { CreatedSession } from './sessions.repository.js';
 
 export interface CodeRequest {
   readonly phoneNumber: PhoneNumber;
@@ -31,7 +32,7 @@ export interface CodeRequest {
 }
 
 /** A session just created. Its token is known only now. */
-export interface Session extends NewSession {
+export interface Session extends CreatedSession {
   /** Identifies this device as a known device of the number from now on. */
   readonly deviceToken: string;
 }
@@ -135,8 +136,7 @@ export class AuthService {
   }
 
   /**
-   * Admits one message. Looks up the standing and the account of every number, so that known and unknown ones take the same
-   * time.
+   * Admits one message. Looks up the account of every number, so that known and unknown ones take the same time.
    */
   async admitMessage(
     { phoneNumber, channel }: Pick<CodeRequest, 'phoneNumber' | 'channel'>,
@@ -144,24 +144,15 @@ export class AuthService {
     openedBy: string | null = null,
   ): Promise<AdmittedMessage> {
     const { route, hasFallback, routes } = this.delivery.routeFor(channel, phoneNumber);
-    const [standing, known] = await Promise.all([
-      this.guessPolicy.standingOf(phoneNumber, requester),
-      this.users.isKnown(phoneNumber),
-    ]);
-    const device = openedBy ?? standing.device;
-    const message = { route, hasFallback, device, codeLength: standing.codeLength };
     if (this.verifications.isTestNumber(phoneNumber)) {
-      return {
-        ...message,
-        ...(await this.sendPolicy.admitTestNumber(requester)),
-        ticket: null,
-        charge: null,
-      };
+      const { device, codeLength } = await this.guessPolicy.standingOf(phoneNumber, requester);
+      const { resendAfterMs } = await this.sendPolicy.admitTestNumber(requester);
+      const message = { device: openedBy ?? device, codeLength, resendAfterMs };
+      return { route, hasFallback, ...message, ticket: null, charge: null };
     }
-    return {
-      ...message,
-      ...(await this.sendPolicy.admit(phoneNumber, requester, { device, known, routes })),
-    };
+    const known = await this.users.isKnown(phoneNumber);
+    const asked = { device: openedBy, known, routes };
+    return { route, hasFallback, ...(await this.sendPolicy.admit(phoneNumber, requester, asked)) };
   }
 
   private guessedAt(verification: Verification) {

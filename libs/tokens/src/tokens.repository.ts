@@ -1,91 +1,61 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
-import { VerificationClosed } from '#errors';
-import { Database, type Transaction } from '#postgres';
-import { TokenEntity } from './token.entity.js';
-import { hashOf, isTokenSecret, newTokenSecret, type Scope } from './token.js';
-
-/** A token that is not stored yet. Only a hash of its secret will be, so the secret cannot be read again. */
-export interface NewToken {
-  readonly secret: string;
-}
-
-/** A valid token, as found by its secret. */
-export interface Token {
-  readonly userId: string;
-  readonly expiresAt: Date;
-}
+import { Database } from '#postgres';
+import type { Scope } from './token.js';
+import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
 export abstract class TokenPolicy {
   /** Lifetime of a token. */
   abstract readonly ttlMs: number;
 }
 
+/** Expired rather than deleted, so that a repeated call finds them again if their copies could not be deleted. */
+const REVOKE_OF_USER = {
+  name: 'tokens-revoke-of-user',
+  text: `update tokens set expires_at = least(expires_at, now()) where user_id = $1 and scope = $2 returning hash`,
+};
+const OF_USER = { name: 'tokens-of-user', text: 'select hash from tokens where user_id = $1' };
+
+/** Expired tokens are kept while a process may have a copy of them. */
+const PURGE = {
+  name: 'tokens-purge',
+  text: `delete from tokens where expires_at <= now() - $1 * interval '1 millisecond'`,
+};
+
+interface Row {
+  readonly hash: Buffer;
+}
+
+/** Ends tokens. They are created and found together with their user: see `SessionsRepository`. */
 @Injectable()
 export class TokensRepository {
   constructor(
     private readonly database: Database,
-    @InjectRepository(TokenEntity) private readonly tokens: Repository<TokenEntity>,
-    private readonly policy: TokenPolicy,
+    private readonly cache: TokenCache,
   ) {}
 
-  /** Returns a new token. It is not valid until it is inserted. */
-  generate(): NewToken {
-    return { secret: newTokenSecret() };
-  }
-
   /**
-   * Stores a token. Its life begins now, by the clock of Postgres, which also ends it. Idempotent for the same token,
-   * because a transaction may run twice.
+   * Ends every session of the user in this scope. When it resolves, no process accepts them any more.
    *
-   * @returns when the token expires.
-   * @throws VerificationClosed when the verification already produced another token.
+   * @throws Unavailable when that is not certain. Repeating the call is safe.
    */
-  async insert(
-    transaction: Transaction,
-    token: NewToken,
-    holder: { userId: string; scope: Scope; verificationId: string },
-  ): Promise<Date> {
-    const hash = hashOf(token.secret);
-    const expiresAt = () => `clock_timestamp() + ${this.policy.ttlMs} * interval '1 millisecond'`;
-    await transaction
-      .createQueryBuilder()
-      .insert()
-      .into(TokenEntity)
-      .values({ hash, expiresAt, ...holder })
-      .orIgnore()
-      .updateEntity(false)
-      .execute();
-    const stored = await transaction.findOne(TokenEntity, { select: { expiresAt: true }, where: { hash } });
-    if (!stored) throw new VerificationClosed('approved');
-    return stored.expiresAt;
+  async revokeAllForUser(scope: Scope, userId: string): Promise<void> {
+    const revoked = await this.database.run<Row>(REVOKE_OF_USER, [userId, scope]);
+    // After the change: a look-up that begins now finds nothing to cache.
+    await this.cache.forget(revoked.map(({ hash }) => hash));
   }
 
   /**
-   * Returns null for a secret that is malformed, unknown, expired or of another scope. A prepared statement, because
-   * every authenticated request waits for it.
+   * Makes every process read the user again. Call it after a change of the user is committed.
+   *
+   * @throws Unavailable when a process may still answer with the user from before, for up to a minute.
    */
-  async find(secret: string, scope: Scope): Promise<Token | null> {
-    if (!isTokenSecret(secret)) return null;
-    const [row] = await this.database.run<{ user_id: string; expires_at: Date }>(
-      {
-        name: 'token',
-        text: 'select user_id, expires_at from tokens where hash = $1 and scope = $2 and expires_at > now()',
-      },
-      [hashOf(secret), scope],
-    );
-    return row ? { userId: row.user_id, expiresAt: row.expires_at } : null;
-  }
-
-  /** Ends every session of the user in this scope. */
-  async deleteAllForUser(scope: Scope, userId: string): Promise<void> {
-    await this.database.answerOf(this.tokens.delete({ scope, userId }));
+  async forgetCopiesOf(userId: string): Promise<void> {
+    const held = await this.database.run<Row>(OF_USER, [userId]);
+    await this.cache.forget(held.map(({ hash }) => hash));
   }
 
   /** Deletes expired tokens, by the clock of Postgres. */
   async purge(): Promise<void> {
-    const expired = this.tokens.createQueryBuilder().delete().where('expires_at <= now()');
-    await this.database.answerOf(expired.execute());
+    await this.database.run(PURGE, [LONGEST_COPY_MS]);
   }
 }

@@ -4,7 +4,7 @@ import { In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Keys } from '#keys';
 import { earlierFormsOf, type PhoneNumber } from '#phone';
-import { Database, type Transaction } from '#postgres';
+import { Database } from '#postgres';
 import { UserEntity } from './user.entity.js';
 
 export interface User {
@@ -16,13 +16,27 @@ export interface User {
   readonly version: number;
 }
 
-interface Row {
-  id: string;
-  created_at: Date;
-  name: string | null;
-  phone_sealed: string;
-  version: number;
+/** A row of `USER_COLUMNS`. */
+export interface UserRow {
+  readonly id: string;
+  readonly created_at: Date;
+  readonly name: string | null;
+  readonly phone_sealed: string;
+  readonly version: number;
 }
+
+/** The columns of a user, for statements that join `users`. */
+export const USER_COLUMNS = 'users.id, users.created_at, users.name, users.phone_sealed, users.version';
+
+/** The values of a user that may have to be created. */
+export type NewUser = Pick<UserEntity, 'id' | 'name' | 'phoneIndex' | 'phoneSealed'>;
+
+const ADOPT_EARLIER_FORM = {
+  name: 'user-adopt-earlier-form',
+  text: `update users set phone_index = $1, phone_sealed = $2, version = version + 1
+          where phone_index = any($3) and not exists (select from users where phone_index = $1)
+         returning id`,
+};
 
 @Injectable()
 export class UsersRepository {
@@ -32,18 +46,13 @@ export class UsersRepository {
     private readonly keys: Keys,
   ) {}
 
-  /** Finds a user by id. A prepared statement, because every authenticated request waits for it. */
-  async find(id: string): Promise<User | null> {
-    const [row] = await this.database.run<Row>(
-      { name: 'user', text: 'select id, created_at, name, phone_sealed, version from users where id = $1' },
-      [id],
-    );
-    return row ? this.toUser({ ...row, createdAt: row.created_at, phoneSealed: row.phone_sealed }) : null;
-  }
-
   /** Returns true if the phone number has signed in before. */
   async isKnown(phoneNumber: PhoneNumber): Promise<boolean> {
-    return this.database.answerOf(this.users.existsBy({ phoneIndex: this.anyFormOf(phoneNumber) }));
+    const [row] = await this.database.run<{ known: boolean }>(
+      { name: 'user-known', text: 'select exists (select from users where phone_index = any($1)) as known' },
+      [this.indexesOf(phoneNumber)],
+    );
+    return row?.known === true;
   }
 
   /** Finds the user of a phone number. */
@@ -54,49 +63,41 @@ export class UsersRepository {
     return found && this.toUser(found);
   }
 
-  /**
-   * Returns the one user of a phone number, under any concurrency. The name is stored for a new user only. A user whose
-   * number was stored in an earlier form gets it in today's form. Idempotent, because a transaction may run twice.
-   */
-  async findOrCreate(
-    transaction: Transaction,
-    phoneNumber: PhoneNumber,
-    name: string | null,
-  ): Promise<{ user: User; isNew: boolean }> {
+  /** Returns the user to insert if the phone number has none. */
+  draft(phoneNumber: PhoneNumber, name: string | null): NewUser {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    await this.adoptEarlierForm(transaction, phoneNumber, phoneIndex);
-    const id = uuidv7();
-    await transaction
-      .createQueryBuilder()
-      .insert()
-      .into(UserEntity)
-      .values({ id, name, phoneIndex, phoneSealed: this.keys.seal(phoneNumber) })
-      .orIgnore()
-      .updateEntity(false)
-      .execute();
-    const user = await transaction.findOneByOrFail(UserEntity, { phoneIndex });
-    return { user: this.toUser(user), isNew: user.id === id };
+    return { id: uuidv7(), name, phoneIndex, phoneSealed: this.keys.seal(phoneNumber) };
   }
 
-  /** Rewrites the number of an account that was made with an earlier form of it, unless today's form has an account. */
-  private async adoptEarlierForm(
-    transaction: Transaction,
-    phoneNumber: PhoneNumber,
-    phoneIndex: string,
-  ): Promise<void> {
+  /**
+   * Rewrites the number of an account that was made with an earlier form of it, unless today's form has an account.
+   * Most numbers have no earlier form and need no statement.
+   *
+   * @returns the id of the changed user, or null.
+   */
+  async adoptEarlierForm(phoneNumber: PhoneNumber): Promise<string | null> {
     const earlier = earlierFormsOf(phoneNumber).map((form) => this.keys.phoneIndexOf(form));
-    if (earlier.length === 0 || (await transaction.existsBy(UserEntity, { phoneIndex }))) return;
-    await transaction
-      .createQueryBuilder()
-      .update(UserEntity)
-      .set({ phoneIndex, phoneSealed: this.keys.seal(phoneNumber) })
-      .where({ phoneIndex: In(earlier) })
-      .execute();
+    if (earlier.length === 0) return null;
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const [changed] = await this.database.run<{ id: string }>(ADOPT_EARLIER_FORM, [
+      phoneIndex,
+      this.keys.seal(phoneNumber),
+      earlier,
+    ]);
+    return changed?.id ?? null;
+  }
+
+  /** Reads a row of `USER_COLUMNS`. */
+  fromRow({ id, created_at: createdAt, name, phone_sealed: phoneSealed, version }: UserRow): User {
+    return this.toUser({ id, createdAt, name, phoneSealed, version });
   }
 
   private anyFormOf(phoneNumber: PhoneNumber) {
-    const forms = [phoneNumber, ...earlierFormsOf(phoneNumber)];
-    return In(forms.map((form) => this.keys.phoneIndexOf(form)));
+    return In(this.indexesOf(phoneNumber));
+  }
+
+  private indexesOf(phoneNumber: PhoneNumber): string[] {
+    return [phoneNumber, ...earlierFormsOf(phoneNumber)].map((form) => this.keys.phoneIndexOf(form));
   }
 
   private toUser(user: Pick<UserEntity, 'id' | 'createdAt' | 'name' | 'phoneSealed' | 'version'>): User {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { Unavailable } from '#errors';
 import { Keys, nameSecret } from '#keys';
 import type { PhoneNumber } from '#phone';
@@ -9,7 +8,7 @@ import { freshDatabase, type TestDatabase } from '../../../test/support/database
 import { TcpProxy } from '../../../test/support/proxy.js';
 import { times } from '../../../test/support/repeat.js';
 import { UserEntity } from './user.entity.js';
-import { UsersRepository } from './users.repository.js';
+import { type NewUser, UsersRepository } from './users.repository.js';
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const NUMBER = '+14155550123' as PhoneNumber;
@@ -37,56 +36,35 @@ describe('UsersRepository', () => {
     await server.drop();
   });
 
-  const findOrCreate = (phoneNumber: PhoneNumber = NUMBER, name: string | null = null) =>
-    database.transaction((transaction) => users.findOrCreate(transaction, phoneNumber, name));
+  async function store(phoneNumber: PhoneNumber = NUMBER, name: string | null = null): Promise<NewUser> {
+    const draft = users.draft(phoneNumber, name);
+    const { id, phoneIndex, phoneSealed } = draft;
+    await server.query('insert into users (id, name, phone_index, phone_sealed) values ($1, $2, $3, $4)', [
+      id,
+      name,
+      phoneIndex,
+      phoneSealed,
+    ]);
+    return draft;
+  }
 
-  it('creates a user for an unknown phone number', async () => {
-    const { user, isNew } = await findOrCreate(NUMBER, 'Ada');
-    expect(isNew).toBe(true);
-    expect(user).toEqual({
-      id: expect.stringMatching(UUID_V7),
-      createdAt: expect.any(Date),
-      name: 'Ada',
-      phoneNumber: NUMBER,
-      version: 1,
-    });
-    expect(await users.find(user.id)).toEqual(user);
-  });
-
-  it('finds an existing user and does not change the name', async () => {
-    const { user } = await findOrCreate(NUMBER, 'Ada');
-    expect(await findOrCreate(NUMBER, 'Eve')).toEqual({ user, isNew: false });
-    expect(await findOrCreate(NUMBER, null)).toEqual({ user, isNew: false });
-    expect(await users.find(user.id)).toEqual(user);
-  });
-
-  it('creates one user for a phone number when many ask at once', async () => {
-    const found = await Promise.all(times(200, () => findOrCreate()));
-    expect(new Set(found.map(({ user }) => user.id)).size).toBe(1);
-    expect(found.filter(({ isNew }) => isNew)).toHaveLength(1);
-    expect(await server.query('select from users')).toHaveLength(1);
-  });
-
-  it('creates one user for each phone number, with ids in order of creation', async () => {
-    const ids: string[] = [];
-    for (const number of ['+14155550123', '+14155550124', '+14155550125'])
-      ids.push((await findOrCreate(number as PhoneNumber)).user.id);
-    expect(new Set(ids).size).toBe(3);
+  it('drafts users with ids in order of creation', () => {
+    const ids = times(3, () => users.draft(NUMBER, null).id);
+    for (const id of ids) expect(id).toMatch(UUID_V7);
     expect(ids.toSorted()).toEqual(ids);
   });
 
-  it('creates no user in a transaction that is rolled back', async () => {
-    const failure = new Error('no token');
-    const failed = database.transaction(async (transaction) => {
-      await users.findOrCreate(transaction, NUMBER, 'Eve');
-      throw failure;
+  it('finds the user of a phone number', async () => {
+    const { id } = await store(NUMBER, 'Ada');
+    expect(await users.findByNumber(NUMBER)).toEqual({
+      ...{ id, name: 'Ada', phoneNumber: NUMBER, version: 1 },
+      createdAt: expect.any(Date),
     });
-    await expect(failed).rejects.toBe(failure);
-    expect(await findOrCreate(NUMBER, 'Ada')).toMatchObject({ user: { name: 'Ada' }, isNew: true });
+    expect(await users.findByNumber('+14155550124' as PhoneNumber)).toBeNull();
   });
 
   it('stores the phone number encrypted', async () => {
-    await findOrCreate();
+    await store();
     const [row] = await server.query<{ dump: string; sealed: string }>(
       'select u::text as dump, phone_sealed as sealed from users u',
     );
@@ -95,44 +73,44 @@ describe('UsersRepository', () => {
     expect(Buffer.from(row?.sealed ?? '', 'base64url').toString('latin1')).not.toContain(digits);
   });
 
-  it('finds no user by an unknown id', async () => {
-    await findOrCreate();
-    expect(await users.find(uuidv7())).toBeNull();
-  });
-
   it('knows a phone number that signed in before', async () => {
     expect(await users.isKnown(NUMBER)).toBe(false);
-    await findOrCreate();
+    await store();
     expect(await users.isKnown(NUMBER)).toBe(true);
     expect(await users.isKnown('+14155550124' as PhoneNumber)).toBe(false);
   });
 
   it('keeps one user for all forms of a line', async () => {
-    const [earlier, today] = ['+5215512345678', '+525512345678'] as PhoneNumber[];
-    const { user } = await findOrCreate(earlier, 'Ada');
-    expect(await users.isKnown(today as PhoneNumber)).toBe(true);
+    const [earlier, today] = ['+5215512345678', '+525512345678'] as [PhoneNumber, PhoneNumber];
+    const { id } = await store(earlier, 'Ada');
+    expect(await users.isKnown(today)).toBe(true);
 
-    const found = await Promise.all(times(20, () => findOrCreate(today)));
+    const changed = await Promise.all(times(20, () => users.adoptEarlierForm(today)));
 
-    for (const each of found)
-      expect(each).toMatchObject({ isNew: false, user: { id: user.id, name: 'Ada', phoneNumber: today } });
-    expect(await server.query('select from users')).toHaveLength(1);
+    expect(changed.filter((user) => user !== null)).toEqual([id]);
+    expect(await users.findByNumber(today)).toMatchObject({
+      id,
+      name: 'Ada',
+      phoneNumber: today,
+      version: 2,
+    });
+    const { phoneIndex } = users.draft(today, null);
+    expect(await server.query('select phone_index from users')).toEqual([{ phone_index: phoneIndex }]);
   });
 
-  it('prefers the user of the form in use when both forms have one', async () => {
+  it('adopts no earlier form when both forms have a user, or the number has no earlier form', async () => {
     const today = '+525512345678' as PhoneNumber;
-    await findOrCreate('+5215512345678' as PhoneNumber, 'Eve');
-    await server.query('update users set phone_index = $1', ['set aside']);
-    const { user } = await findOrCreate(today, 'Ada');
-    const earlier = keys.phoneIndexOf('+5215512345678');
-    await server.query('update users set phone_index = $1 where phone_index = $2', [earlier, 'set aside']);
-    expect(await findOrCreate(today)).toEqual({ user, isNew: false });
-    expect(await server.query('select from users')).toHaveLength(2);
+    await store('+5215512345678' as PhoneNumber, 'Eve');
+    await store(today, 'Ada');
+    await store(NUMBER);
+    expect([await users.adoptEarlierForm(today), await users.adoptEarlierForm(NUMBER)]).toEqual([null, null]);
+    expect(await server.query('select from users where version = 1')).toHaveLength(3);
   });
 
   it('throws Unavailable for each of its calls while Postgres is down', async () => {
     wire.cut();
-    for (const call of [() => users.find(uuidv7()), () => users.isKnown(NUMBER), findOrCreate])
+    const mexican = '+525512345678' as PhoneNumber;
+    for (const call of [() => users.isKnown(NUMBER), () => users.adoptEarlierForm(mexican)])
       await expect(call()).rejects.toThrow(Unavailable);
     wire.heal();
   });

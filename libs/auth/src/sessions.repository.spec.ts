@@ -1,0 +1,315 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { base32nopad } from '@scure/base';
+import { Unavailable, VerificationClosed } from '#errors';
+import { Keys, nameSecret } from '#keys';
+import type { PhoneNumber } from '#phone';
+import { Database } from '#postgres';
+import { connectRedis, quickOptions } from '#redis';
+import { NoTokenCache, RedisTokenCache, type TokenCache, TokensRepository } from '#tokens';
+import { UsersRepository } from '#users';
+import { openBreakablePostgres, openBreakableRedis } from '../../../test/support/breakable-stores.js';
+import { modes } from '../../../test/support/databases.js';
+import { times } from '../../../test/support/repeat.js';
+import { waitFor } from '../../../test/support/wait.js';
+import { SessionsRepository } from './sessions.repository.js';
+
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const NUMBER = '+14155550123' as PhoneNumber;
+const HOUR = 3_600_000;
+
+type Opened = Awaited<ReturnType<typeof open>>;
+
+/** One process: its pool, its connection to Redis, and a user to sign in. */
+async function open(redis: boolean) {
+  const postgres = await openBreakablePostgres();
+  const cache = redis ? await openBreakableRedis() : null;
+  const database = new Database(postgres.source);
+  const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
+  const users = new UsersRepository(database, null as never, keys);
+  const copies: TokenCache = cache ? new RedisTokenCache(cache.redis) : new NoTokenCache();
+  const tokens = new TokensRepository(database, copies);
+  const sessionsFor = (ttlMs: number, by = copies) => new SessionsRepository(database, users, by, { ttlMs });
+  return {
+    ...{ postgres, cache, copies, users, tokens, sessionsFor, sessions: sessionsFor(HOUR) },
+    query: postgres.database.query,
+    close: async () => {
+      await postgres.close();
+      await cache?.close();
+    },
+  };
+}
+
+const anId = () => randomBytes(16).toString('base64url');
+const hashOf = (secret: string) => createHash('sha256').update(secret).digest();
+
+describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
+  let server: Opened;
+
+  beforeAll(async () => {
+    server = await open(redis);
+  });
+  beforeEach(async () => {
+    await server.query('delete from users');
+    await server.cache?.redis.flushdb();
+  });
+  afterAll(() => server.close());
+
+  const create = (phoneNumber = NUMBER, { name = null as string | null, verification = anId() } = {}) =>
+    server.sessions.create(server.users.draft(phoneNumber, name), verification);
+  const find = (secret: string) => server.sessions.findUser(secret);
+  const stored = (table: 'users' | 'tokens') => server.query(`select from ${table}`);
+
+  it('creates a user and a token for an unknown phone number', async () => {
+    const { user, token, isNewUser } = await create(NUMBER, { name: 'Ada' });
+    expect(isNewUser).toBe(true);
+    const id = expect.stringMatching(UUID_V7);
+    expect(user).toEqual({
+      id,
+      createdAt: expect.any(Date),
+      name: 'Ada',
+      phoneNumber: NUMBER,
+      version: 1,
+    });
+    expect(token).toMatch(/^[A-Z2-7]{26}$/);
+    expect(base32nopad.decode(token)).toHaveLength(16);
+  });
+
+  it('finds the user of a token, however often it is asked', async () => {
+    const [ada, eve] = [await create(), await create('+14155550124' as PhoneNumber)];
+    for (const { token, user } of [ada, eve, ada, eve]) expect(await find(token)).toEqual(user);
+  });
+
+  it('finds an existing user and does not change the name', async () => {
+    const { user } = await create(NUMBER, { name: 'Ada' });
+    for (const name of ['Eve', null]) {
+      const again = await create(NUMBER, { name });
+      expect(again).toMatchObject({ user, isNewUser: false });
+      expect(await find(again.token)).toEqual(user);
+    }
+  });
+
+  it('creates one user for a phone number when many sign in at once', async () => {
+    const created = await Promise.all(times(100, () => create()));
+    expect(new Set(created.map(({ user }) => user.id)).size).toBe(1);
+    expect(created.filter(({ isNewUser }) => isNewUser)).toHaveLength(1);
+    expect([await stored('users'), await stored('tokens')].map(({ length }) => length)).toEqual([1, 100]);
+  });
+
+  it('creates one token for a verification when many ask for it at once', async () => {
+    const verification = anId();
+    const outcomes = await Promise.allSettled(times(20, () => create(NUMBER, { verification })));
+    const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    for (const { reason } of refused) expect(reason).toBeInstanceOf(VerificationClosed);
+    expect(refused).toHaveLength(19);
+    expect(await stored('tokens')).toHaveLength(1);
+  });
+
+  it('creates no user when the verification has a token already', async () => {
+    const verification = anId();
+    const { token } = await create(NUMBER, { verification });
+    await expect(create(NUMBER, { verification })).rejects.toThrow(VerificationClosed);
+    expect(await find(token)).not.toBeNull();
+  });
+
+  it('stores the phone number encrypted, and only the hash of the token', async () => {
+    const { token } = await create();
+    await find(token);
+    const rows = await server.query<{ dump: string }>(
+      'select u::text as dump from users u union all select t::text from tokens t',
+    );
+    const copies = server.cache ? await server.cache.redis.mget(...(await server.cache.redis.keys('*'))) : [];
+    const dump = JSON.stringify([rows, copies]);
+    for (const clear of [NUMBER.slice(1), token, Buffer.from(base32nopad.decode(token)).toString('hex')])
+      expect(dump).not.toContain(clear);
+  });
+
+  it('gives a token the lifetime of the policy by the clock of Postgres', async () => {
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(0);
+    const { expiresAt } = await create();
+    clock.mockRestore();
+    const [row] = await server.query<{ created_at: Date }>('select created_at from tokens');
+    expect(expiresAt.getTime() - (row?.created_at.getTime() ?? 0)).toBeCloseTo(HOUR, -2);
+  });
+
+  it('finds no user by an unknown or expired token, or one of another scope', async () => {
+    const unknown = base32nopad.encode(randomBytes(16));
+    expect(await find(unknown)).toBeNull();
+    const { token: foreign } = await create();
+    await server.query(`update tokens set scope = 'another'`);
+    expect(await find(foreign)).toBeNull();
+    const [{ token: short }, { token: long }] = [
+      await server.sessionsFor(300).create(server.users.draft(NUMBER, null), anId()),
+      await create(),
+    ];
+    expect(await find(short)).not.toBeNull();
+    await waitFor('the expiry', async () => (await find(short)) === null);
+    expect(await find(long)).not.toBeNull();
+  });
+
+  it('rejects a malformed token without asking Postgres or Redis', async () => {
+    const { token } = await create();
+    server.postgres.wire.cut();
+    const malformed = ['', 'x', token.toLowerCase(), token.slice(1), `${token}A`, ` ${token}`, `${token}\n`];
+    for (const text of [...malformed, token.replace(/./, '1'), '\0'.repeat(26), `'; drop table tokens --`])
+      expect(await find(text)).toBeNull();
+    await expect(find(token)).rejects.toThrow(Unavailable);
+    await expect(create()).rejects.toThrow(Unavailable);
+    server.postgres.wire.heal();
+  });
+
+  it('revokes all tokens of a user and no others', async () => {
+    const [first, second, other] = [
+      await create(),
+      await create(),
+      await create('+14155550124' as PhoneNumber),
+    ];
+    for (const { token } of [first, second, other]) expect(await find(token)).not.toBeNull();
+    await server.tokens.revokeAllForUser('authentication', first.user.id);
+    expect(await find(first.token)).toBeNull();
+    expect(await find(second.token)).toBeNull();
+    expect(await find(other.token)).not.toBeNull();
+  });
+
+  it('purges expired tokens only, and keeps them while a copy could exist', async () => {
+    const [old, recent, valid] = [await create(), await create(), await create()];
+    const expire = `update tokens set expires_at = now() - $1 * interval '1 second' where hash = $2`;
+    await server.query(expire, [61, hashOf(old.token)]);
+    await server.query(expire, [1, hashOf(recent.token)]);
+    await server.tokens.purge();
+    expect(await stored('tokens')).toHaveLength(2);
+    expect([await find(recent.token), await find(valid.token)]).toEqual([null, valid.user]);
+  });
+
+  it('makes every process read a changed user again', async () => {
+    const { token, user } = await create();
+    await find(token);
+    await server.query(`update users set name = 'Grace'`);
+    await server.tokens.forgetCopiesOf(user.id);
+    expect(await find(token)).toMatchObject({ name: 'Grace' });
+  });
+});
+
+const REDIS = modes.filter(({ redis }) => redis);
+
+describe.each(REDIS)('Cached sessions', () => {
+  let one: Opened;
+  let other: SessionsRepository;
+  let connection: ReturnType<typeof connectRedis>;
+
+  beforeAll(async () => {
+    one = await open(true);
+    // A second process, whose way to the same Redis does not break.
+    const direct = new URL(process.env.TEST_REDIS_URL as string);
+    direct.pathname = new URL((one.cache as NonNullable<Opened['cache']>).wire.url).pathname;
+    connection = connectRedis(direct.href, quickOptions);
+    await once(connection, 'ready');
+    other = one.sessionsFor(HOUR, new RedisTokenCache(connection));
+  });
+  beforeEach(async () => {
+    await one.query('delete from users');
+    await connection.flushdb();
+  });
+  afterAll(async () => {
+    connection.disconnect();
+    await one.close();
+  });
+
+  const create = () => one.sessions.create(one.users.draft(NUMBER, null), anId());
+  const revoke = (userId: string) => one.tokens.revokeAllForUser('authentication', userId);
+
+  it('answers the second request without Postgres, in every process', async () => {
+    const { token, user } = await create();
+    await one.sessions.findUser(token);
+    one.postgres.wire.cut();
+    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([user, user]);
+    one.postgres.wire.heal();
+  });
+
+  it('keeps a copy no longer than a minute, and no longer than the token lives', async () => {
+    const session = await create();
+    const short = await one.sessionsFor(5_000).create(one.users.draft(NUMBER, null), anId());
+    for (const [{ token }, longest] of [
+      [session, 60_000],
+      [short, 5_000],
+    ] as const) {
+      await one.sessions.findUser(token);
+      const left = await connection.pttl(`latchkey:session:${hashOf(token).toString('base64url')}`);
+      expect(left).toBeGreaterThan(longest - 4_000);
+      expect(left).toBeLessThanOrEqual(longest);
+    }
+  });
+
+  it('ends a revoked session at the next request of every process', async () => {
+    const { token, user } = await create();
+    await other.findUser(token);
+    await revoke(user.id);
+    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([null, null]);
+  });
+
+  it('does not let a look-up that began before a revocation bring the session back', async () => {
+    const { token, user } = await create();
+    const hash = hashOf(token);
+    const slow = await one.copies.find(hash);
+    const lease = 'lease' in slow ? slow.lease : null;
+    expect(lease).not.toBeNull();
+    await revoke(user.id);
+    await one.copies.store(hash, lease as string, JSON.stringify(user), HOUR);
+    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([null, null]);
+  });
+
+  it('does not let a look-up whose lease was given to another one store its copy', async () => {
+    const { token, user } = await create();
+    const hash = hashOf(token);
+    const slow = (await one.copies.find(hash)) as { lease: string };
+    await revoke(user.id);
+    await other.findUser(token);
+    await one.copies.store(hash, slow.lease, JSON.stringify(user), HOUR);
+    expect(await other.findUser(token)).toBeNull();
+  });
+
+  it('never accepts a token after its revocation, however many look-ups race with it', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const { token, user } = await create();
+      const racing = times(10, (i) => (i % 2 ? one.sessions : other).findUser(token));
+      await revoke(user.id);
+      const after = await Promise.all(times(4, (i) => (i % 2 ? one.sessions : other).findUser(token)));
+      await Promise.all(racing);
+      expect([...after, await other.findUser(token)]).toEqual(times(5, () => null));
+    }
+  });
+
+  it('asks Postgres while Redis is away or does not answer', async () => {
+    const { wire } = one.cache as NonNullable<Opened['cache']>;
+    const { token, user } = await create();
+    wire.blackHole();
+    expect(await one.sessions.findUser(token)).toEqual(user);
+    wire.cut();
+    expect(await one.sessions.findUser(token)).toEqual(user);
+    wire.heal();
+    const isCached = async () => {
+      await one.sessions.findUser(token);
+      return 'copy' in (await one.copies.find(hashOf(token)));
+    };
+    await waitFor('the cache', isCached, 10_000);
+  });
+
+  it('says that a revocation is not certain while Redis is away, and makes it certain when it is repeated', async () => {
+    const { wire } = one.cache as NonNullable<Opened['cache']>;
+    const { token, user } = await create();
+    await other.findUser(token);
+    wire.cut();
+    await expect(revoke(user.id)).rejects.toThrow(Unavailable);
+    wire.heal();
+    await waitFor(
+      'the revocation',
+      () =>
+        revoke(user.id).then(
+          () => true,
+          () => false,
+        ),
+      10_000,
+    );
+    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([null, null]);
+  });
+});
