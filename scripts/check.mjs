@@ -18,6 +18,7 @@ const staticChecks = [
 const orderedChecks = [
   ['build', bin('nest'), ['build', 'api']],
   ['generated documents', process.execPath, ['scripts/docs.mjs', '--check']],
+  ['budgets of statements', process.execPath, ['bench/main.mjs', 'statements']],
   ['tests', 'npm', ['test']],
 ];
 
