@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type AppConfig, readConfig } from '#config';
-import { openLog } from '#program';
+import { type Log, openLog } from '#program';
 import { createApi } from '../../apps/api/src/api.js';
 import { Client } from './client.js';
 import { freshDatabase, freshRedis, type Mode, type TestDatabase } from './databases.js';
@@ -55,18 +55,18 @@ export function startReplica({ config, database }: RunningApi): Promise<RunningA
 /** Starts a server with these variables, on stores that the spec opened, and with a log that the spec can read. */
 export async function startApiOn(
   variables: Record<string, string | undefined> & { DATABASE_URL: string },
-  log = openLog('silent'),
+  log?: Log,
 ): Promise<Omit<RunningApi, 'config' | 'database' | 'stop'>> {
   const config = readConfig({ NODE_ENV: 'test', PORT: '0', SECRET, ...variables });
-  return serve(config, variables.DATABASE_URL, log);
+  return serve(config, variables.DATABASE_URL, log ?? (await openLog('silent')));
 }
 
 async function listen(config: AppConfig, database: TestDatabase): Promise<RunningApi> {
-  const api = await serve(config, database.url, openLog(config.logLevel));
+  const api = await serve(config, database.url, await openLog(config.logLevel));
   return { ...api, config, database, stop: () => api.nest.close() };
 }
 
-async function serve(config: AppConfig, databaseUrl: string, log: ReturnType<typeof openLog>) {
+async function serve(config: AppConfig, databaseUrl: string, log: Log) {
   const nest: NestFastifyApplication = await createApi(config, databaseUrl, log);
   await nest.listen(0, '127.0.0.1');
   const client = new Client(await nest.getUrl());

@@ -7,6 +7,7 @@ import {
   SamplingBreaker,
 } from 'cockatiel';
 import {
+  CIRCUIT_OPEN,
   type DeliveryReport,
   type Message,
   MessageProvider,
@@ -20,9 +21,6 @@ import {
 const SAMPLE = { windowMs: 10_000, leastCalls: 20, threshold: 0.499 };
 
 const PAUSE_MS = 10_000;
-
-/** The reason for deferring messages while the circuit is open. */
-export const CIRCUIT_OPEN = 'circuit_open';
 
 /**
  * A circuit breaker in front of a provider. While the circuit is open, messages are deferred at once instead of after

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
-import twilio from 'twilio';
+// Not from 'twilio', which loads the whole SDK.
+import { validateRequest } from 'twilio/lib/webhooks/webhooks.js';
 import type { TwilioConfig } from '#config';
 import type { DeliveryReport, Failure } from './message-provider.js';
 import { failureOfReport } from './twilio-errors.js';
@@ -120,7 +121,7 @@ export class TwilioReports {
     if (!Object.values(params).every((value) => typeof value === 'string')) return false;
     // Checks every token, so that the response time does not reveal which one fits.
     const url = this.callbackUrl + query;
-    const fits = this.#signingTokens.map((token) => twilio.validateRequest(token, signature, url, params));
+    const fits = this.#signingTokens.map((token) => validateRequest(token, signature, url, params));
     return fits.includes(true);
   }
 }

@@ -1,4 +1,3 @@
-export { CIRCUIT_OPEN } from './circuit-breaker.js';
 export {
   callbackUrlFor,
   ReportForged,
@@ -9,6 +8,7 @@ export { LocaleChoice } from './locale.js';
 export { type Finding, lintMessages } from './message-lint.js';
 export { type InboxMessage, InboxProvider, PLANS, type Plan } from './message-provider.inbox.js';
 export {
+  CIRCUIT_OPEN,
   type DeliveryReport,
   type DeliveryStep,
   type Failure,

@@ -109,6 +109,9 @@ export class SendRefused extends Error {
   }
 }
 
+/** The reason for deferring messages while the circuit is open. */
+export const CIRCUIT_OPEN = 'circuit_open';
+
 /** The provider did not accept the message; a retry may succeed. */
 export class SendDeferred extends Error {
   /**

@@ -1,24 +1,13 @@
-import { Agent } from 'node:http';
-import twilio from 'twilio';
+import type RequestClient from 'twilio/lib/base/RequestClient.js';
+import type Twilio from 'twilio/lib/rest/Twilio.js';
 import type { Channel, TwilioConfig } from '#config';
 import { callbackUrlOf } from './delivery-reports.twilio.js';
 import { speechOf } from './locales.js';
-import {
-  type Message,
-  MessageProvider,
-  type Receipt,
-  SendDeferred,
-  SendOutcomeUnknown,
-  SendRefused,
-} from './message-provider.js';
-import { retryAfterMs } from './retry-after.js';
-import { failureOfAnswer } from './twilio-errors.js';
+import { type Message, MessageProvider, type Receipt } from './message-provider.js';
+import { TwilioHttpClient } from './twilio-http-client.twilio.js';
 
 /** The time limit of a request, from the wait for a connection to the last byte of the answer. */
 const LIMIT_MS = 8_000;
-
-/** The SDK's own pool has 20 connections and keeps 5: a burst would wait for connections and TLS handshakes. */
-const MAX_CONNECTIONS = 50;
 
 /** The range of Twilio's `ValidityPeriod`, in seconds. */
 const VALIDITY = { min: 1, max: 36_000 };
@@ -29,21 +18,14 @@ const RINGING = { min: 5, max: 30 };
 /** Seconds that a person waits for the speech at most, when Twilio cannot tell what answered. */
 const DETECTION_SECONDS = 8;
 
-/** Errors before a connection was established: the provider has not seen the message. */
-const NEVER_REACHED: readonly unknown[] = [
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-];
-
 /** Twilio's Programmable Messaging and Voice. It sends one request per call; the caller retries. */
 export class TwilioProvider extends MessageProvider {
   readonly name = 'twilio';
   readonly channels: readonly Channel[];
-  // Private by `#`: the SDK's client contains the password and its latest request, and `inspect` shows other fields.
-  readonly #client: ReturnType<typeof twilio>;
+  // Private by `#`: they contain the password, and `inspect` shows other fields.
+  readonly #config: TwilioConfig;
+  readonly #http: TwilioHttpClient;
+  #loadedClient: Promise<Twilio> | null = null;
   private readonly from: { readonly from?: string; readonly messagingServiceSid?: string };
   private readonly whatsapp: TwilioConfig['whatsapp'];
   private readonly callFrom: string | null;
@@ -59,7 +41,6 @@ export class TwilioProvider extends MessageProvider {
     limitMs = LIMIT_MS,
   ) {
     super();
-    const { accountSid, username, password, apiUrl } = config;
     this.from = {
       from: config.from ?? undefined,
       messagingServiceSid: config.messagingServiceSid ?? undefined,
@@ -68,10 +49,14 @@ export class TwilioProvider extends MessageProvider {
     this.callFrom = config.callFrom;
     this.feedback = config.feedback;
     this.channels = channelsOf(config);
-    this.#client = twilio(username, password, { accountSid, httpClient: httpClient(limitMs) });
-    // The SDK inserts TWILIO_EDGE and TWILIO_REGION into any host, and drops labels of a long host name.
-    this.#client.getHostname = (hostname) => hostname;
-    if (apiUrl) this.#client.api.baseUrl = apiUrl;
+    this.#config = config;
+    this.#http = new TwilioHttpClient(limitMs);
+  }
+
+  /** The SDK, which is loaded at the first use: it has a hundred files, and axios among them. */
+  get #client(): Promise<Twilio> {
+    this.#loadedClient ??= clientFor(this.#config, this.#http);
+    return this.#loadedClient;
   }
 
   async send(message: Message): Promise<Receipt> {
@@ -85,17 +70,20 @@ export class TwilioProvider extends MessageProvider {
 
   override async confirm(providerId: string): Promise<void> {
     if (!this.feedback || !/^(SM|MM)/.test(providerId)) return;
-    await this.#client.messages(providerId).feedback.create({ outcome: 'confirmed' });
+    const client = await this.#client;
+    await client.messages(providerId).feedback.create({ outcome: 'confirmed' });
   }
 
   /** Lists the messages of a day before Twilio existed: API keys may do this, and no message is in the answer. */
   override async tryCredentials(): Promise<void> {
-    await this.#client.messages.list({ dateSent: new Date(0), limit: 1 });
+    const client = await this.#client;
+    await client.messages.list({ dateSent: new Date(0), limit: 1 });
   }
 
-  private write(message: Message): Promise<{ sid: string }> {
+  private async write(message: Message): Promise<{ sid: string }> {
     const { validForSeconds } = message;
-    return this.#client.messages.create({
+    const client = await this.#client;
+    return client.messages.create({
       ...(message.channel === 'whatsapp' ? this.byWhatsApp(message) : this.bySms(message)),
       validityPeriod: clamp(Math.floor(validForSeconds), VALIDITY),
       statusCallback: this.callbackUrlOf(message),
@@ -112,12 +100,13 @@ export class TwilioProvider extends MessageProvider {
     return { to: `whatsapp:${to}`, from: `whatsapp:${from}`, ...content };
   }
 
-  private call(message: Message): Promise<{ sid: string }> {
+  private async call(message: Message): Promise<{ sid: string }> {
     const statusCallback = this.callbackUrlOf(message);
-    return this.#client.calls.create({
+    const client = await this.#client;
+    return client.calls.create({
       to: message.to,
       from: this.callFrom as string,
-      twiml: spoken(message),
+      twiml: await spoken(message),
       timeout: clamp(Math.floor(message.validForSeconds), RINGING),
       // The speech starts when it is known what answered, and the last report names it.
       machineDetection: 'Enable',
@@ -140,8 +129,9 @@ function channelsOf({ whatsapp, callFrom }: TwilioConfig): readonly Channel[] {
 }
 
 /** Returns TwiML that speaks the message twice, so that the recipient can write the code down. */
-function spoken({ body, locale }: Message): string {
-  const twiml = new twilio.twiml.VoiceResponse();
+async function spoken({ body, locale }: Message): Promise<string> {
+  const { default: VoiceResponse } = await import('twilio/lib/twiml/VoiceResponse.js');
+  const twiml = new VoiceResponse();
   const voice = { language: speechOf(locale) as 'en-US' };
   twiml.say(voice, body);
   twiml.pause({ length: 1 });
@@ -149,67 +139,18 @@ function spoken({ body, locale }: Message): string {
   return twiml.toString();
 }
 
-/**
- * Returns the SDK's HTTP client with our errors. The SDK's network errors contain the Authorization header and the
- * message, its other errors quote the response, and none has `Retry-After`. So they are replaced before the SDK sees
- * them, without a cause.
- */
-function httpClient(limitMs: number) {
-  const pool = {
-    keepAlive: true,
-    maxSockets: MAX_CONNECTIONS,
-    maxFreeSockets: MAX_CONNECTIONS,
-    // Also the lifetime of an idle connection. It is far shorter than servers use: a connection that the server closes
-    // while a message is sent leaves the outcome of the message unknown.
-    timeout: limitMs,
-  };
-  const client = new twilio.RequestClient({ ...pool, autoRetry: false });
-  // The SDK creates a pool for https only.
-  client.axios.defaults.httpAgent = new Agent(pool);
-  client.axios.interceptors.request.use((request) => {
-    // The SDK's own timeout restarts with every byte, and does not run during the wait for a connection.
-    request.signal = AbortSignal.timeout(limitMs);
-    return request;
-  });
-  client.axios.interceptors.response.use(
-    (response) => {
-      const failure = failureOf(response);
-      if (failure) throw failure;
-      return response;
-    },
-    (error) => {
-      throw networkFailureOf(error);
-    },
-  );
+async function clientFor(
+  { accountSid, username, password, apiUrl }: TwilioConfig,
+  httpClient: TwilioHttpClient,
+): Promise<Twilio> {
+  const { default: TwilioClient } = await import('twilio/lib/rest/Twilio.js');
+  // The type names axios, but the SDK calls only `request`.
+  const options = { accountSid, httpClient: httpClient as unknown as RequestClient };
+  const client = new TwilioClient(username, password, options);
+  // The SDK inserts TWILIO_EDGE and TWILIO_REGION into any host, and drops labels of a long host name.
+  client.getHostname = (hostname) => hostname;
+  if (apiUrl) client.api.baseUrl = apiUrl;
   return client;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  /** The parsed JSON, or the text of another body. */
-  readonly data: unknown;
-}
-
-function failureOf({ status, headers, data }: Answer): Error | null {
-  const answer = (data ?? {}) as { sid?: unknown; message_sid?: unknown; code?: unknown };
-  if (status >= 200 && status < 300) {
-    // A feedback resource has no id of its own.
-    const sid = answer.sid ?? answer.message_sid;
-    return typeof sid === 'string' ? null : new SendOutcomeUnknown('unreadable answer');
-  }
-  const failure = failureOfAnswer(status, answer.code);
-  if ('retry' in failure) {
-    const means = status < 500 ? 'throttled' : 'outage';
-    return new SendDeferred(failure.retry, retryAfterMs(headers['retry-after']), means);
-  }
-  return new SendRefused(failure);
-}
-
-function networkFailureOf({ code }: { readonly code?: string }): Error {
-  if (NEVER_REACHED.includes(code)) return new SendDeferred(String(code));
-  const timedOut = code === 'ERR_CANCELED' || code === 'ECONNABORTED';
-  return new SendOutcomeUnknown(timedOut ? 'timeout' : (code ?? 'network'));
 }
 
 function clamp(value: number, { min, max }: { min: number; max: number }): number {

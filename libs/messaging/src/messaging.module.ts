@@ -1,13 +1,10 @@
 import { Injectable, Logger, Module, type OnModuleInit } from '@nestjs/common';
-import { GuardedProvider } from './circuit-breaker.js';
 import { CredentialsCheck } from './credentials-check.js';
 import { callbackUrlFor, TwilioReports } from './delivery-reports.twilio.js';
 import { LocaleChoice } from './locale.js';
 import { checkMessages, checkWhatsApp } from './message-check.js';
-import { HttpProvider } from './message-provider.http.js';
 import { InboxProvider } from './message-provider.inbox.js';
 import type { MessageProvider } from './message-provider.js';
-import { TwilioProvider } from './message-provider.twilio.js';
 import { MessageProviders } from './message-providers.js';
 import { MessagingOptions } from './messaging-options.js';
 import { ProviderEvents } from './provider-events.js';
@@ -59,29 +56,36 @@ class MessageCheck implements OnModuleInit {
 })
 export class MessagingModule {}
 
-function createProviders(
+/** Loads the providers that are configured, so that a process loads no library of another one. */
+async function createProviders(
   options: MessagingOptions,
   events: ProviderEvents,
   inbox: InboxProvider,
-): MessageProviders {
+): Promise<MessageProviders> {
   if (options.provider === 'inbox') return new MessageProviders([inbox]);
-  const guarded = configuredProviders(options).map(
+  const { GuardedProvider } = await import('./circuit-breaker.js');
+  const guarded = (await configuredProviders(options)).map(
     (provider) => new GuardedProvider(provider, events.watchCircuit(provider.name)),
   );
   return new MessageProviders(guarded);
 }
 
 /** Returns the configured providers, the default one first. */
-function configuredProviders({
+async function configuredProviders({
   provider,
   publicUrl,
   twilio,
   httpProvider,
-}: MessagingOptions): MessageProvider[] {
-  const providers = [
-    ...(twilio ? [new TwilioProvider(twilio, callbackUrlFor(publicUrl, twilio))] : []),
-    ...(httpProvider ? [new HttpProvider(httpProvider)] : []),
-  ];
+}: MessagingOptions): Promise<MessageProvider[]> {
+  const providers: MessageProvider[] = [];
+  if (twilio) {
+    const { TwilioProvider } = await import('./message-provider.twilio.js');
+    providers.push(new TwilioProvider(twilio, callbackUrlFor(publicUrl, twilio)));
+  }
+  if (httpProvider) {
+    const { HttpProvider } = await import('./message-provider.http.js');
+    providers.push(new HttpProvider(httpProvider));
+  }
   return provider === 'http' ? providers.reverse() : providers;
 }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { segmentsOf } from './segments.js';
+import { fitsOneSegment, segmentsOf } from './segments.js';
 
 describe('segmentsOf', () => {
   it.each([
@@ -26,6 +26,23 @@ describe('segmentsOf', () => {
       fc.property(fc.string({ maxLength: 200, unit: 'grapheme' }), (text) => {
         const { characters, limit, segments } = segmentsOf(text);
         expect(segments <= 1).toBe(characters <= limit);
+      }),
+    );
+  });
+});
+
+describe('fitsOneSegment', () => {
+  const ASCII = fc.string({ minLength: 60, maxLength: 165 });
+  const MIXED = fc.string({
+    minLength: 20,
+    maxLength: 165,
+    unit: fc.constantFrom('a', 'é', '€', 'ж', '\n', '[', '🔑'),
+  });
+
+  it('agrees with the count of segments', () => {
+    fc.assert(
+      fc.property(fc.oneof(ASCII, MIXED), (text) => {
+        expect(fitsOneSegment(text)).toBe(segmentsOf(text).segments === 1);
       }),
     );
   });

@@ -1,7 +1,7 @@
 import { IntlMessageFormat } from 'intl-messageformat';
 import { type AppConfig, CHANNELS, type Channel } from '#config';
 import { DEFAULT_LOCALE, LOCALES, type Wordings } from './locales.js';
-import { segmentsOf } from './segments.js';
+import { fitsOneSegment } from './segments.js';
 
 export type TemplateConfig = Pick<AppConfig, 'brand' | 'autofill'>;
 
@@ -100,7 +100,7 @@ export function autofillLines(autofill: TemplateConfig['autofill']): AutofillLin
 /** Returns whether the text fits one segment and, where an app reads it, the limit of SMS Retriever. */
 export function fitsOneSms(text: string, line: AutofillLine): boolean {
   const isReadable = line === null || 'origin' in line || Buffer.byteLength(text) <= RETRIEVER_BYTES;
-  return isReadable && segmentsOf(text).segments === 1;
+  return isReadable && fitsOneSegment(text);
 }
 
 /** Returns `@host #code` (https://wicg.github.io/sms-one-time-codes/, section 3.1), or the app's hash. */

@@ -1,6 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
 import { type Logger, type LoggerOptions, pino } from 'pino';
-import pretty from 'pino-pretty';
 import { logMembers } from '#logging';
 
 export type Log = Logger;
@@ -23,10 +22,11 @@ export const LINE_OPTIONS = {
  * Opens the log of the process, without bodies, headers or query strings: JSON lines, or coloured text if the output is a
  * terminal.
  */
-export function openLog(level: string, output: 'stdout' | 'stderr' = 'stdout'): Log {
+export async function openLog(level: string, output: 'stdout' | 'stderr' = 'stdout'): Promise<Log> {
   const options: LoggerOptions = { level, ...LINE_OPTIONS };
   const { fd, isTTY } = process[output];
   if (!isTTY) return pino(options, pino.destination(fd));
+  const { default: pretty } = await import('pino-pretty');
   const text = pretty({
     sync: true,
     destination: fd,

@@ -30,7 +30,7 @@ const STOP_DATABASE_MS = 500;
  */
 export async function runServer(start: (context: ProgramContext) => Promise<Closable>): Promise<void> {
   const config = configOrExit();
-  const log = openLog(config.logLevel);
+  const log = await openLog(config.logLevel);
   surviveStrayErrors(log);
   for (const warning of config.warnings) log.warn(warning);
   const stopping = untilSignal();
@@ -85,7 +85,7 @@ export function runCommand(work: (context: ProgramContext) => Promise<void>): Pr
   const config = configOrExit();
   return runWith(config, async (context) => {
     await prepareStores({ ...context, config: { ...config, migrateOnStart: false } });
-    await work({ ...context, log: openLog(config.logLevel, 'stderr') });
+    await work({ ...context, log: await openLog(config.logLevel, 'stderr') });
   });
 }
 
@@ -99,7 +99,7 @@ async function runWith<Config extends DatabaseConfig>(
   config: Config,
   work: (context: { config: Config; databaseUrl: string; log: Log }) => Promise<void>,
 ): Promise<void> {
-  const log = openLog(config.logLevel);
+  const log = await openLog(config.logLevel);
   try {
     const database = await openDatabase(config);
     try {
