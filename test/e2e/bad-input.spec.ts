@@ -75,6 +75,7 @@ const members = [
   'device_token',
   '__proto__',
   'constructor',
+  'prototype',
   'a/b~c',
 ];
 

@@ -10,9 +10,14 @@ export function resourcesOf({ pid }: ServerProcess): { descriptors: number; mega
 }
 
 /** Opens connections that send these bytes and never read. */
-export function silentClients({ client }: ServerProcess, count: number, bytes: string): Socket[] {
+export function silentClients(
+  { client }: ServerProcess,
+  count: number,
+  bytes: string,
+  localAddress = '127.0.0.1',
+): Socket[] {
   return times(count, () => {
-    const socket = connect(Number(new URL(client.url).port), '127.0.0.1');
+    const socket = connect({ port: Number(new URL(client.url).port), host: '127.0.0.1', localAddress });
     socket.on('error', () => {});
     socket.pause();
     socket.write(bytes);

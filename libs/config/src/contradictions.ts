@@ -37,7 +37,7 @@ function productionChecks(env: Environment): Check[] {
     [
       defaultProviderOf(env) === 'inbox',
       'MESSAGE_SENDER',
-      'must be twilio or http in production: the inbox shows every code without a sign-in',
+      'must be twilio or http in production, because the inbox shows every code without a sign-in: set TWILIO_ACCOUNT_SID or HTTP_SENDER_URL, which chooses it',
     ],
     [
       Boolean(env.TEST_PHONE_NUMBERS) && isFarOff,

@@ -410,8 +410,8 @@ export class Environment {
   BACKGROUND = 'on';
 
   /**
-   * A separate port for `/metrics`, on the address `HOST`, so that they need not be public. Default: the API serves
-   * them on `PORT`; a worker serves none.
+   * A separate port for `/metrics`, on the address `HOST`, so that they need not be public, and for `/health/live`.
+   * Default: the API serves the metrics on `PORT`; a worker serves none.
    */
   @Integer({ min: 0, max: 65_535 })
   METRICS_PORT?: string = undefined;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
@@ -8,16 +8,16 @@ export interface MetricsServer {
   close(): void;
 }
 
-/** Serves the metrics of this process at `/metrics`, on a port of their own. Returns null without a port. */
+/**
+ * Serves the metrics of this process at `/metrics`, and its liveness at `/health/live`, on a port of their own. The port has
+ * a queue of new connections of its own, so a probe does not wait behind a burst of clients. Returns null without a port.
+ */
 export async function serveMetrics(
   registry: Registry,
   { metricsPort, host }: { readonly metricsPort: number | null; readonly host: string },
 ): Promise<MetricsServer | null> {
   if (metricsPort === null) return null;
-  const server = createServer(async ({ url }, response) => {
-    if (url !== '/metrics') return response.writeHead(404).end();
-    return response.writeHead(200, { 'Content-Type': registry.contentType }).end(await registry.metrics());
-  });
+  const server = createServer((request, response) => void answer(request, response, registry));
   server.listen(metricsPort, host);
   await once(server, 'listening');
   const close = () => {
@@ -25,4 +25,12 @@ export async function serveMetrics(
     server.closeAllConnections();
   };
   return { url: `http://${host}:${(server.address() as AddressInfo).port}/metrics`, close };
+}
+
+async function answer({ url }: IncomingMessage, response: ServerResponse, registry: Registry): Promise<void> {
+  if (url === '/metrics')
+    response.writeHead(200, { 'Content-Type': registry.contentType }).end(await registry.metrics());
+  else if (url === '/health/live')
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"status":"ok"}');
+  else response.writeHead(404).end();
 }

@@ -48,6 +48,14 @@ export class Connection {
     return this.current !== null;
   }
 
+  /**
+   * True unless the server works on a request. A client that has sent a part of one, its headers only or a part of its
+   * body, may never send the rest.
+   */
+  get isReplaceable(): boolean {
+    return this.current === null || !this.current[0].complete;
+  }
+
   /** True between two requests. False before the first one, which may be on its way. */
   get isIdle(): boolean {
     return this.hasAnswered && !this.isBusy && !this.isYielding && this.socket.readableLength === 0;

@@ -22,11 +22,14 @@ export interface ConnectionLimits {
   readonly maxConnectionsPerAddress: number;
 }
 
+/** Of all trusted proxies together. No address looks like this. */
+const PROXIES = 'proxies';
+
 /** The open connections of a server. Limits how many there are, in total and of each client. */
 export class Connections {
   private readonly logger = new Logger('Http');
   private readonly bySocket = new Map<Socket, Connection>();
-  /** In the order of their arrival. Without those of trusted proxies, which stand for many clients. */
+  /** In the order of their arrival. The client of trusted proxies, which stand for many clients, is `PROXIES`. */
   private readonly byClient = new Map<string, Set<Socket>>();
   private readonly turns = new Turns();
   private readonly maxConnections: number;
@@ -45,10 +48,10 @@ export class Connections {
   accept(socket: Socket): void {
     this.turns.accepted();
     const peer = socket.remoteAddress ?? '';
-    const client = this.proxies.includes(peer) ? null : clientAddressOf(peer).client;
+    const client = this.proxies.includes(peer) ? PROXIES : clientAddressOf(peer).client;
     if (!this.hasRoomFor(client)) return void socket.destroy();
     this.bySocket.set(socket, new Connection(socket, this.handler, this.turns));
-    if (client !== null) this.byClient.set(client, (this.byClient.get(client) ?? new Set()).add(socket));
+    this.byClient.set(client, (this.byClient.get(client) ?? new Set()).add(socket));
     socket.once('close', () => this.remove(socket, client));
   }
 
@@ -70,21 +73,22 @@ export class Connections {
     clearInterval(this.sweeper);
   }
 
-  private hasRoomFor(client: string | null): boolean {
+  private hasRoomFor(client: string): boolean {
     const { maxConnectionsPerAddress } = this.limits;
-    if (client !== null && (this.byClient.get(client)?.size ?? 0) >= maxConnectionsPerAddress) {
+    if (client !== PROXIES && (this.byClient.get(client)?.size ?? 0) >= maxConnectionsPerAddress) {
       this.warn(`${client} has ${maxConnectionsPerAddress} connections (MAX_CONNECTIONS_PER_ADDRESS)`);
       return this.closeIdleOf(client);
     }
     if (this.bySocket.size < this.maxConnections) return true;
     this.warn(`${this.maxConnections} connections are open (MAX_CONNECTIONS, or the limit on open files)`);
-    return this.closeIdleOf(this.busiestClient());
+    // A proxy may be sending a request on a connection that is idle here, so its connections come last.
+    return this.closeIdleOf(this.busiestClient()) || this.closeIdleOf(PROXIES);
   }
 
-  private closeIdleOf(client: string | null): boolean {
-    for (const socket of this.byClient.get(client ?? '') ?? []) {
+  private closeIdleOf(client: string): boolean {
+    for (const socket of this.byClient.get(client) ?? []) {
       const connection = this.bySocket.get(socket);
-      if (!connection || connection.isBusy) continue;
+      if (!connection?.isReplaceable) continue;
       connection.close();
       // The event comes later, and more connections may arrive before it.
       this.remove(socket, client);
@@ -93,18 +97,17 @@ export class Connections {
     return false;
   }
 
-  private busiestClient(): string | null {
-    let busiest: string | null = null;
+  private busiestClient(): string {
+    let busiest = PROXIES;
     let most = 0;
     for (const [client, { size }] of this.byClient) {
-      if (size > most) [busiest, most] = [client, size];
+      if (client !== PROXIES && size > most) [busiest, most] = [client, size];
     }
     return busiest;
   }
 
-  private remove(socket: Socket, client: string | null): void {
+  private remove(socket: Socket, client: string): void {
     this.bySocket.delete(socket);
-    if (client === null) return;
     const sockets = this.byClient.get(client);
     sockets?.delete(socket);
     if (sockets?.size === 0) this.byClient.delete(client);

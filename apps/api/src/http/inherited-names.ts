@@ -1,7 +1,8 @@
 import type { Fault } from '#errors';
 import { pointerTo } from './json-pointer.js';
 
-const INHERITED = new Set(Object.getOwnPropertyNames(Object.prototype));
+/** `prototype` is no such member, but the validation pipe removes it as if it were one. */
+const INHERITED = new Set([...Object.getOwnPropertyNames(Object.prototype), 'prototype']);
 
 /**
  * Returns a fault for each member, at any depth, that has the name of a member of `Object.prototype`, such as
