@@ -192,6 +192,7 @@ describe('Invalid input', () => {
       400,
     ],
     ['a member "constructor"', '{"phone_number":"+14155550100","constructor":1}', 'application/json', 400],
+    ['a member "prototype"', '{"phone_number":"+14155550100","prototype":1}', 'application/json', 400],
     ['JSON labelled UTF-16', '{}', 'application/json; charset=utf-16', 415],
     ['JSON labelled utf8', '{}', 'application/json; charset=utf8', 400],
   ])('is rejected: %s', async (_, text, contentType, expected) => {

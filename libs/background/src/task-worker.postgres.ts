@@ -102,12 +102,18 @@ export class PostgresTaskWorker implements TaskWorker {
   private async take(limit: number): Promise<number | null> {
     try {
       const tasks = await this.database.run<Task & object>(TAKE, [limit, this.holder, LEASE_MS]);
-      for (const task of tasks) this.start(task);
+      if (this.isPaused) await this.giveBack(tasks);
+      else for (const task of tasks) this.start(task);
       return tasks.length;
     } catch (error) {
       this.options.onError(error as Error);
       return null;
     }
+  }
+
+  /** Leaves tasks that were taken during a pause to another process: this one may end before they do. */
+  private async giveBack(tasks: readonly Task[]): Promise<void> {
+    await Promise.all(tasks.map(({ id }) => this.putOff(id, { afterMs: 0 })));
   }
 
   private start(task: Task): void {
@@ -133,9 +139,7 @@ export class PostgresTaskWorker implements TaskWorker {
   /** Tasks that end during a removal are removed together. */
   private remove(id: string): void {
     this.over.push(id);
-    this.removal ??= this.removeOver().finally(() => {
-      this.removal = undefined;
-    });
+    this.removal ??= this.removeOver();
   }
 
   private async removeOver(): Promise<void> {
@@ -145,6 +149,8 @@ export class PostgresTaskWorker implements TaskWorker {
       // A task that stays in the table runs again, and its handler finds nothing to do.
       await this.database.run(REMOVE, [ids, this.holder]).catch(this.options.onError);
     }
+    // In the same step as the last look at `over`, or a task that ends in between would wait for the next removal.
+    this.removal = undefined;
   }
 
   private async renew(): Promise<void> {
