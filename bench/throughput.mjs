@@ -59,7 +59,7 @@ async function post(route, body) {
 }
 
 async function start() {
-  const main = path.resolve(import.meta.dirname, '../dist/apps/api/src/main.js');
+  const main = path.resolve(import.meta.dirname, '../dist/bundle/api.js');
   // All requests come from one address, and their codes are never entered.
   const generous = { LIMIT_SENDS_PER_ADDRESS: '100000000/1h', BREAKER_MODE: 'monitor', SPEND_CAP_PER_DAY: '1000000', SPEND_CAP_PER_COUNTRY: '1000000' };
   const port = await freePort();

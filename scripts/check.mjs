@@ -16,7 +16,7 @@ const staticChecks = [
 ];
 
 const orderedChecks = [
-  ['build', bin('nest'), ['build', 'api']],
+  ['build', process.execPath, ['scripts/run.mjs', 'build']],
   ['generated documents', process.execPath, ['scripts/docs.mjs', '--check']],
   ['budgets of statements', process.execPath, ['bench/main.mjs', 'statements']],
   ['tests', 'npm', ['test']],

@@ -6,11 +6,19 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const PROGRAMS = {
-  api: 'dist/apps/api/src/main.js',
-  worker: 'dist/apps/worker/src/main.js',
-  cli: 'dist/apps/cli/src/main.js',
+  api: 'dist/bundle/api.js',
+  worker: 'dist/bundle/worker.js',
+  cli: 'dist/bundle/cli.js',
 };
-const SOURCES = ['apps', 'libs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
+const SOURCES = [
+  'apps',
+  'libs',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'nest-cli.json',
+  'scripts/bundle.mjs',
+];
 const PARENT_CHECK_MS = 500;
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -18,15 +26,15 @@ const root = path.resolve(import.meta.dirname, '..');
 export const PROGRAM_NAMES = Object.keys(PROGRAMS);
 
 /** Builds all programs if a source is newer than the build. Exits if they cannot be built. */
-export function buildIfStale() {
+export async function buildIfStale() {
   const built = modifiedMs(PROGRAMS.api);
   if (built > Math.max(...SOURCES.map(newestMs))) return;
-  if (builderOrNull() || built === 0) build();
+  if (builderOrNull() || built === 0) await build();
   else console.error('Running an old build: @nestjs/cli is not installed.');
 }
 
 /** Builds all programs. Exits if they cannot be built. */
-export function build() {
+export async function build() {
   const nest = builderOrNull();
   // NODE_ENV=production makes npm leave out the builder.
   if (!nest)
@@ -38,6 +46,8 @@ export function build() {
     stdio: ['inherit', 2, 2],
   });
   if (status !== 0) process.exit(status ?? 1);
+  const { bundle } = await import('./bundle.mjs');
+  await bundle(root, PROGRAM_NAMES);
 }
 
 /** Runs a program with `args` as if it had been started by itself. */

@@ -16,8 +16,8 @@ if (program === '--help' || program === '-h') {
   process.stderr.write(`run.mjs: expected ${names}, not "${program}"\n`);
   process.exitCode = EXIT_USAGE;
 } else if (program === 'build') {
-  build();
+  await build();
 } else {
-  buildIfStale();
+  await buildIfStale();
   if (program) await startProgram(program, args);
 }

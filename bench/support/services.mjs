@@ -58,7 +58,7 @@ export async function startGateway() {
 
 /** Starts a built program, and waits for a line of its log. */
 export async function startProgram(name, env, readyLine) {
-  const main = path.join(root, 'dist/apps', name, 'src/main.js');
+  const main = path.join(root, 'dist/bundle', `${name}.js`);
   const child = spawn(process.execPath, [main], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const lines = [];
   const ready = await new Promise((resolve, reject) => {

@@ -129,10 +129,15 @@ describe('A start without databases', () => {
 
   it('keeps users, tokens and the secret for the next start, and exits with 0', async () => {
     const DATA_DIR = someFolder();
-    const first = await start({ DATA_DIR });
+    const NODE_OPTIONS = `--require ${resolve(import.meta.dirname, '../support/loaded-packages.cjs')}`;
+    const first = await start({ DATA_DIR, NODE_OPTIONS });
     const token = await signUp(first);
-    const { code } = await first.end('SIGINT');
+    const { code, output } = await first.end('SIGINT');
     expect(code).toBe(0);
+    // A second copy of a package that is in the bundle has classes and registries of its own.
+    const [, loaded = 'no list'] = /^loaded: (.*)$/m.exec(output) ?? [];
+    expect(loaded).toMatch(/\bpino\b/);
+    expect(loaded).not.toMatch(/\b(typeorm|pg|class-validator|class-transformer|fastify|ioredis|rxjs)\b/);
 
     const second = await start({ DATA_DIR });
     const { status, body } = await second.client.as(token).get('/protected');

@@ -6,9 +6,9 @@ import { GENEROUS } from './settings.js';
 import { waitFor } from './wait.js';
 
 const PROGRAMS = {
-  api: 'dist/apps/api/src/main.js',
-  worker: 'dist/apps/worker/src/main.js',
-  cli: 'dist/apps/cli/src/main.js',
+  api: 'dist/bundle/api.js',
+  worker: 'dist/bundle/worker.js',
+  cli: 'dist/bundle/cli.js',
 };
 
 /** The output and exit code of a process. */

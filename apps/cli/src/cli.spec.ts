@@ -16,7 +16,7 @@ import { text } from 'node:stream/consumers';
 import { emptyDatabase, type TestDatabase } from '../../../test/support/databases.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-const PROGRAM = path.join(ROOT, 'dist/apps/cli/src/main.js');
+const PROGRAM = path.join(ROOT, 'dist/bundle/cli.js');
 const COMMANDS = [
   [],
   ['migrate'],
@@ -268,7 +268,7 @@ describe('the scripts', () => {
   it('run an old build when the builder is missing, with the arguments as given', async () => {
     const folder = bareProject();
     for (const program of ['api', 'cli']) {
-      const file = path.join(folder, `dist/apps/${program}/src/main.js`);
+      const file = path.join(folder, `dist/bundle/${program}.js`);
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(file, 'console.log(JSON.stringify(process.argv.slice(2)))');
       utimesSync(file, 1, 1);

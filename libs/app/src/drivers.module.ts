@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { PostgresTaskQueue, RedisTaskQueue, TaskQueue } from '#background';
+import { openRedisTaskQueue, PostgresTaskQueue, TaskQueue } from '#background';
 import type { AppConfig } from '#config';
+import { RedisOptions } from '#redis';
 import { StoresModule } from './stores.module.js';
 
 /** Picks the drivers of the stores and of the queue: Redis where it is configured, else Postgres. */
@@ -8,11 +9,13 @@ import { StoresModule } from './stores.module.js';
 @Module({})
 export class DriversModule {
   static forRoot(config: AppConfig): DynamicModule {
-    const queue = config.redisUrl === null ? PostgresTaskQueue : RedisTaskQueue;
+    const queue = config.redisUrl
+      ? { inject: [RedisOptions], useFactory: openRedisTaskQueue }
+      : { useClass: PostgresTaskQueue };
     return {
       module: DriversModule,
       imports: [StoresModule.forRoot(config)],
-      providers: [{ provide: TaskQueue, useClass: queue }],
+      providers: [{ provide: TaskQueue, ...queue }],
       exports: [TaskQueue],
     };
   }

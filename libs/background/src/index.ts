@@ -1,8 +1,8 @@
 export { addTasks } from './add-tasks.js';
 export { BackgroundModule } from './background.module.js';
 export { BackgroundOptions, BackgroundService } from './background.service.js';
+export { openRedisTaskQueue } from './open-task-queue.js';
 export { GiveUp, TryAgain } from './retries.js';
 export type { TaskHandler } from './run-task.js';
 export { TaskQueue } from './task-queue.js';
 export { PostgresTaskQueue } from './task-queue.postgres.js';
-export { RedisTaskQueue } from './task-queue.redis.js';

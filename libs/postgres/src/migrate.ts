@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { withVerifiedTls } from './connection.js';
 import { CreateUsers0000000000001 } from './migrations/000001-create-users.js';
@@ -94,6 +95,7 @@ async function connected<T>(
 ): Promise<T> {
   const source = new DataSource({
     type: 'postgres',
+    driver: pg,
     url: withVerifiedTls(url),
     migrations: MIGRATIONS,
     connectTimeoutMS: 10_000,

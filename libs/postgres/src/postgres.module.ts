@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import pg from 'pg';
 import { withVerifiedTls } from './connection.js';
 import { Database } from './database.js';
 import type { PoolShares } from './pool-shares.js';
@@ -54,6 +55,7 @@ function connectionOptions(
 ): TypeOrmModuleOptions {
   return {
     type: 'postgres',
+    driver: pg, // TypeORM would load another copy beside the bundle, whose errors are of another class
     url: withVerifiedTls(url),
     autoLoadEntities: true,
     retryAttempts: 0,

@@ -1,5 +1,7 @@
 import { applyDecorators, ValidationPipe } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
+import * as transformer from 'class-transformer';
+import * as validator from 'class-validator';
 import { ValidateBy, type ValidationError } from 'class-validator';
 import { type Fault, InvalidRequest } from '#errors';
 import { faultOfName, MAX_NAME_LENGTH } from '#users';
@@ -11,6 +13,9 @@ export function createValidationPipe(): ValidationPipe {
     whitelist: true,
     forbidNonWhitelisted: true,
     transform: true,
+    // Given, because the bundle does not contain packages that Nest loads by name.
+    validatorPackage: validator,
+    transformerPackage: transformer,
     validationError: { target: false, value: false },
     exceptionFactory: (errors) =>
       new InvalidRequest(
