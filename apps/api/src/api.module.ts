@@ -82,7 +82,8 @@ export class ApiModule {
       imports: [AppModule.forRoot(config, databaseUrl)],
       controllers: [
         ...(config.docs ? [DocsController] : []),
-        ...(config.metricsPort === null ? [MetricsController] : []),
+        // The metrics of one of several processes would mislead.
+        ...(config.metricsPort === null && config.workers === 1 ? [MetricsController] : []),
         ...(config.operatorToken === null ? [] : [BlocksController, NumbersController]),
         ...(config.provider === 'inbox' ? [InboxController] : []),
         ...(config.twilio && callbackUrlFor(config.publicUrl, config.twilio) ? [TwilioController] : []),

@@ -16,7 +16,8 @@ await runServer(async ({ config, databaseUrl, log }) => {
     logger: new NestLog(log),
     abortOnError: false,
   });
-  const metrics = await serveMetrics(worker.get(Registry), config);
+  const registry = worker.get(Registry);
+  const metrics = await serveMetrics(() => registry.metrics(), config);
   log.info(`the worker waits for messages to send${metrics ? `; metrics at ${metrics.url}` : ''}`);
   return {
     close: async () => {

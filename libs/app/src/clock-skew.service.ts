@@ -36,6 +36,7 @@ export class ClockSkewService implements OnApplicationBootstrap, OnApplicationSh
       help: 'Seconds by which the clock of a store is ahead of the clock of this process',
       labelNames: ['store'],
       registers: [registry],
+      aggregator: 'max',
     });
   }
 

@@ -107,7 +107,9 @@ export abstract class AppConfig {
   abstract readonly operatorToken: string | null;
   /** True: this process sends the messages it accepts. */
   abstract readonly background: boolean;
-  /** The separate port of the metrics. Null: the API serves them on its own port, a worker none. */
+  /** The number of processes that serve the API. */
+  abstract readonly workers: number;
+  /** The separate port of the metrics. Null: the API serves them on its own port if it is one process, a worker none. */
   abstract readonly metricsPort: number | null;
   abstract readonly drainTimeoutMs: number;
   /** Between the signal and the end of new connections. */

@@ -33,6 +33,7 @@ describe('contradictions', () => {
     ['a previous secret without a secret', { SECRET_PREVIOUS: 's'.repeat(32) }, 'SECRET_PREVIOUS'],
     ['the HTTP provider without a URL', { MESSAGE_SENDER: 'http' }, 'HTTP_SENDER_URL'],
     ['the default inbox in a process that sends nothing', { BACKGROUND: 'off' }, 'BACKGROUND'],
+    ['the inbox in several processes', { WORKERS: '2' }, 'WORKERS'],
     [
       'a chosen inbox in a process that sends nothing',
       { ...TWILIO, MESSAGE_SENDER: 'inbox', BACKGROUND: 'off' },

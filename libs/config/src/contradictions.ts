@@ -65,6 +65,11 @@ function smsChecks(env: Environment): Check[] {
       'BACKGROUND',
       'must be on with the inbox, which keeps its messages in the memory of this process',
     ],
+    [
+      Number(env.WORKERS) > 1 && defaultProviderOf(env) === 'inbox',
+      'WORKERS',
+      'must be 1 or auto with the inbox, which keeps its messages in the memory of one process',
+    ],
   ];
 }
 

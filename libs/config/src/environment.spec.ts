@@ -144,6 +144,7 @@ const WRONG = {
   OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],
   LIMIT_COOL_DOWN: ['0s', '999ms', '61m', '30', '30s,', '30s;60s', Array(11).fill('30s').join()],
   BACKGROUND: ['true', 'On'],
+  WORKERS: ['0', '-1', '257', 'max', '1.5'],
   METRICS_PORT: ['-1', '65536', 'http'],
   DRAIN_TIMEOUT: ['0s', '6m', '10'],
   DOCS: ['false'],

@@ -11,6 +11,7 @@ import {
   HeadersObject,
   Host,
   Integer,
+  IntegerOr,
   Locale,
   Locales,
   Matching,
@@ -408,6 +409,13 @@ export class Environment {
   /** `off` makes this process serve requests only; messages are then sent by workers (`npm run start:worker`). */
   @OneOf('on', 'off')
   BACKGROUND = 'on';
+
+  /**
+   * The number of processes that serve the API behind one port, or `auto`: one for each core. A process that ends is
+   * replaced. With more than one, metrics are served on `METRICS_PORT` only, as sums over all processes.
+   */
+  @IntegerOr('auto', { min: 1, max: 256 })
+  WORKERS = '1';
 
   /**
    * A separate port for `/metrics`, on the address `HOST`, so that they need not be public, and for `/health/live`.

@@ -53,6 +53,7 @@ describe('readConfig', () => {
       policyFile: null,
       operatorToken: null,
       background: true,
+      workers: 1,
       metricsPort: null,
       drainTimeoutMs: 10_000,
       migrateOnStart: true,

@@ -50,10 +50,19 @@ export function SomeOf(...choices: string[]) {
   );
 }
 
-export function Integer({ min, max }: { min: number; max: number }) {
+interface IntegerRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+export function Integer(range: IntegerRange) {
+  return Rule(`a whole number from ${range.min} to ${range.max}`, (value) => isIntegerWithin(value, range));
+}
+
+export function IntegerOr(word: string, range: IntegerRange) {
   return Rule(
-    `a whole number from ${min} to ${max}`,
-    (value) => /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max,
+    `a whole number from ${range.min} to ${range.max}, or ${word}`,
+    (value) => value === word || isIntegerWithin(value, range),
   );
 }
 
@@ -272,6 +281,10 @@ function isDecodable(value: string): boolean {
 /** A password with a raw `/`, `?` or `#` ends the host: what follows, with the `@`, counts as path, query or fragment. */
 function endsInItsPassword({ pathname, search, hash }: URL): boolean {
   return /@/.test(pathname + search + hash);
+}
+
+function isIntegerWithin(value: string, { min, max }: IntegerRange): boolean {
+  return /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max;
 }
 
 function isDurationWithin(value: string, { min, max }: DurationRange): boolean {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { CountryCode } from 'libphonenumber-js';
 import type { AppConfig } from './app-config.js';
@@ -31,6 +32,7 @@ function server(env: Environment) {
     maxConnectionsPerAddress: Number(env.MAX_CONNECTIONS_PER_ADDRESS),
     operatorToken: env.OPERATOR_TOKEN ?? null,
     background: env.BACKGROUND === 'on',
+    workers: toWorkers(env),
     metricsPort: env.METRICS_PORT === undefined ? null : Number(env.METRICS_PORT),
     drainTimeoutMs: toMs(env.DRAIN_TIMEOUT),
     docs: env.DOCS === 'on',
@@ -116,6 +118,12 @@ function spendCaps(env: Environment): AppConfig['spendCaps'] {
 function toAutofill({ SMS_ORIGIN, SMS_APP_HASH, SMS_APP_HASHES }: Environment): AppConfig['autofill'] {
   const hashes = [SMS_APP_HASH ?? '', ...parseList(SMS_APP_HASHES ?? '')].filter(Boolean);
   return { origin: SMS_ORIGIN ?? null, appHashes: [...new Set(hashes)] };
+}
+
+/** One with the inbox, which keeps its messages in the memory of a process. */
+function toWorkers(env: Environment): number {
+  if (env.WORKERS !== 'auto') return Number(env.WORKERS);
+  return defaultProviderOf(env) === 'inbox' ? 1 : availableParallelism();
 }
 
 function toRates(text: string): Rate[] {

@@ -14,6 +14,7 @@ export class ProviderEvents {
       help: '1 while the circuit breaker sends nothing through the provider',
       labelNames: ['sender'],
       registers: [registry],
+      aggregator: 'max',
     });
   }
 

@@ -1,2 +1,3 @@
 export { MetricsModule } from './metrics.module.js';
 export { type MetricsServer, serveMetrics } from './metrics-server.js';
+export { metricsOfWorkers } from './shared-metrics.js';

@@ -1,3 +1,10 @@
 export { migrateAll, revertNewestMigration } from './database.js';
 export { LINE_OPTIONS, type Log, NestLog, openLog } from './log.js';
-export { runCommand, runDatabaseCommand, runServer } from './program.js';
+export {
+  type ProgramContext,
+  type RunningServer,
+  runCommand,
+  runDatabaseCommand,
+  runServer,
+} from './program.js';
+export { runWorkers } from './workers.js';

@@ -13,9 +13,14 @@ export interface ProgramContext {
 
 type DatabaseContext = Pick<ProgramContext, 'databaseUrl' | 'log'> & { readonly config: DatabaseConfig };
 
-interface Closable {
+export interface RunningServer {
   close(): Promise<void>;
 }
+
+export type StartServer = (context: ProgramContext) => Promise<RunningServer>;
+
+/** The message that ends a process of several. A signal may have reached it as well, and twice would end it at once. */
+export const STOP = 'latchkey:stop';
 
 /** EX_CONFIG of sysexits.h: a configuration error. */
 const EXIT_CONFIGURATION = 78;
@@ -28,7 +33,7 @@ const STOP_DATABASE_MS = 500;
  * Runs a server until SIGINT or SIGTERM, then closes it and the embedded Postgres, and exits with 0. The process ends
  * in time although a dependency hangs, also while it starts. The same signal again exits at once.
  */
-export async function runServer(start: (context: ProgramContext) => Promise<Closable>): Promise<void> {
+export async function runServer(start: StartServer): Promise<void> {
   const config = configOrExit();
   const log = await openLog(config.logLevel);
   surviveStrayErrors(log);
@@ -52,13 +57,13 @@ export async function runServer(start: (context: ProgramContext) => Promise<Clos
 }
 
 /** A server may wait SHUTDOWN_DELAY before it closes. */
-function stopTimeoutMs(config: AppConfig): number {
+export function stopTimeoutMs(config: AppConfig): number {
   return config.shutdownDelayMs + config.drainTimeoutMs + AFTER_DRAIN_MS;
 }
 
 /** Starts a server and closes it at the signal. A signal before the server is created ends the start. */
 async function serve(
-  start: (context: ProgramContext) => Promise<Closable>,
+  start: StartServer,
   context: ProgramContext,
   stopping: Promise<NodeJS.Signals>,
 ): Promise<void> {
@@ -113,7 +118,7 @@ async function runWith<Config extends DatabaseConfig>(
   }
 }
 
-function configOrExit(read = readConfig): AppConfig {
+export function configOrExit(read = readConfig): AppConfig {
   try {
     return read();
   } catch (error) {
@@ -125,7 +130,7 @@ function configOrExit(read = readConfig): AppConfig {
  * Resolves at the first SIGINT or SIGTERM. The same signal again exits at once. The other one does not, because npm's
  * wrapper sends SIGTERM when Ctrl-C ended its parent.
  */
-function untilSignal(): Promise<NodeJS.Signals> {
+export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => {
@@ -133,6 +138,7 @@ function untilSignal(): Promise<NodeJS.Signals> {
         resolve(signal);
       });
     }
+    if (process.connected) process.on('message', (message) => message === STOP && resolve('SIGTERM'));
   });
 }
 

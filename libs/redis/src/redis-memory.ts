@@ -20,7 +20,8 @@ export class RedisMemory {
     @InjectRedis() private readonly redis: Redis,
     registry: Registry,
   ) {
-    const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
+    const gauge = (name: string, help: string) =>
+      new Gauge({ name, help, registers: [registry], aggregator: 'max' });
     this.used = gauge('latchkey_redis_memory_used_bytes', 'Memory that Redis uses');
     this.max = gauge('latchkey_redis_memory_max_bytes', "Redis' maxmemory; 0 without a limit");
   }
