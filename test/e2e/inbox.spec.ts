@@ -16,7 +16,7 @@ describe('The inbox', () => {
   let inbox: InboxProvider;
 
   beforeAll(async () => {
-    api = await startApi(POSTGRES_ALONE, { FALLBACK: 'sms>whatsapp' });
+    api = await startApi(POSTGRES_ALONE, { FALLBACK: 'sms>whatsapp', PUBLIC_URL: 'https://codes.example' });
     inbox = api.nest.get(InboxProvider);
   });
   beforeEach(() => inbox.clear());
@@ -66,6 +66,45 @@ describe('The inbox', () => {
     expect(inbox.messages().at(-1)?.code).toBe('2');
     expect((await api.client.delete('/dev/inbox/messages')).status).toBe(204);
     expect(inbox.messages()).toEqual([]);
+  });
+
+  it('answers on every route only to requests that name this server, so that no web page reads codes', async () => {
+    const { providerId } = await send(ANN, '111111');
+    const routes = [
+      ['GET', '/dev/inbox'],
+      ['GET', '/dev/inbox/messages'],
+      ['DELETE', '/dev/inbox/messages'],
+      ['POST', `/dev/inbox/messages/${providerId}/deliver`],
+      ['POST', `/dev/inbox/messages/${providerId}/fail`],
+      ['GET', '/dev/inbox/plan'],
+      ['PUT', '/dev/inbox/plan'],
+    ] as const;
+    const { port } = new URL(api.client.url);
+    for (const [method, path] of routes) {
+      for (const host of [
+        'evil.example',
+        `evil.example:${port}`,
+        `localhost.evil.example:${port}`,
+        '192.0.2.1',
+      ]) {
+        const { status, body } = await api.client.send(method, path, undefined, { host });
+        expect([method, path, host, status, body.code]).toEqual([
+          method,
+          path,
+          host,
+          421,
+          'misdirected_request',
+        ]);
+      }
+    }
+    for (const host of [
+      `localhost:${port}`,
+      `127.0.0.1:${port}`,
+      `[::1]:${port}`,
+      'codes.example',
+      'codes.example:8443',
+    ])
+      expect((await api.client.get('/dev/inbox/messages', { host })).body).toHaveLength(1);
   });
 
   describe('with a plan', () => {

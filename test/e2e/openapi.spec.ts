@@ -43,12 +43,12 @@ const OPERATIONS: Record<string, Documented> = {
   },
   'get /health/live': { id: 'getLiveness', statuses: [200, 400, 500, 503] },
   'get /health/ready': { id: 'getReadiness', statuses: [200, 400, 500, 503] },
-  'get /dev/inbox/messages': { id: 'listMessages', statuses: [200, 400, 500, 503] },
-  'delete /dev/inbox/messages': { id: 'clearMessages', statuses: [204, 400, 500, 503] },
-  'post /dev/inbox/messages/{id}/deliver': { id: 'deliverMessage', statuses: [204, 400, 404, 500, 503] },
-  'post /dev/inbox/messages/{id}/fail': { id: 'failMessage', statuses: [204, 400, 404, 500, 503] },
-  'get /dev/inbox/plan': { id: 'getPlan', statuses: [200, 400, 500, 503] },
-  'put /dev/inbox/plan': { id: 'setPlan', statuses: [200, 400, 413, 415, 500, 503] },
+  'get /dev/inbox/messages': { id: 'listMessages', statuses: [200, 400, 421, 500, 503] },
+  'delete /dev/inbox/messages': { id: 'clearMessages', statuses: [204, 400, 421, 500, 503] },
+  'post /dev/inbox/messages/{id}/deliver': { id: 'deliverMessage', statuses: [204, 400, 404, 421, 500, 503] },
+  'post /dev/inbox/messages/{id}/fail': { id: 'failMessage', statuses: [204, 400, 404, 421, 500, 503] },
+  'get /dev/inbox/plan': { id: 'getPlan', statuses: [200, 400, 421, 500, 503] },
+  'put /dev/inbox/plan': { id: 'setPlan', statuses: [200, 400, 413, 415, 421, 500, 503] },
 };
 
 /** Problems with a header of their own. */

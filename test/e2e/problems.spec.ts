@@ -99,6 +99,7 @@ describe('Problem responses', () => {
     unsupported_media_type: {
       answer: () => client.send('POST', '/v1/verifications', '{}', { 'content-type': 'text/plain' }),
     },
+    misdirected_request: { answer: () => client.get('/dev/inbox', { host: 'evil.example' }) },
     phone_number_not_allowed: {
       answer: () => client.post('/v1/verifications', { phone_number: '+442079460958' }),
     },

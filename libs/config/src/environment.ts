@@ -53,7 +53,7 @@ export class Environment {
 
   /**
    * The URL that clients and providers reach this server at, such as `https://id.example.com`. Problem types and
-   * Twilio's status callbacks use it. Default: `http://localhost:{PORT}`.
+   * Twilio's status callbacks use it, and the inbox answers to its host. Default: `http://localhost:{PORT}`.
    */
   @Address('http:', 'https:')
   PUBLIC_URL?: string = undefined;
@@ -399,7 +399,10 @@ export class Environment {
   @Matching(/^[^\0]+$/, 'a file path')
   POLICY_FILE?: string = undefined;
 
-  /** The bearer token for the operator routes. Default: `/v1/operations` is disabled. */
+  /**
+   * The bearer token for the operator routes, such as the output of `openssl rand -hex 24`. It must be random: guesses are
+   * reported, but not limited. Default: `/v1/operations` is disabled.
+   */
   @Matching(
     /^[\w.~+/-]{16,}=*$/,
     '16 or more of the characters A–Z a–z 0–9 - . _ ~ + /, optionally followed by =',

@@ -3,5 +3,6 @@ export { ConfigurationError, type ConfigurationFault } from './configuration-err
 export type { FallbackConfig, FallbackRoute } from './fallback.js';
 export type { LimitName, Rate } from './limits.js';
 export { LOCALE_TAGS, type LocaleTag } from './locale.js';
+export { isLoopback } from './loopback.js';
 export { readConfig, readDatabaseConfig } from './read-config.js';
 export { CHANNELS, type Channel, PROVIDERS, type ProviderName, type Route } from './route.js';

@@ -63,7 +63,8 @@ export function toHttpProviderConfig(env: Environment): HttpProviderConfig | nul
   };
 }
 
-function usesHttp(env: Environment): boolean {
+/** True also where the gateway only serves `FALLBACK`. */
+export function usesHttp(env: Environment): boolean {
   return defaultProviderOf(env) !== 'inbox' && Boolean(env.HTTP_SENDER_URL);
 }
 

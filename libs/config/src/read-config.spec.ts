@@ -201,6 +201,7 @@ describe('readConfig', () => {
     it.each<[what: string, variables: Record<string, string>, warning: RegExp | null]>([
       ['without PUBLIC_URL', {}, /^PUBLIC_URL is not set/],
       ['of an http PUBLIC_URL', { PUBLIC_URL: 'http://id.example' }, /^PUBLIC_URL starts with http:/],
+      ['of an HTTP PUBLIC_URL', { PUBLIC_URL: 'HTTP://id.example' }, /^PUBLIC_URL starts with http:/],
       ['not of an https PUBLIC_URL', { PUBLIC_URL: 'https://id.example' }, null],
     ])('in production %s', (_, variables, warning) => {
       const { warnings } = readConfig({ ...PRODUCTION, ALLOWED_COUNTRIES: 'US', ...variables });
@@ -210,6 +211,49 @@ describe('readConfig', () => {
     it('in production without ALLOWED_COUNTRIES', () => {
       const { warnings } = readConfig({ ...PRODUCTION, PUBLIC_URL: 'https://id.example' });
       expect(warnings).toEqual([expect.stringMatching(/^ALLOWED_COUNTRIES is not set/)]);
+    });
+
+    it.each([
+      ['http://gateway.example/send', true],
+      ['http://gateway.example:8080/send?to={{to}}', true],
+      ['http://10.0.0.7/send', true],
+      ['http://[fd00::7]/send', true],
+      ['http://localhost.example/send', true],
+      ['https://gateway.example/send', false],
+      ['http://localhost:8080/send', false],
+      ['http://gateway.localhost/send', false],
+      ['http://127.0.0.1/send', false],
+      ['http://127.1/send', false],
+      ['http://[::1]/send', false],
+      ['http://[::ffff:127.0.0.1]/send', false],
+    ])('in production of the gateway %s: %s', (HTTP_SENDER_URL, warned) => {
+      const reachable = { ...PRODUCTION, ALLOWED_COUNTRIES: 'US', PUBLIC_URL: 'https://id.example' };
+      const expected = warned ? [expect.stringMatching(/^HTTP_SENDER_URL starts with http:/)] : [];
+      const asFallback = { ...reachable, HTTP_SENDER_URL };
+      expect(readConfig(asFallback).warnings).toEqual(expected);
+      expect(readConfig({ ...asFallback, MESSAGE_SENDER: 'http' }).warnings).toEqual(expected);
+      expect(readConfig({ HTTP_SENDER_URL }).warnings).toEqual([]);
+    });
+
+    it.each([
+      ['http://twilio-proxy.example', true],
+      ['http://127.0.0.1:4010', false],
+      ['https://api.ie1.twilio.com', false],
+    ])('in production of the address %s of Twilio: %s', (TWILIO_API_URL, warned) => {
+      const { warnings } = readConfig({ ...PRODUCTION, TWILIO_API_URL });
+      expect(warnings.some((line) => /^TWILIO_API_URL starts with http:/.test(line))).toBe(warned);
+    });
+
+    it.each([
+      ['a-token-for-operators', true],
+      ['operatoroperator', true],
+      ['1212121212121212', true],
+      ['9f2c51d07be84a63', false],
+      ['Zm9vYmFyYmF6cXV4MTIzNDU2Nzg=', false],
+    ])('in production of the operator token %s: %s', (OPERATOR_TOKEN, warned) => {
+      const { warnings } = readConfig({ ...PRODUCTION, OPERATOR_TOKEN });
+      expect(warnings.some((line) => /^OPERATOR_TOKEN may be guessable/.test(line))).toBe(warned);
+      expect(warnings.join()).not.toContain(OPERATOR_TOKEN);
     });
 
     it.each([

@@ -1,7 +1,7 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { closest, distance } from 'fastest-levenshtein';
 import { Environment } from './environment.js';
-import { defaultProviderOf } from './providers.js';
+import { isLoopback } from './loopback.js';
+import { defaultProviderOf, usesHttp, usesTwilio } from './providers.js';
 
 /** Prefixes that only variables of this server have, among those that are usually set. */
 const OWN_PREFIXES = /^(TWILIO|LIMIT|HTTP_SENDER|SMS|OTP|SPEND|BREAKER|TEST_PHONE)_/;
@@ -9,6 +9,9 @@ const OWN_PREFIXES = /^(TWILIO|LIMIT|HTTP_SENDER|SMS|OTP|SPEND|BREAKER|TEST_PHON
 /** A shorter name is close to too many others to be a mistyped one. */
 const SHORTEST_MISTYPED = 8;
 const MOST_MISTAKES = 2;
+
+/** The fewest different characters of a random token, nearly always. */
+const LEAST_VARIETY = 7;
 
 /** Settings that are valid, but that probably do not do what the operator wants. */
 export function warningsOf(env: Environment, names: readonly string[]): string[] {
@@ -23,8 +26,20 @@ function productionWarnings(env: Environment): string[] {
       'PUBLIC_URL is not set: there are no delivery reports, and problem types point to localhost',
     ],
     [
-      env.PUBLIC_URL?.startsWith('http:') === true,
+      isPlain(env.PUBLIC_URL),
       'PUBLIC_URL starts with http: – codes and tokens are sent without encryption, and cookies are not Secure',
+    ],
+    [
+      usesHttp(env) && isPlainToOthers(env.HTTP_SENDER_URL),
+      'HTTP_SENDER_URL starts with http: – codes and phone numbers are sent to the gateway without encryption',
+    ],
+    [
+      usesTwilio(env) && isPlainToOthers(env.TWILIO_API_URL),
+      'TWILIO_API_URL starts with http: – codes and the credentials of Twilio are sent without encryption',
+    ],
+    [
+      env.OPERATOR_TOKEN !== undefined && isGuessable(env.OPERATOR_TOKEN),
+      'OPERATOR_TOKEN may be guessable: it has no digit, or repeats a few characters. Use a random one, such as the output of `openssl rand -hex 24`',
     ],
     [
       env.ALLOWED_COUNTRIES === undefined,
@@ -41,10 +56,18 @@ function inboxWarnings(env: Environment): string[] {
   ];
 }
 
-function isLoopback(host: string): boolean {
-  return (
-    host === 'localhost' || (isIPv4(host) && host.startsWith('127.')) || (isIPv6(host) && host === '::1')
-  );
+function isPlain(url: string | undefined): boolean {
+  return url !== undefined && new URL(url).protocol === 'http:';
+}
+
+/** Returns true if others on a network can read what is sent there. */
+function isPlainToOthers(url: string | undefined): boolean {
+  return url !== undefined && isPlain(url) && !isLoopback(new URL(url).hostname);
+}
+
+/** Words, or a pattern: few random tokens of the shortest length are either. */
+function isGuessable(token: string): boolean {
+  return !/\d/.test(token) || new Set(token).size < LEAST_VARIETY;
 }
 
 /** Names that are not variables of this server, but look like one. */

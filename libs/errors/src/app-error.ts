@@ -110,6 +110,14 @@ export class InvalidSignature extends AppError {
   }
 }
 
+export class MisdirectedRequest extends AppError {
+  readonly code = 'misdirected_request';
+
+  constructor() {
+    super('the Host header names another server');
+  }
+}
+
 export class PhoneNumberNotAllowed extends AppError {
   readonly code = 'phone_number_not_allowed';
 

@@ -6,6 +6,7 @@ export {
   InvalidRequest,
   InvalidSignature,
   InvalidToken,
+  MisdirectedRequest,
   NotFound,
   PhoneNumberNotAllowed,
   ProofOfWorkRequired,

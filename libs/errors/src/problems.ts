@@ -71,6 +71,12 @@ export const PROBLEMS = {
     title: 'The content type is not supported',
     explanation: 'Send JSON in UTF-8 with `Content-Type: application/json`.',
   },
+  misdirected_request: {
+    status: 421,
+    title: 'The request is for another host',
+    explanation:
+      'The inbox answers only requests whose `Host` header names a loopback address, `localhost`, the address that the server listens on, or the host of `PUBLIC_URL`. Otherwise any web page could read codes, by a name that it points at this server (DNS rebinding). Use one of these addresses, or set `PUBLIC_URL` to the one you use.',
+  },
   phone_number_not_allowed: {
     status: 422,
     title: 'This phone number is not supported',

@@ -1,4 +1,16 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import {
   ApiBody,
   ApiExcludeEndpoint,
@@ -14,6 +26,7 @@ import { InboxProvider } from '#messaging';
 import { type PhoneNumber, parsePhoneNumber } from '#phone';
 import { Problems } from '../http/problems.decorator.js';
 import { INBOX_PAGE, InboxPageHeaders } from './inbox.page.js';
+import { InboxHostGuard } from './inbox-host.guard.js';
 import { InboxMessageDto, PlanDto } from './inbox-message.dto.js';
 
 const ID_PARAMETER = {
@@ -26,9 +39,13 @@ const PLAN_EXAMPLES = {
   deliver: { summary: 'Messages arrive', value: { outcome: 'deliver' } },
 };
 
-/** Shows the messages of the inbox provider, and so codes, to anyone. Mounted only with that provider, which sends nothing. */
+/**
+ * Shows the messages of the inbox provider, and so codes, to anyone who names this server. Mounted only with that provider,
+ * which sends nothing.
+ */
 @ApiTags('For developers')
 @Public()
+@UseGuards(InboxHostGuard)
 @Controller('dev/inbox')
 export class InboxController {
   constructor(private readonly inbox: InboxProvider) {}
@@ -52,7 +69,7 @@ export class InboxController {
     schema: { type: 'string', examples: ['+14155550100'] },
   })
   @ApiOkResponse({ type: [InboxMessageDto], description: 'The messages.' })
-  @Problems()
+  @Problems('misdirected_request')
   @Get('messages')
   @Header('Cache-Control', 'no-store')
   listMessages(@Query('to') to?: string): InboxMessageDto[] {
@@ -65,7 +82,7 @@ export class InboxController {
    * Codes that they carry stay valid.
    */
   @ApiNoContentResponse({ description: 'The inbox is empty.' })
-  @Problems()
+  @Problems('misdirected_request')
   @Delete('messages')
   @HttpCode(204)
   clearMessages(): void {
@@ -79,7 +96,7 @@ export class InboxController {
    */
   @ApiParam(ID_PARAMETER)
   @ApiNoContentResponse({ description: 'The delivery report is recorded.' })
-  @Problems('not_found')
+  @Problems('not_found', 'misdirected_request')
   @Post('messages/:id/deliver')
   @HttpCode(204)
   deliverMessage(@Param('id') id: string): void {
@@ -93,7 +110,7 @@ export class InboxController {
    */
   @ApiParam(ID_PARAMETER)
   @ApiNoContentResponse({ description: 'The delivery report is recorded.' })
-  @Problems('not_found')
+  @Problems('not_found', 'misdirected_request')
   @Post('messages/:id/fail')
   @HttpCode(204)
   failMessage(@Param('id') id: string): void {
@@ -106,7 +123,7 @@ export class InboxController {
    * It is `deliver` until it is changed.
    */
   @ApiOkResponse({ type: PlanDto, description: 'The outcome.' })
-  @Problems()
+  @Problems('misdirected_request')
   @Get('plan')
   getPlan(): PlanDto {
     return { outcome: this.inbox.plan };
@@ -119,7 +136,7 @@ export class InboxController {
    */
   @ApiBody({ type: PlanDto, examples: PLAN_EXAMPLES })
   @ApiOkResponse({ type: PlanDto, description: 'The outcome.' })
-  @Problems()
+  @Problems('misdirected_request')
   @Put('plan')
   setPlan(@Body() { outcome }: PlanDto): PlanDto {
     this.inbox.plan = outcome;
