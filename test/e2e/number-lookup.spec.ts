@@ -214,6 +214,29 @@ describe.each(mainlyOn('redis'))('The lookup of a number on $name', (mode) => {
     expect(lines.join('')).not.toContain(phone_number.slice(2));
   });
 
+  it('counts wrong tokens of operators, warns of a burst once, and lets the right token in meanwhile', async () => {
+    const failures = async () => {
+      const { body } = await server.client.get('/metrics');
+      return Number(/^latchkey_operator_token_failures_total (\d+)$/m.exec(body)?.[1]);
+    };
+    const before = await failures();
+    const { client } = server;
+    for (let i = 0; i < 20; i += 1)
+      expect((await client.as(`guess-${i}`).post(LOOKUP, { phone_number: '+14155550199' })).status).toBe(401);
+    expect((await client.as('guess').get('/protected')).status).toBe(401);
+    expect((await lookUp('+14155550199')).status).toBe(200);
+    await waitFor('the count', async () => (await failures()) === before + 20);
+    expect(linesWith('operator_token_rejected')).toEqual([
+      expect.objectContaining({
+        level: 'warn',
+        failures: 1,
+        address: '127.0.0.1',
+        reqId: expect.any(String),
+      }),
+    ]);
+    expect(lines.join('')).not.toContain('guess-');
+  });
+
   it('answers the same on the command line', async () => {
     const { phone_number, id } = await openVerification(server);
     const { body } = await waitFor('the delivery', async () => {
@@ -226,8 +249,8 @@ describe.each(mainlyOn('redis'))('The lookup of a number on $name', (mode) => {
     expect(code).toBe(0);
     expect(output).toContain('"event":"number_looked_up"');
     if (mode.redis) {
-      // The line of the log comes first. The clocks of the stores differ by the time that a reading takes.
-      const { limits, ...printed } = JSON.parse(output.slice(output.indexOf('\n{') + 1));
+      // Lines of the log come first. The clocks of the stores differ by the time that a reading takes.
+      const { limits, ...printed } = JSON.parse(output.slice(output.indexOf('\n{\n') + 1));
       expect({ ...printed, limits: [] }).toEqual({ ...body, limits: [] });
       expect(limits).toMatchObject([
         { name: 'cool_down', used: 1, enforced: true },

@@ -23,6 +23,7 @@ import { BlocksController } from './operations/blocks.controller.js';
 import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
 import { NumbersController } from './operations/numbers.controller.js';
+import { OperatorFailures } from './operations/operator-failures.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
 import { SignUpCookie } from './sign-up/sign-up-cookie.js';
 import { VerificationsController } from './verifications/verifications.controller.js';
@@ -71,6 +72,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     AppHashParser,
     { provide: ChannelParser, useFactory: createChannelParser, inject: [MessageProviders, AppConfig] },
     RequestMetrics,
+    OperatorFailures,
     ConnectionCloser,
   ],
 })

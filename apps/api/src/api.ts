@@ -8,7 +8,9 @@ import { ConnectionCloser } from './http/connection-closer.js';
 import { serveDocument } from './http/document.js';
 import { warnOfUntrustedProxies } from './http/forwarding-warning.js';
 import { RequestMetrics } from './http/request-metrics.js';
+import { addressOf } from './http/requester.js';
 import { prepareFastify, serverOptions } from './http/server.js';
+import { OperatorFailures } from './operations/operator-failures.js';
 
 /** Creates the HTTP server. It does not listen yet. */
 export async function createApi(
@@ -31,7 +33,11 @@ export async function createApi(
   );
   const connections = api.get(ConnectionCloser);
   const metrics = api.get(RequestMetrics);
-  fastify.addHook('onSend', async (_request, reply) => connections.prepare(reply));
+  const operatorFailures = api.get(OperatorFailures);
+  fastify.addHook('onSend', async (request, reply) => {
+    connections.prepare(reply);
+    if (request.hasWrongOperatorToken) operatorFailures.record(addressOf(request));
+  });
   fastify.addHook('onResponse', async (request, reply) => metrics.record(request, reply));
   if (config.docs) serveDocument(api, config);
   return api;

@@ -21,6 +21,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The user of the bearer token; absent without one. */
     user?: User;
+    /** True: the bearer token is not the one of operators, which the route needs. */
+    hasWrongOperatorToken?: true;
   }
 }
 
@@ -61,7 +63,10 @@ export class AuthGuard implements CanActivate {
       throw new Unauthenticated();
     }
     if (access !== 'operators') request.user = await this.sessions.userOf(token);
-    else if (!this.operators.isRight(token)) throw new InvalidToken();
+    else if (!this.operators.isRight(token)) {
+      request.hasWrongOperatorToken = true;
+      throw new InvalidToken();
+    }
     return true;
   }
 }

@@ -31,7 +31,7 @@ export function requesterOf(request: FastifyRequest): Requester {
 }
 
 /** The IP address of the client, behind the proxies that are trusted. */
-function addressOf({ server, socket, headers }: FastifyRequest): string {
+export function addressOf({ server, socket, headers }: FastifyRequest): string {
   return server.trustedProxies.clientOf(socket.remoteAddress ?? '', forwardedFor(headers));
 }
 
