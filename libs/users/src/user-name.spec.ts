@@ -21,6 +21,12 @@ describe('faultOfName', () => {
     'Max 3.0',
     '❤️ 👩‍🚀',
     '1',
+    '?!',
+    '☃',
+    'हर्ष',
+    'é',
+    'Zoe\u0308',
+    'Ada\u2800Lovelace',
     'x'.repeat(64),
     '🦊'.repeat(64),
   ])('accepts %j', (name) => {
@@ -57,6 +63,24 @@ describe('faultOfName', () => {
     '\uFFFF',
   ])('rejects the characters of %j', (name) => {
     expect(faultOfName(name)).toMatch(/^must have printable characters only/);
+  });
+
+  it.each([
+    '\u2800',
+    '\u2800\u2800 \u2800',
+    '\u3000\u2800',
+    '\u{1D159}',
+    '\u{13441}\u{13442}',
+    '\uFFFC',
+    '\u0301',
+    ' \u0308',
+    '\u0903',
+    '\u20DD',
+    '\u0301\u200D',
+    '\u{11347}',
+    '\u2800\u0301',
+  ])('rejects %j, which shows nothing', (name) => {
+    expect(faultOfName(name)).toBe('must have a visible character: a letter, a digit or a sign');
   });
 
   it.each([
