@@ -21,15 +21,19 @@ const folders: string[] = [];
 afterEach(async () => {
   await Promise.all(processes.splice(0).map((server) => server.end('SIGTERM')));
   for (const folder of folders.splice(0)) {
-    await stopOrphan(join(folder, 'postgres'));
+    await stopOrphan(folder);
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
 /** Stops the Postgres that a killed process left behind, as when a test was too slow. */
-async function stopOrphan(directory: string): Promise<void> {
-  if (!existsSync(join(directory, 'cluster/data/postmaster.pid'))) return;
-  await (await startEmbeddedPostgres(directory)).stop();
+async function stopOrphan(folder: string): Promise<void> {
+  if (isRunningIn(folder)) await (await startEmbeddedPostgres(join(folder, 'postgres'))).stop();
+}
+
+/** Returns true if the embedded Postgres of the folder runs, or was killed. */
+function isRunningIn(folder: string): boolean {
+  return existsSync(join(folder, 'postgres/cluster/data/postmaster.pid'));
 }
 
 function newFolder(): string {
@@ -143,6 +147,11 @@ describe('A start without databases', () => {
     const { status, body } = await second.client.as(token).get('/protected');
     expect(status).toBe(200);
     expect(body.user.phone_number).toBe('+14155550100');
+
+    // A closing terminal and its shell each send one.
+    process.kill(second.pid, 'SIGHUP');
+    expect((await second.end('SIGHUP')).code).toBe(0);
+    expect(isRunningIn(DATA_DIR)).toBe(false);
   });
 
   it('takes over the Postgres of a killed process and stops it', async () => {
@@ -211,6 +220,33 @@ describe('A server that is stopped', () => {
         () => true,
       ),
     );
+  });
+});
+
+describe('A command that is stopped', () => {
+  it.each([
+    ['SIGHUP', 129],
+    ['SIGTERM', 143],
+  ] as const)('by %s stops its Postgres and exits with %d', async (signal, expected) => {
+    const DATA_DIR = someFolder();
+    const embedded = await startEmbeddedPostgres(join(DATA_DIR, 'postgres'));
+    const ended = await withClient(embedded.url, async (blocker) => {
+      // The command waits for a lock while it creates the table of migrations.
+      await blocker.query('create schema latchkey');
+      await blocker.query('begin; create table latchkey.migrations ()');
+      const command = ServerProcess.spawn('cli', { DATA_DIR }, ['migrate']);
+      processes.push(command);
+      await waitFor('the lock', async () => {
+        const { rows } = await blocker.query('select from pg_locks where not granted');
+        return rows.length > 0;
+      });
+      // From now on the command is the only process that uses the server.
+      await embedded.stop();
+      return command.end(signal);
+    }).finally(() => embedded.stop());
+    expect(ended.output).toMatch(/^database: the embedded one in .*postgres\n/);
+    expect(ended.code).toBe(expected);
+    expect(isRunningIn(DATA_DIR)).toBe(false);
   });
 });
 

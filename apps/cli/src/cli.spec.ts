@@ -137,20 +137,28 @@ describe('latchkey migrate', () => {
     await database.query('drop schema if exists latchkey cascade');
   });
 
-  it('applies pending migrations, and prints only the result on standard output', async () => {
+  /** The first line of the output: the database and its server, without the password. */
+  const named = () => {
+    const { pathname, host } = new URL(database.url);
+    return `database: ${pathname.slice(1)} on ${host}\n`;
+  };
+
+  it('names the database, applies pending migrations, and prints only the result after that', async () => {
     const { code, stdout, stderr } = await latchkey(['migrate']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^applied CreateUsers\d+, .+\n$/);
+    expect(stdout.slice(0, named().length)).toBe(named());
+    expect(stdout.slice(named().length)).toMatch(/^applied CreateUsers\d+, .+\n$/);
     expect(await tables()).toContain('latchkey.users');
 
-    expect(await latchkey(['migrate'])).toEqual({ code: 0, stdout: 'nothing to apply\n', stderr: '' });
+    const again = { code: 0, stdout: `${named()}nothing to apply\n`, stderr: '' };
+    expect(await latchkey(['migrate'])).toEqual(again);
   });
 
   it('reverts the newest migration', async () => {
     await latchkey(['migrate']);
     const applied = await database.query<{ name: string }>('select name from migrations order by id desc');
     const { code, stdout } = await latchkey(['migrate', 'revert']);
-    expect({ code, stdout }).toEqual({ code: 0, stdout: `reverted ${applied[0]?.name}\n` });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${named()}reverted ${applied[0]?.name}\n` });
     expect(await database.query('select name from migrations order by id desc')).toEqual(applied.slice(1));
   });
 
@@ -165,7 +173,28 @@ describe('latchkey migrate', () => {
   it('needs neither a secret nor a message provider in production', async () => {
     const { code, stdout, stderr } = await latchkey(['migrate'], { NODE_ENV: 'production' });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^applied CreateUsers/);
+    expect(stdout).toContain('\napplied CreateUsers');
+  });
+
+  it.each([[['migrate']], [['migrate', 'revert']]])(
+    'refuses the embedded database in production: %j',
+    async (args) => {
+      const { code, stdout, stderr } = await latchkey(args, { DATABASE_URL: '', NODE_ENV: 'production' });
+      expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+      expect(stderr).toContain('DATABASE_URL: is required in production');
+    },
+  );
+
+  it('names the database before it fails, without the password', async () => {
+    const DATABASE_URL = 'postgres://latchkey:hunter2@127.0.0.1:1/none';
+    for (const args of [['migrate'], ['numbers', 'lookup', '+14155550100']]) {
+      const { code, stdout, stderr } = await latchkey(args, { DATABASE_URL, SECRET: 's'.repeat(32) });
+      expect(code).toBe(1);
+      expect(stdout + stderr).toMatch(
+        /^database: none on 127\.0\.0\.1:1\nLatchkey failed: cannot use DATABASE_URL/,
+      );
+      expect(stdout + stderr).not.toContain('hunter2');
+    }
   });
 });
 
@@ -208,7 +237,7 @@ describe('latchkey numbers lookup', () => {
     const variables = { SECRET: 'a secret that is long enough for a test' };
     const { code, stdout, stderr } = await latchkey(['numbers', 'lookup', '+14155550100'], variables);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^Latchkey failed: .*the schema .* has pending migrations/);
+    expect(stderr).toMatch(/^database: .+\nLatchkey failed: .*the schema .* has pending migrations/);
     expect(await tables()).toEqual([]);
   });
 });

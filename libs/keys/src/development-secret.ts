@@ -5,8 +5,16 @@ import { join } from 'node:path';
 /** Returns a secret for development, generated on the first start and kept in a file that only its owner can read. */
 export function developmentSecret(directory: string): string {
   const file = join(directory, 'secret');
-  if (!existsSync(file)) generate(directory, file);
-  return readFileSync(file, 'utf8');
+  try {
+    if (!existsSync(file)) generate(directory, file);
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Error(
+      `cannot keep a secret in ${directory} (${code}): set DATA_DIR to a folder that this user can write, or set SECRET`,
+      { cause },
+    );
+  }
 }
 
 /** Writes a draft and links it into place, so that two processes starting together use one complete secret. */

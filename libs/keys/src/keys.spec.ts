@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -166,6 +166,19 @@ describe('developmentSecret', () => {
 
   it('generates a different secret in each directory', () => {
     expect(developmentSecret(join(directory, 'a'))).not.toBe(developmentSecret(join(directory, 'b')));
+  });
+
+  it.each([
+    [
+      'that it cannot create',
+      () => join(import.meta.filename, 'data'),
+      /^cannot keep a secret in \S+ \(ENOTDIR\): set DATA_DIR/,
+    ],
+    ['whose secret it cannot read', () => directory, /^cannot keep a secret in \S+ \(EISDIR\): set DATA_DIR/],
+  ])('names the folder %s, and what to do', (_what, folder, expected) => {
+    mkdirSync(join(directory, 'secret'), { recursive: true });
+    expect(() => developmentSecret(folder())).toThrow(expected);
+    expect(() => developmentSecret(folder())).toThrow(/ can write, or set SECRET$/);
   });
 
   it('generates one secret for processes that start together', async () => {

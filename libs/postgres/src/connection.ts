@@ -18,6 +18,15 @@ export function withVerifiedTls(url: string): string {
   return parsed.href;
 }
 
+/** Returns the database and the server of a URL for people, without the user and the password. */
+export function nameDatabase(url: string): string {
+  const plain = new URL(url);
+  // The driver would read the files of certificates.
+  for (const name of [...plain.searchParams.keys()]) if (name !== 'host') plain.searchParams.delete(name);
+  const { database, host, port } = new pg.Client(plain.href);
+  return `${database} on ${host}:${port}`;
+}
+
 /** Runs work on a connection of its own. Without `session` the connection keeps the settings of its role. */
 export async function onConnection<T>(
   url: string,

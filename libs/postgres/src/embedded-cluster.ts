@@ -85,10 +85,11 @@ async function makeDirectory(path: string): Promise<string> {
   return realpath(directory);
 }
 
+/** The driver's own texts do not say where the path comes from. */
 function explainFolder(cause: NodeJS.ErrnoException): never {
-  if (cause.code !== 'EACCES' && cause.code !== 'EROFS') throw cause;
+  const user = process.geteuid ? ` as the user id ${process.geteuid()}` : '';
   throw new Error(
-    `the user id ${process.getuid?.()} cannot create ${cause.path}: set DATA_DIR to a folder that it can write, or set DATABASE_URL`,
+    `cannot create ${cause.path}${user} (${cause.code}): set DATA_DIR to a folder that this user can write, or set DATABASE_URL`,
     { cause },
   );
 }
@@ -98,7 +99,7 @@ function explainFolder(cause: NodeJS.ErrnoException): never {
  * system user.
  */
 async function chooseAccount(directory: string): Promise<Account | null> {
-  if (process.getuid?.() !== 0) return null;
+  if (process.geteuid?.() !== 0) return null;
   const { uid, gid } = await stat(directory);
   if (uid !== 0) return { name: `user ${uid}`, uid, gid };
   const account = (await findAccount('postgres')) ?? (await findAccount('nobody'));
@@ -145,7 +146,7 @@ async function findClosedFolder(path: string, account: Account): Promise<string 
 
 /** Creates the cluster as a draft and renames it into place: a crash leaves a draft, never half a cluster. */
 async function createCluster(home: string, { initdb }: Binaries, runAs: RunAs): Promise<void> {
-  const draft = await mkdtemp(join(dirname(home), DRAFT));
+  const draft = await mkdtemp(join(dirname(home), DRAFT)).catch(explainFolder);
   const passwordFile = join(draft, 'password');
   try {
     await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });

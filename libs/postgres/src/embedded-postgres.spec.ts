@@ -201,7 +201,34 @@ describe('startEmbeddedPostgres', () => {
     }
   });
 
+  it.each([
+    ['below a file', (file: string) => join(file, 'data', 'postgres'), 'ENOTDIR'],
+    ['in the place of a file', (file: string) => file, 'EEXIST'],
+    ['with a name that is too long', () => join(playground, 'x'.repeat(300)), 'ENAMETOOLONG'],
+  ])('names the folder that it cannot create %s, and what to do', async (_where, directory, code) => {
+    const file = join(playground, 'file');
+    await writeFile(file, '');
+    await expect(startEmbeddedPostgres(directory(file))).rejects.toThrow(
+      new RegExp(
+        `^cannot create ${playground}/\\S+ as the user id \\d+ \\(${code}\\): set DATA_DIR to .*, or set DATABASE_URL$`,
+      ),
+    );
+  });
+
   if (isRoot) {
+    it('names the folder that another user must not write to or read', async () => {
+      const directory = join(playground, 'foreign', 'postgres');
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await chmod(join(playground, 'foreign'), 0o755);
+      for (const path of [directory, join(playground, 'foreign', 'another')]) {
+        const failure = await as(nobody.uid, () =>
+          startEmbeddedPostgres(path).catch((error) => error.message),
+        );
+        expect(failure).toMatch(/^cannot create \S+ as the user id 65534 \(EACCES\): set DATA_DIR to /);
+        expect(failure).toContain(path);
+      }
+    });
+
     it('names the folder that Postgres cannot enter when root starts it', async () => {
       const closed = join(playground, 'closed');
       await mkdir(closed, { mode: 0o700 });
@@ -298,6 +325,18 @@ const given = {
     directories.clear();
   },
 };
+
+/** Runs work as another user. */
+async function as<T>(uid: number, work: () => Promise<T>): Promise<T> {
+  const { geteuid, seteuid } = process;
+  const before = geteuid?.() ?? 0;
+  seteuid?.(uid);
+  try {
+    return await work();
+  } finally {
+    seteuid?.(before);
+  }
+}
 
 async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new Client(url);

@@ -1,4 +1,4 @@
-export { onConnection, withVerifiedTls } from './connection.js';
+export { nameDatabase, onConnection, withVerifiedTls } from './connection.js';
 export { explainConnectionFault } from './connection-fault.js';
 export { Database, type Statement, type Transaction } from './database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';

@@ -1,4 +1,4 @@
-import { withVerifiedTls } from './connection.js';
+import { nameDatabase, withVerifiedTls } from './connection.js';
 import { explainConnectionFault } from './connection-fault.js';
 import { sharePool } from './pool-shares.js';
 import { chooseSchema } from './schemas.js';
@@ -30,6 +30,24 @@ describe('sharePool', () => {
   it.each([4, 20, 100])('leaves one of %d connections to listen for tasks', (size) => {
     expect(sharePool(size, true)).toEqual({ pool: size - 1, listeners: 1 });
     expect(sharePool(size, false)).toEqual({ pool: size, listeners: 0 });
+  });
+});
+
+describe('nameDatabase', () => {
+  it.each([
+    ['postgres://app:hunter2@db.example:6543/latchkey', 'latchkey on db.example:6543'],
+    [
+      'postgres://app:hunter2@db.example/latchkey?sslmode=require&sslrootcert=/none',
+      'latchkey on db.example:5432',
+    ],
+    ['postgres://app:hunter2@db.example', 'app on db.example:5432'],
+    ['postgres://app:h%40nter2@[::1]/a%20b', 'a b on ::1:5432'],
+    [
+      'postgres:///latchkey?host=/run/postgresql&user=app&password=hunter2',
+      'latchkey on /run/postgresql:5432',
+    ],
+  ])('names the database of %s', (url, name) => {
+    expect(nameDatabase(url)).toBe(name);
   });
 });
 

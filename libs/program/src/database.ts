@@ -7,6 +7,7 @@ import {
   findSchema,
   hasPendingMigrations,
   migrate,
+  nameDatabase,
   revertMigration,
   type SchemaChoice,
   startEmbeddedPostgres,
@@ -20,8 +21,14 @@ export type DatabaseConfig = Pick<
 
 /** Returns the configured Postgres, or starts the embedded one. */
 export async function openDatabase({ databaseUrl, dataDir }: DatabaseConfig): Promise<EmbeddedPostgres> {
-  if (databaseUrl === null) return startEmbeddedPostgres(join(dataDir, 'postgres'));
+  if (databaseUrl === null) return startEmbeddedPostgres(embeddedFolder(dataDir));
   return { url: databaseUrl, stop: async () => {} };
+}
+
+/** Returns a line that says which database a command works on, without the password. */
+export function describeDatabase({ databaseUrl, dataDir }: DatabaseConfig): string {
+  if (databaseUrl === null) return `database: the embedded one in ${embeddedFolder(dataDir)}`;
+  return `database: ${nameDatabase(databaseUrl)}`;
 }
 
 /** Migrates the database, or fails if migrations are pending and MIGRATE_ON_START is off. */
@@ -57,6 +64,10 @@ export async function revertNewestMigration(url: string, schema: string | null):
 /** A second installation is more often a mistake than wanted. */
 function secondInstallationFault({ name, otherInstallations }: SchemaChoice): string {
   return `DATABASE_SCHEMA names ${name}, which is empty, but Latchkey is installed in ${otherInstallations.join(', ')}: set it to that schema, or run \`npm run migrate\` for a second installation`;
+}
+
+function embeddedFolder(dataDir: string): string {
+  return join(dataDir, 'postgres');
 }
 
 /** Adds DATABASE_URL and the cure to an error of the driver, which does not know where its URL comes from. */

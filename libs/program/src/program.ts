@@ -1,7 +1,15 @@
+import { constants } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { type AppConfig, ConfigurationError, readConfig, readDatabaseConfig } from '#config';
 import { findServerFault } from '#redis';
-import { type DatabaseConfig, nameVariable, openDatabase, prepareTables } from './database.js';
+import {
+  type DatabaseConfig,
+  describeDatabase,
+  nameVariable,
+  openDatabase,
+  prepareTables,
+} from './database.js';
 import { type Log, openLog } from './log.js';
 
 /** The configuration, the running Postgres and the log of a program. */
@@ -22,16 +30,25 @@ export type StartServer = (context: ProgramContext) => Promise<RunningServer>;
 /** The message that ends a process of several. A signal may have reached it as well, and twice would end it at once. */
 export const STOP = 'latchkey:stop';
 
+/** SIGHUP: the terminal was closed. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** False for a terminal that is closed, so it is asked at the start. */
+const HAS_TERMINAL = [0, 1, 2].some((fd) => isatty(fd));
+
 /** EX_CONFIG of sysexits.h: a configuration error. */
 const EXIT_CONFIGURATION = 78;
+
+/** Added to the number of the signal that ended a command, as shells do. */
+const EXIT_SIGNAL = 128;
 
 /** The time to close connections after the drain, and then to stop the embedded Postgres. */
 const AFTER_DRAIN_MS = 1_200;
 const STOP_DATABASE_MS = 500;
 
 /**
- * Runs a server until SIGINT or SIGTERM, then closes it and the embedded Postgres, and exits with 0. The process ends
- * in time although a dependency hangs, also while it starts. The same signal again exits at once.
+ * Runs a server until SIGINT, SIGTERM or SIGHUP, then closes it and the embedded Postgres, and exits with 0. The process
+ * ends in time although a dependency hangs, also while it starts. SIGINT or SIGTERM again exits at once.
  */
 export async function runServer(start: StartServer): Promise<void> {
   const config = configOrExit();
@@ -50,7 +67,7 @@ export async function runServer(start: StartServer): Promise<void> {
     } finally {
       await Promise.race([database.stop(), lastMoment]);
     }
-    process.exit(0);
+    endAfter(await stopping, 0);
   } catch (error) {
     exitWith(error, log);
   }
@@ -83,20 +100,25 @@ async function prepareStores({ config, databaseUrl }: ProgramContext): Promise<v
 }
 
 /**
- * Runs a command on the stores of the servers, then stops the embedded Postgres and exits. The command migrates nothing,
- * and logs to standard error.
+ * Runs a command on the stores of the servers, or until a signal, then stops the embedded Postgres and exits. The command
+ * migrates nothing. It logs to standard error, and begins by naming the database there.
  */
 export function runCommand(work: (context: ProgramContext) => Promise<void>): Promise<void> {
   const config = configOrExit();
+  process.stderr.write(`${describeDatabase(config)}\n`);
   return runWith(config, async (context) => {
     await prepareStores({ ...context, config: { ...config, migrateOnStart: false } });
     await work({ ...context, log: await openLog(config.logLevel, 'stderr') });
   });
 }
 
-/** Runs a command that needs nothing but the database: neither a secret nor a message provider. */
+/**
+ * Runs a command that needs nothing but the database: neither a secret nor a message provider. The first line on standard
+ * output names the database.
+ */
 export function runDatabaseCommand(work: (context: DatabaseContext) => Promise<void>): Promise<void> {
   const config: DatabaseConfig = configOrExit(readDatabaseConfig);
+  process.stdout.write(`${describeDatabase(config)}\n`);
   return runWith(config, (context) => work(context).catch(nameVariable(config)));
 }
 
@@ -105,14 +127,20 @@ async function runWith<Config extends DatabaseConfig>(
   work: (context: { config: Config; databaseUrl: string; log: Log }) => Promise<void>,
 ): Promise<void> {
   const log = await openLog(config.logLevel);
+  const stopping = untilSignal();
   try {
     const database = await openDatabase(config);
+    let signal: NodeJS.Signals | null;
     try {
-      await work({ config, databaseUrl: database.url, log });
+      signal = await Promise.race([
+        work({ config, databaseUrl: database.url, log }).then(() => null),
+        stopping,
+      ]);
     } finally {
       await database.stop();
     }
-    process.exit(0);
+    if (signal === null) process.exit(0);
+    endAfter(signal, EXIT_SIGNAL + constants.signals[signal]);
   } catch (error) {
     exitWith(error, log);
   }
@@ -127,19 +155,31 @@ export function configOrExit(read = readConfig): AppConfig {
 }
 
 /**
- * Resolves at the first SIGINT or SIGTERM. The same signal again exits at once. The other one does not, because npm's
- * wrapper sends SIGTERM when Ctrl-C ended its parent.
+ * Resolves at the first signal. The same signal again exits at once. Another one does not, because npm's wrapper sends
+ * SIGTERM when Ctrl-C ended its parent. Nor does a second SIGHUP: a closing terminal and its shell each send one.
  */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    for (const signal of SIGNALS) {
       process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
+        process.on(signal, () => signal !== 'SIGHUP' && process.exit(1));
         resolve(signal);
       });
     }
     if (process.connected) process.on('message', (message) => message === STOP && resolve('SIGTERM'));
   });
+}
+
+/**
+ * Exits with the code. After the terminal was closed, the signal itself ends the process: Node aborts at its exit when it
+ * cannot restore the settings of the terminal.
+ */
+export function endAfter(signal: NodeJS.Signals, code: number): never {
+  if (signal === 'SIGHUP' && HAS_TERMINAL) {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+  process.exit(code);
 }
 
 /** Logs stray errors, because a rejection left over from one request must not crash the process. */

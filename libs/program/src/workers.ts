@@ -4,6 +4,7 @@ import type { AppConfig } from '#config';
 import { type Log, openLog } from './log.js';
 import {
   configOrExit,
+  endAfter,
   type RunningServer,
   runServer,
   STOP,
@@ -19,7 +20,7 @@ const REPLACE_AFTER_MS = 1_000;
 const KILL_AFTER_MS = 1_000;
 
 /**
- * Runs a server in `WORKERS` processes that share its port, until SIGINT or SIGTERM. A process that ends before that is
+ * Runs a server in `WORKERS` processes that share its port, until a signal. A process that ends before that is
  * replaced. With one process there is nothing to supervise, and the server runs in this one.
  *
  * @param observe starts what only the supervising process serves
@@ -36,10 +37,11 @@ export async function runWorkers(
   const observer = await observe(config, log);
   const workers = new Workers(log, config.workers);
   await Promise.race([workers.start(), stopping]);
-  log.info(`${await stopping}: stopping ${config.workers} processes`);
+  const signal = await stopping;
+  log.info(`${signal}: stopping ${config.workers} processes`);
   const isClean = await workers.stop(stopTimeoutMs(config) + KILL_AFTER_MS);
   await observer.close();
-  process.exit(isClean ? 0 : 1);
+  endAfter(signal, isClean ? 0 : 1);
 }
 
 /** The processes of one server. */
