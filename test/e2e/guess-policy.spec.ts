@@ -302,13 +302,16 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
     const number = someNumber();
     const signUp = (more: object, address: string) =>
       api.client.post('/signup', { phone_number: number, ...more }, { 'x-forwarded-for': address });
-    const statuses: number[] = [];
-    for (let round = 1; round <= 3; round += 1) {
+    const requestCode = async (round: number) => {
       expect((await signUp({}, '192.0.2.1')).status).toBe(200);
-      const code = await waitFor('the code', async () => {
+      return waitFor('the code', async () => {
         const { body } = await api.client.get('/dev/inbox/messages');
         return body.length === round && body[0].code;
       });
+    };
+    const statuses: number[] = [];
+    for (let round = 1; round <= 3; round += 1) {
+      const code = await requestCode(round);
       for (let i = 0; i < 4; i += 1) statuses.push((await signUp({ otp: '000000' }, '203.0.113.9')).status);
       expect((await signUp({ otp: code }, '192.0.2.1')).status).toBe(200);
     }
@@ -319,6 +322,11 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
     // Clients that did not request the code have four guesses a year, which change nothing for the owner.
     expect(JSON.parse(row?.state ?? '{}').foreign).toHaveLength(4);
     expect((await api.open(number)).code_length).toBe(6);
+
+    // The owner, too, is such a client from another address and without the cookie of the first half.
+    const code = await requestCode(5);
+    expect((await signUp({ otp: code }, '192.0.2.77')).status).toBe(401);
+    expect((await signUp({ otp: code }, '192.0.2.1')).status).toBe(200);
   });
 
   it('treats the verification of a revoked device as one of an unknown device', async () => {

@@ -1,10 +1,12 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { TaskQueue } from '#background';
 import { startApiOn } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { freshDatabase, freshRedis, type Mode, modes, type TestDatabase } from '../support/databases.js';
 import { whileLocked } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { TcpProxy } from '../support/proxy.js';
-import { openVerification, type SignInServer, signIn } from '../support/verifications.js';
+import { inboxMessages, openVerification, type SignInServer, signIn } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
 describe.each(modes)('A server on $name', (mode) => {
@@ -18,6 +20,7 @@ describe.each(modes)('A server on $name', (mode) => {
   afterAll(() => api.stop());
   afterEach(() => {
     for (const proxy of Object.values(api.proxies)) proxy.heal();
+    jest.restoreAllMocks();
   });
 
   /** Expects a 503 that came in time and asks the client to retry. */
@@ -59,6 +62,38 @@ describe.each(modes)('A server on $name', (mode) => {
     );
     expect((await api.client.as(token).get('/protected')).status).toBe(200);
   });
+
+  // On Postgres the statement that stores a verification also adds the task.
+  if (mode.redis) {
+    it('accepts messages while the queue does not answer, and sends each once, also when it answers after all', async () => {
+      const queue = api.nest.get(TaskQueue);
+      const add = queue.add.bind(queue);
+      let release = () => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const late: Promise<void>[] = [];
+      const spy = jest.spyOn(queue, 'add').mockImplementation((task) => {
+        late.push(released.then(() => add(task)));
+        return late.at(-1) as Promise<void>;
+      });
+      const numbers = [someNumber(), someNumber()];
+      const [opened, signedUp] = await Promise.all([
+        api.client.post('/v1/verifications', { phone_number: numbers[0] }),
+        api.client.post('/signup', { phone_number: numbers[1] }),
+      ]);
+      expect([opened.status, signedUp.status]).toEqual([202, 200]);
+      expect(late).toHaveLength(2);
+      spy.mockRestore();
+
+      const messages = () => Promise.all(numbers.map((number) => inboxMessages(api.client, number)));
+      await waitFor('the messages', async () => (await messages()).every((sent) => sent.length > 0));
+      release();
+      await Promise.all(late);
+      await waitFor('the end of the late tasks', async () => (await queue.ids()).length === 0);
+      expect((await messages()).map((sent) => sent.length)).toEqual([1, 1]);
+    });
+  }
 
   const faults = dependencies.flatMap((name) => [
     { name, fault: 'cut' as const },
@@ -116,6 +151,7 @@ describe.each(modes)('A server on $name', (mode) => {
 });
 
 interface BreakableApi extends SignInServer {
+  readonly nest: NestFastifyApplication;
   readonly database: TestDatabase;
   /** The proxies in front of the dependencies, by name. */
   readonly proxies: Readonly<Record<string, TcpProxy>>;
@@ -133,6 +169,7 @@ async function startBreakable(mode: Mode): Promise<BreakableApi> {
   });
   const proxies = { postgres, ...(redis && { redis }) };
   return {
+    nest,
     database,
     client,
     codeFor,

@@ -277,6 +277,16 @@ const DOCUMENTED_ACL = /^ACL SETUSER latchkey on >PASSWORD (.+)$/m.exec(
       await expectHealing(Date.now());
     });
 
+    it('accepts a message although the queue refuses its task, and sends it once when it no longer does', async () => {
+      await grant(first.admin, DOCUMENTED_ACL.replace('~latchkey:*', '~latchkey:[^q]*'));
+      const phone_number = someNumber();
+      expect((await api.client.post('/v1/verifications', { phone_number })).status).toBe(202);
+      await grant(first.admin, DOCUMENTED_ACL);
+      await waitFor('the message', () => twilio.messagesTo(phone_number).length > 0);
+      await expectHealing(Date.now());
+      expect(twilio.messagesTo(phone_number)).toHaveLength(1);
+    });
+
     it('follows the address to the new master when the old one becomes a replica', async () => {
       await first.admin.replicaof('127.0.0.1', new URL(second.url).port);
       const since = Date.now();

@@ -5,6 +5,7 @@ import { Unavailable } from '#errors';
 import { Database } from '#postgres';
 import { freshDatabase, freshRedis } from '../../../test/support/databases.js';
 import { dumpPostgres, dumpRedis } from '../../../test/support/dumps.js';
+import { whileLocked } from '../../../test/support/outages.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
 import { times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
@@ -386,6 +387,36 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
       await waitFor('ten runs in the other process', () => busy.mock.calls.length >= 10);
       expect(idle).not.toHaveBeenCalled();
     });
+  });
+});
+
+describe('PostgresTaskQueue', () => {
+  it('leaves a task that it takes during a pause to another process', async () => {
+    const server = await freshDatabase();
+    const source = await new DataSource({ type: 'postgres', url: server.url }).initialize();
+    const queue = new PostgresTaskQueue(new Database(source), { url: server.url });
+    await queue.add({ id: 'task 1', name: 'note', data: { n: 1 }, maxTries: 5 });
+    const run = jest.fn(async () => null);
+
+    const { worker, paused } = await whileLocked(server, 'tasks', async () => {
+      const worker = queue.work(run);
+      await waitFor('the worker at the lock', async () => {
+        const waiting = await server.query(
+          `select from pg_locks where relation = 'tasks'::regclass and not granted`,
+        );
+        return waiting.length > 0;
+      });
+      return { worker, paused: worker.pause() };
+    });
+    await paused;
+    expect(run).not.toHaveBeenCalled();
+    const tasks = await server.query('select id, holder, due_at <= clock_timestamp() as "isDue" from tasks');
+    expect(tasks).toEqual([{ id: 'task 1', holder: null, isDue: true }]);
+
+    await worker.close();
+    await queue.close();
+    await source.destroy();
+    await server.drop();
   });
 });
 
