@@ -16,7 +16,12 @@ export {
   newGuessRecord,
   unknownDeviceGuess,
 } from './guessing/guess-ledger.js';
-export { type GuessingClient, GuessPolicyService, HOLDER_OF_ID } from './guessing/guess-policy.service.js';
+export {
+  type AdmittedGuess,
+  type GuessingClient,
+  GuessPolicyService,
+  HOLDER_OF_ID,
+} from './guessing/guess-policy.service.js';
 export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
 export { LimitPolicy } from './limits/limits.service.js';
 export { type DeviceLimit, type NumberStatus, NumberStatusService } from './number-status.service.js';

@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { openRedisTaskQueue, PostgresTaskQueue, TaskQueue } from '#background';
+import { openRedisTaskQueue, PostgresTaskQueue, TaskQueue, TaskReading } from '#background';
 import type { AppConfig } from '#config';
+import { QUEUED_MESSAGE } from '#delivery';
 import { RedisOptions } from '#redis';
 import { StoresModule } from './stores.module.js';
 
@@ -15,7 +16,10 @@ export class DriversModule {
     return {
       module: DriversModule,
       imports: [StoresModule.forRoot(config)],
-      providers: [{ provide: TaskQueue, ...queue }],
+      providers: [
+        { provide: TaskQueue, ...queue },
+        { provide: TaskReading, useValue: QUEUED_MESSAGE },
+      ],
       exports: [TaskQueue],
     };
   }

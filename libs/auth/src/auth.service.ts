@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
+  type AdmittedGuess,
   type GuessingClient,
   GuessPolicyService,
   HOLDER_OF_ID,
@@ -103,15 +104,18 @@ export class AuthService {
     requester: Requester,
     name?: string | null,
   ): Promise<Session> {
-    await this.guessPolicy.admitAddress(requester);
     // Reads before it writes: a store that hangs would run a write when it wakes up, long after the client got 503 and
     // retried. A read that hangs ends here and uses no attempt.
-    const pending = await this.verifications.getPending(id);
+    const pending = await this.verifications.getPending(id).catch(async (refusal) => {
+      // `check` counts the others.
+      if (!(refusal instanceof Unavailable)) await this.guessPolicy.admitAddress(requester);
+      throw refusal;
+    });
     return this.check(pending, HOLDER_OF_ID, code, requester, name ?? pending.name);
   }
 
   /**
-   * Checks the code that one client of the verification typed in, and signs it in.
+   * Checks the code that one client of the verification typed in, and signs it in. Counts the check for its address.
    *
    * @param name used when this creates the account.
    * @throws CodeRejected, NotFound, RateLimited, VerificationClosed
@@ -123,11 +127,12 @@ export class AuthService {
     requester: Requester,
     name: string | null,
   ): Promise<Session> {
-    const admitted = await this.guessPolicy.admit(this.guessedAt(pending), client, requester);
+    const alsoSeen = this.sendPolicy.keysOfSuccess(pending.phoneNumber, pending.tickets);
+    const admitted = await this.guessPolicy.admit(this.guessedAt(pending), client, requester, alsoSeen);
     const guess = admitted ?? (await this.verifications.exhaust(pending.id));
-    const claimed = await this.verifications.attempt(guess, code);
-    const session = await this.verifications.complete(claimed, () => this.sessions.create(claimed, name));
-    return { ...session, deviceToken: await this.recordSuccess(claimed, client, requester) };
+    const proven = await this.verifications.attempt(guess, code);
+    const session = await this.sessions.create(proven, name);
+    return { ...session, deviceToken: await this.recordSuccess(proven, client, requester, guess.seen) };
   }
 
   /** Revokes every device token of the user's number, including that of the requester. */
@@ -150,7 +155,9 @@ export class AuthService {
       const message = { device: openedBy ?? device, codeLength, resendAfterMs };
       return { route, hasFallback, ...message, ticket: null, charge: null };
     }
-    const known = await this.users.isKnown(phoneNumber);
+    const known = this.users.isKnown(phoneNumber);
+    // A refusal that comes first does not wait for it.
+    known.catch(() => {});
     const asked = { device: openedBy, known, routes };
     return { route, hasFallback, ...(await this.sendPolicy.admit(phoneNumber, requester, asked)) };
   }
@@ -191,13 +198,14 @@ export class AuthService {
     verification: Verification,
     client: GuessingClient,
     requester: Requester,
+    seen: AdmittedGuess['seen'],
   ): Promise<string> {
     const { phoneNumber, tickets, purpose } = verification;
     // Anyone who knows the number can request messages of a sign-up, so only the messages of this address count.
     const address = purpose === 'sign_up' ? requester.address : null;
     const [deviceToken] = await Promise.all([
-      this.guessPolicy.recordSuccess(this.guessedAt(verification), client, requester),
-      this.sendPolicy.recordSuccess(phoneNumber, tickets, address),
+      this.guessPolicy.recordSuccess(this.guessedAt(verification), client, requester, seen),
+      this.sendPolicy.recordSuccess(phoneNumber, tickets, address, seen),
     ]);
     this.confirmCode.start(verification);
     return deviceToken;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { base32nopad } from '@scure/base';
 import { Unavailable, VerificationClosed } from '#errors';
 import { Keys, nameSecret } from '#keys';
+import { type ClientAttempts, PostgresVerificationStore, type VerificationId } from '#otp';
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { connectRedis, quickOptions } from '#redis';
@@ -311,5 +312,102 @@ describe.each(REDIS)('Cached sessions', () => {
       10_000,
     );
     expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([null, null]);
+  });
+});
+
+describe('createApproving of SessionsRepository', () => {
+  let server: Opened;
+  let store: PostgresVerificationStore;
+
+  beforeAll(async () => {
+    server = await open(false);
+    store = new PostgresVerificationStore(new Database(server.postgres.source), {
+      name: 'send',
+      maxTries: 1,
+    });
+  });
+  beforeEach(() => server.query('delete from users'));
+  afterAll(() => server.close());
+
+  const openVerification = async (overrides: Partial<Parameters<typeof store.open>[0]> = {}) => {
+    const opened = await store.open({
+      ...{ id: anId() as VerificationId, purpose: 'sign_up', phoneSealed: 'sealed', phoneIndex: 'index' },
+      ...{
+        name: null,
+        locale: null,
+        appHash: null,
+        device: null,
+        codeLength: 6,
+        secretId: 'one',
+        ticket: null,
+      },
+      ...{ maxAttempts: 5, ttlMs: HOUR, resendAfterMs: 1, hasFallback: false },
+      route: { channel: 'sms', provider: 'twilio' },
+      ...overrides,
+    });
+    return opened.id;
+  };
+  const approve = (id: VerificationId, by: ClientAttempts | null = null, phoneNumber = NUMBER) =>
+    server.sessions.createApproving(server.users.draft(phoneNumber, null), id, by);
+  const count = async (table: 'users' | 'tokens') => (await server.query(`select from ${table}`)).length;
+
+  it('creates the session and approves the verification, with the attempt restored', async () => {
+    const id = await openVerification();
+    await store.attempt(id);
+    const created = await approve(id);
+    expect(await server.sessions.findUser(created?.token as string)).toEqual(created?.user);
+    expect(await store.find(id)).toMatchObject({ status: 'approved', attemptsLeft: 5 });
+  });
+
+  it('restores the attempt of the client and of its group', async () => {
+    const by = { client: 'a', limit: 3, group: { name: 'all', limit: 5 } };
+    const id = await openVerification();
+    for (let n = 0; n < 2; n += 1) await store.attempt(id, by);
+    await approve(id, by);
+    expect(await store.find(id)).toMatchObject({ attemptsLeft: 5, attemptsBy: { a: 1, all: 1 } });
+  });
+
+  it('gives one of many concurrent callers the session', async () => {
+    const id = await openVerification();
+    const created = await Promise.all(times(20, () => approve(id)));
+    expect(created.filter((each) => each !== null)).toHaveLength(1);
+    expect([await count('users'), await count('tokens')]).toEqual([1, 1]);
+  });
+
+  it('creates one user when many verifications of a number are approved at once', async () => {
+    const ids = await Promise.all(times(20, () => openVerification()));
+    const created = await Promise.all(ids.map((id) => approve(id)));
+    expect(created.filter((each) => each?.isNewUser)).toHaveLength(1);
+    expect([await count('users'), await count('tokens')]).toEqual([1, 20]);
+  });
+
+  it.each<[string, (id: VerificationId) => Promise<unknown>]>([
+    ['canceled', (id) => store.cancel(id)],
+    ['claimed by another caller', (id) => store.claim(id, HOUR)],
+    ['approved', (id) => store.approve(id)],
+    ['deleted', () => server.query('delete from verifications')],
+    ['expired', () => server.query('update verifications set expires_at = now()')],
+  ])('creates neither user nor token for a verification that is %s', async (_, close) => {
+    const id = await openVerification();
+    await close(id);
+    expect(await approve(id)).toBeNull();
+    expect([await count('users'), await count('tokens')]).toEqual([0, 0]);
+  });
+
+  it('changes nothing when the token cannot be stored', async () => {
+    const id = await openVerification();
+    await server.query('alter table tokens rename to hidden');
+    await expect(approve(id)).rejects.toThrow('tokens');
+    await server.query('alter table hidden rename to tokens');
+    expect(await count('users')).toBe(0);
+    expect(await approve(id)).not.toBeNull();
+  });
+
+  it('approves a verification that produced a token before, and creates no other', async () => {
+    const id = await openVerification();
+    await server.sessions.create(server.users.draft(NUMBER, null), id);
+    await expect(approve(id)).rejects.toThrow(VerificationClosed);
+    expect(await count('tokens')).toBe(1);
+    expect(await store.find(id)).toMatchObject({ status: 'approved' });
   });
 });

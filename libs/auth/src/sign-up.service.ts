@@ -43,19 +43,24 @@ export class SignUpService {
   ): Promise<Session> {
     const { device } = await this.guessPolicy.standingOf(phoneNumber, requester);
     const open = await this.verifications.findOpen('sign_up', phoneNumber, device);
-    await this.guessPolicy.admitAddress(requester);
     const verification = this.clients.choose(open, requester);
-    if (!verification) throw new CodeRejected();
+    if (!verification) return this.rejectUnchecked(requester);
     const client = this.clients.guessing(verification, requester);
     // Before the ledger: a guess that cannot be compared must not count against the number.
     const attempts = this.guessPolicy.attemptsOf(client);
-    if (attempts && attemptsLeft(verification, attempts) <= 0) throw new CodeRejected();
+    if (attempts && attemptsLeft(verification, attempts) <= 0) return this.rejectUnchecked(requester);
     try {
       return await this.auth.check(verification, client, code, requester, name ?? client.name);
     } catch (error) {
       const isRefusal = [CodeRejected, VerificationClosed, NotFound].some((kind) => error instanceof kind);
       throw isRefusal ? new CodeRejected() : error;
     }
+  }
+
+  /** Rejects a code that `AuthService.check` does not get to see, and counts it for the address all the same. */
+  private async rejectUnchecked(requester: Requester): Promise<never> {
+    await this.guessPolicy.admitAddress(requester);
+    throw new CodeRejected();
   }
 
   private async openOrResend(

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Unavailable } from '#errors';
 import { Database } from '#postgres';
-import { freshDatabase, freshRedis } from '../../../test/support/databases.js';
+import { freshDatabase, freshRedis, type TestDatabase } from '../../../test/support/databases.js';
 import { dumpPostgres, dumpRedis } from '../../../test/support/dumps.js';
 import { whileLocked } from '../../../test/support/outages.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
@@ -12,7 +12,7 @@ import { waitFor } from '../../../test/support/wait.js';
 import { type BackgroundOptions, BackgroundService } from './background.service.js';
 import { backOffMs, GiveUp, TryAgain } from './retries.js';
 import type { TaskHandler } from './run-task.js';
-import type { TaskQueue } from './task-queue.js';
+import type { Task, TaskEnd, TaskQueue } from './task-queue.js';
 import { PostgresTaskQueue } from './task-queue.postgres.js';
 import { RedisTaskQueue } from './task-queue.redis.js';
 
@@ -37,6 +37,12 @@ const SECRET = 'password=hunter2';
 /** Long enough for five tries, or for the recovery of an abandoned task, on a busy machine. */
 const PATIENCE_MS = 25_000;
 
+/** Reads a row with each task of the queue on Postgres. */
+const reading = {
+  columns: 'other.n',
+  joins: `left join (values (7)) as other (n) on taken.data ->> 'n' = '7'`,
+};
+
 const never = () => new Promise<void>(() => {});
 
 interface Data {
@@ -60,10 +66,11 @@ class Handler implements TaskHandler<Data> {
     return tries.slice(1).map(({ at }, i) => at - (tries[i]?.at ?? 0));
   }
 
-  async run(data: Data): Promise<void> {
+  async run(data: Data): Promise<TaskEnd> {
     this.began.push({ data, at: Date.now() });
     await this.work(data, this.began.length);
     this.done.push(data.n);
+    return 'over';
   }
 
   async gaveUp(data: Data, reason: string): Promise<void> {
@@ -391,12 +398,59 @@ describe.each(drivers)('BackgroundService on $name', ({ open }) => {
 });
 
 describe('PostgresTaskQueue', () => {
+  let server: TestDatabase;
+  let source: DataSource;
+
+  beforeAll(async () => {
+    server = await freshDatabase();
+    source = await new DataSource({ type: 'postgres', url: server.url }).initialize();
+  });
+  afterAll(async () => {
+    await source.destroy();
+    await server.drop();
+  });
+
+  it('hands over the row that it reads with a task, and counts on a removal by the runner', async () => {
+    const queue = new PostgresTaskQueue(new Database(source), { url: server.url }, reading);
+    for (const n of [7, 8]) await queue.add({ id: `t.${n}`, name: 'count', data: { n }, maxTries: 1 });
+    const ran: Task[] = [];
+    const worker = queue.work(async (task) => {
+      ran.push(task);
+      return 'removed';
+    });
+    await waitFor('both tasks', () => ran.length === 2);
+    await worker.pause();
+    const read = ran.map(({ id, data, reading }) => ({ id, data, reading }));
+    expect(read).toEqual([
+      { id: 't.7', data: { n: 7 }, reading: { n: 7 } },
+      { id: 't.8', data: { n: 8 }, reading: { n: null } },
+    ]);
+    // The runner said that it had removed them, so the worker did not.
+    expect(await queue.ids()).toEqual(['t.7', 't.8']);
+    await worker.close();
+    await queue.close();
+  });
+
+  it('hands over no row that was read before a stall of its process', async () => {
+    await server.query('delete from tasks');
+    const queue = new PostgresTaskQueue(new Database(source), { url: server.url }, reading);
+    await queue.add({ id: 't.7', name: 'count', data: { n: 7 }, maxTries: 1 });
+    const clock = jest.spyOn(performance, 'now').mockReturnValueOnce(0);
+    const run = jest.fn(async (_task: Task) => 'over' as const);
+    const worker = queue.work(run);
+    await waitFor('the task', () => run.mock.calls.length === 1);
+    clock.mockRestore();
+    expect(run.mock.calls[0]?.[0]).toEqual(expect.not.objectContaining({ reading: expect.anything() }));
+    await worker.pause();
+    await worker.close();
+    await queue.close();
+  });
+
   it('leaves a task that it takes during a pause to another process', async () => {
-    const server = await freshDatabase();
-    const source = await new DataSource({ type: 'postgres', url: server.url }).initialize();
-    const queue = new PostgresTaskQueue(new Database(source), { url: server.url });
+    await server.query('delete from tasks');
+    const queue = new PostgresTaskQueue(new Database(source), { url: server.url }, reading);
     await queue.add({ id: 'task 1', name: 'note', data: { n: 1 }, maxTries: 5 });
-    const run = jest.fn(async () => null);
+    const run = jest.fn(async () => 'over' as const);
 
     const { worker, paused } = await whileLocked(server, 'tasks', async () => {
       const worker = queue.work(run);
@@ -415,8 +469,6 @@ describe('PostgresTaskQueue', () => {
 
     await worker.close();
     await queue.close();
-    await source.destroy();
-    await server.drop();
   });
 });
 
@@ -430,7 +482,7 @@ async function openOnPostgres(): Promise<QueueServer> {
       const extra = { query_timeout: 2_000 };
       const source = new DataSource({ type: 'postgres', url: wire.url, extra });
       sources.push(await source.initialize());
-      return new PostgresTaskQueue(new Database(source), { url: wire.url });
+      return new PostgresTaskQueue(new Database(source), { url: wire.url }, reading);
     },
     dump: () => dumpPostgres(server, 'latchkey'),
     close: async () => {

@@ -4,5 +4,6 @@ export { BackgroundOptions, BackgroundService } from './background.service.js';
 export { openRedisTaskQueue } from './open-task-queue.js';
 export { GiveUp, TryAgain } from './retries.js';
 export type { TaskHandler } from './run-task.js';
-export { TaskQueue } from './task-queue.js';
+export { type TaskEnd, TaskQueue } from './task-queue.js';
 export { PostgresTaskQueue } from './task-queue.postgres.js';
+export { TaskReading } from './task-reading.js';

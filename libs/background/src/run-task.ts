@@ -1,41 +1,43 @@
 import { Logger } from '@nestjs/common';
 import { inOwnLogContext } from '#logging';
 import { backOffMs, GiveUp, TryAgain } from './retries.js';
-import type { NextTry, Task } from './task-queue.js';
+import type { NextTry, Task, TaskEnd } from './task-queue.js';
 
 /** Does the tasks of one name. The queue stores the data in plain text, so it must contain ids only. */
 export interface TaskHandler<Data> {
-  /** @throws TryAgain for another try, GiveUp for none. Any other error counts as TryAgain. */
-  run(data: Data): Promise<void>;
+  /**
+   * @param reading the row that `TaskReading` found with the task. Undefined: nothing was read, or too long ago.
+   * @throws TryAgain for another try, GiveUp for none. Any other error counts as TryAgain.
+   */
+  run(data: Data, reading?: object): Promise<TaskEnd>;
   /** Called when the task failed for good. If it throws, the task is tried again while it has tries left. */
   gaveUp(data: Data, reason: string): Promise<void>;
 }
 
 const logger = new Logger('Background');
 
-/** Runs one try of a task. Returns null when the task is over, else what its next try needs. */
-export function runTask(task: Task, handler: TaskHandler<unknown> | undefined): Promise<NextTry | null> {
+/** Runs one try of a task. Returns what its next try needs, unless the task is over. */
+export function runTask(task: Task, handler: TaskHandler<unknown> | undefined): Promise<NextTry | TaskEnd> {
   return inOwnLogContext(() => runTry(task, handler));
 }
 
-async function runTry(task: Task, handler: TaskHandler<unknown> | undefined): Promise<NextTry | null> {
-  const { tryNumber, maxTries, data } = task;
+async function runTry(task: Task, handler: TaskHandler<unknown> | undefined): Promise<NextTry | TaskEnd> {
+  const { tryNumber, maxTries, data, reading } = task;
   const hasTriesLeft = tryNumber < maxTries;
   try {
     if (!handler) throw new Error(`no handler is registered for the task "${task.name}"`);
     if (tryNumber > maxTries) throw new GiveUp(`its process ended ${maxTries} times`);
-    await handler.run(data);
-    return null;
+    return await handler.run(data, reading);
   } catch (error) {
     if (hasTriesLeft && !(error instanceof GiveUp)) return nextTry(task, error);
     const reason = error instanceof GiveUp ? error.message : `failed ${tryNumber} times`;
     logger.warn(`${nameOf(task)} given up: ${reason}`);
     try {
       await handler?.gaveUp(data, reason);
-      return null;
+      return 'over';
     } catch (failure) {
       const next = nextTry(task, failure);
-      return hasTriesLeft ? next : null;
+      return hasTriesLeft ? next : 'over';
     }
   }
 }

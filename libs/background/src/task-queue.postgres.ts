@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Database, Listener, PostgresOptions } from '#postgres';
 import { addTasks } from './add-tasks.js';
 import { type NewTask, TaskQueue, type TaskRunner, type TaskWorker } from './task-queue.js';
+import { TaskReading } from './task-reading.js';
 import { PostgresTaskWorker } from './task-worker.postgres.js';
 
 const CHANNEL = 'latchkey_tasks';
@@ -30,6 +31,7 @@ export class PostgresTaskQueue extends TaskQueue {
   constructor(
     private readonly database: Database,
     private readonly options: PostgresOptions,
+    private readonly reading: TaskReading,
   ) {
     super();
   }
@@ -52,7 +54,7 @@ export class PostgresTaskQueue extends TaskQueue {
 
   work(run: TaskRunner): TaskWorker {
     const worker = new PostgresTaskWorker(this.database, this.holder, {
-      ...{ run, concurrency: this.concurrency },
+      ...{ run, concurrency: this.concurrency, reading: this.reading },
       onError: (error) => this.report(error),
     });
     this.worker = worker;

@@ -17,6 +17,7 @@ import {
   type NewTask,
   type NextTry,
   type Task,
+  type TaskEnd,
   TaskQueue,
   type TaskRunner,
   type TaskWorker,
@@ -142,8 +143,8 @@ function taskOf({ id = '', name, data, attemptsMade, opts }: Job): Task {
   return { id, name, data, tryNumber: attemptsMade + 1, maxTries: opts.attempts ?? TRIES };
 }
 
-async function retry(job: Job, next: NextTry | null): Promise<void> {
-  if (!next) return;
+async function retry(job: Job, next: NextTry | TaskEnd): Promise<void> {
+  if (typeof next === 'string') return;
   if (next.data) await job.updateData(next.data);
   throw new Retry(next.afterMs);
 }

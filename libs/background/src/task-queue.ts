@@ -15,6 +15,8 @@ export interface Task {
   /** 1 for the first try. It is above `maxTries` if processes died during the last tries. */
   readonly tryNumber: number;
   readonly maxTries: number;
+  /** The row that the queue's `TaskReading` found as the task was taken; undefined where the queue reads none. */
+  readonly reading?: object;
 }
 
 /** The next try of a task that needs one. */
@@ -24,8 +26,11 @@ export interface NextTry {
   readonly data?: object;
 }
 
-/** Runs one try. Never rejects. Returns null when the task is over. */
-export type TaskRunner = (task: Task) => Promise<NextTry | null>;
+/** The result of a try after which the task is over. `removed`: a store's own statement has removed it from the queue. */
+export type TaskEnd = 'over' | 'removed';
+
+/** Runs one try. Never rejects. */
+export type TaskRunner = (task: Task) => Promise<NextTry | TaskEnd>;
 
 /** Runs tasks of the queue in this process. */
 export interface TaskWorker {

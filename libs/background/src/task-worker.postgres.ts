@@ -1,5 +1,6 @@
-import type { Database } from '#postgres';
-import type { NextTry, Task, TaskRunner, TaskWorker } from './task-queue.js';
+import type { Database, Statement } from '#postgres';
+import type { NextTry, Task, TaskEnd, TaskRunner, TaskWorker } from './task-queue.js';
+import type { TaskReading } from './task-reading.js';
 
 /** A process that is silent about a task for this long has lost it to another process. */
 const LEASE_MS = 5_000;
@@ -13,17 +14,32 @@ const AFTER_LOSS_MS = 1_000;
 
 const MS = `interval '1 millisecond'`;
 
+/** The columns of a taken task. Those of the reading follow in the same row. */
+const TAKEN = `
+  taken.id as "taskId", taken.name as "taskName", taken.data as "taskData", taken.tries as "tryNumber",
+  taken.max_tries as "maxTries"`;
+
+interface TakenRow {
+  readonly taskId: string;
+  readonly taskName: string;
+  readonly taskData: unknown;
+  readonly tryNumber: number;
+  readonly maxTries: number;
+}
+
 /** Counts a try before it begins, so that a task that kills its process ends after its tries. */
-const TAKE = {
+const takeWith = ({ columns, joins }: TaskReading) => ({
   name: 'task-take',
   text: `
     with due as (
       select id from tasks where due_at <= now() order by due_at limit $1 for update skip locked
+    ), taken as (
+      update tasks set holder = $2, tries = tries + 1, due_at = clock_timestamp() + $3 * ${MS}
+        from due where tasks.id = due.id
+      returning tasks.*
     )
-    update tasks set holder = $2, tries = tries + 1, due_at = clock_timestamp() + $3 * ${MS}
-      from due where tasks.id = due.id
-    returning tasks.id, name, data, tries as "tryNumber", max_tries as "maxTries"`,
-};
+    select ${TAKEN}, ${columns} from taken ${joins}`,
+});
 const RENEW = {
   name: 'task-renew',
   text: `update tasks set due_at = clock_timestamp() + $3 * ${MS} where id = any($1) and holder = $2`,
@@ -39,6 +55,7 @@ const PUT_OFF = {
 interface WorkerOptions {
   readonly run: TaskRunner;
   readonly concurrency: number;
+  readonly reading: TaskReading;
   readonly onError: (error: Error) => void;
 }
 
@@ -51,6 +68,7 @@ export class PostgresTaskWorker implements TaskWorker {
   /** Tasks that are over, until the table no longer has them. */
   private over: string[] = [];
   private removal?: Promise<void>;
+  private readonly statement: Statement;
   private readonly renewal: NodeJS.Timeout;
   private readonly looking: Promise<void>;
   private isPaused = false;
@@ -63,6 +81,7 @@ export class PostgresTaskWorker implements TaskWorker {
     private readonly holder: string,
     private readonly options: WorkerOptions,
   ) {
+    this.statement = takeWith(options.reading);
     this.renewal = setInterval(() => void this.renew(), RENEW_EVERY_MS);
     this.looking = this.look();
   }
@@ -100,11 +119,13 @@ export class PostgresTaskWorker implements TaskWorker {
 
   /** @returns the number of tasks that were taken; null if Postgres did not answer. */
   private async take(limit: number): Promise<number | null> {
+    const askedAt = performance.now();
     try {
-      const tasks = await this.database.run<Task & object>(TAKE, [limit, this.holder, LEASE_MS]);
-      if (this.isPaused) await this.giveBack(tasks);
-      else for (const task of tasks) this.start(task);
-      return tasks.length;
+      const rows = await this.database.run<TakenRow>(this.statement, [limit, this.holder, LEASE_MS]);
+      if (this.isPaused) await this.giveBack(rows);
+      // After a stall of this process another one may have taken the tasks over, and what was read is outdated.
+      else for (const row of rows) this.start(taskOf(row, performance.now() - askedAt < LEASE_MS));
+      return rows.length;
     } catch (error) {
       this.options.onError(error as Error);
       return null;
@@ -112,21 +133,21 @@ export class PostgresTaskWorker implements TaskWorker {
   }
 
   /** Leaves tasks that were taken during a pause to another process: this one may end before they do. */
-  private async giveBack(tasks: readonly Task[]): Promise<void> {
-    await Promise.all(tasks.map(({ id }) => this.putOff(id, { afterMs: 0 })));
+  private async giveBack(rows: readonly TakenRow[]): Promise<void> {
+    await Promise.all(rows.map(({ taskId }) => this.putOff(taskId, { afterMs: 0 })));
   }
 
   private start(task: Task): void {
     // After a stall of this process its own tasks are due again.
     if (this.running.has(task.id)) return;
-    const done = this.options.run(task).then((next) => this.record(task.id, next));
+    const done = this.options.run(task).then((result) => this.record(task.id, result));
     this.running.set(task.id, done);
   }
 
-  private async record(id: string, next: NextTry | null): Promise<void> {
-    if (next) await this.putOff(id, next);
+  private async record(id: string, result: NextTry | TaskEnd): Promise<void> {
+    if (typeof result === 'object') await this.putOff(id, result);
     this.running.delete(id);
-    if (!next) this.remove(id);
+    if (result === 'over') this.remove(id);
     // There is room for another task.
     if (this.running.size === this.options.concurrency - 1) this.wake();
   }
@@ -170,4 +191,9 @@ export class PostgresTaskWorker implements TaskWorker {
       };
     });
   }
+}
+
+function taskOf({ taskId: id, taskName: name, taskData: data, ...row }: TakenRow, isFresh: boolean): Task {
+  const { tryNumber, maxTries, ...reading } = row;
+  return { id, name, data, tryNumber, maxTries, ...(isFresh && { reading }) };
 }

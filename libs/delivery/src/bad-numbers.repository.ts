@@ -50,9 +50,7 @@ export class BadNumbersRepository {
     const found = await this.database.answerOf(
       this.numbers.findOneBy({ ...this.keyOf(phoneNumber, route), expiresAt: hasNotPassed }),
     );
-    if (!found) return null;
-    const { code, reason, cure } = found.failure;
-    return { code, reason, recovery: cure };
+    return found && failureFrom(found.failure);
   }
 
   /**
@@ -88,4 +86,8 @@ export class BadNumbersRepository {
   private keyOf(phoneNumber: PhoneNumber, { channel, provider }: Route) {
     return { phoneIndex: this.keys.phoneIndexOf(phoneNumber), channel, provider };
   }
+}
+
+export function failureFrom({ code, reason, cure }: BadNumberEntity['failure']): Failure {
+  return { code, reason, recovery: cure };
 }

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { BackgroundService, GiveUp, type TaskHandler, TryAgain } from '#background';
+import { BackgroundService, GiveUp, type TaskEnd, type TaskHandler, TryAgain } from '#background';
 import type { ProviderName } from '#config';
 import { MessageProviders, SendDeferred, SendRefused } from '#messaging';
 import { type Verification, VerificationService } from '#otp';
@@ -40,13 +40,14 @@ export class ConfirmCodeTask implements TaskHandler<ConfirmCode>, OnModuleInit {
     );
   }
 
-  async run({ sender, providerId }: ConfirmCode): Promise<void> {
+  async run({ sender, providerId }: ConfirmCode): Promise<TaskEnd> {
     const provider = this.providers.named(sender);
     await provider?.confirm(providerId).catch((error: Error) => {
       if (error instanceof SendRefused) throw new GiveUp(error.message);
       const afterMs = error instanceof SendDeferred ? error.retryAfterMs : 0;
       throw new TryAgain(error.message, { afterMs });
     });
+    return 'over';
   }
 
   /** Does nothing: a missing confirmation has no effect here. */

@@ -189,6 +189,32 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     expect(await verifications().get(opened.id)).toMatchObject({ delivery: { status: 'queued' } });
   });
 
+  it('removes the task of a sent message with its outcome, and only where that is recorded', async () => {
+    const tasksOf = async (opened: Verification) => (redis ? [] : queuedMessages(opened));
+    const sent = await open();
+    expect(await on(0).recordOutcome(sent, { messageNumber: 1, status: 'accepted' })).toBe(!redis);
+    expect(await tasksOf(sent)).toEqual([]);
+    expect(await verifications().get(sent.id)).toMatchObject({ delivery: { status: 'accepted' } });
+    // Decides again on the delivery as it is now, not as it was before the message was sent.
+    const reported = await open();
+    await on(1).record(reported.id, { messageNumber: 1, status: 'accepted' });
+    expect(await on(0).recordOutcome(reported, { messageNumber: 1, status: 'sent' })).toBe(!redis);
+    expect(await tasksOf(reported)).toEqual([]);
+    const arrived = await open();
+    await on(1).record(arrived.id, { messageNumber: 1, status: 'delivered' });
+    expect(await on(0).recordOutcome(arrived, { messageNumber: 1, status: 'sent' })).toBe(false);
+    expect(await tasksOf(arrived)).toEqual(redis ? [] : [1]);
+    expect(await verifications().get(arrived.id)).toMatchObject({ delivery: { status: 'delivered' } });
+  });
+
+  it('leaves the task of a newer message when an older one is recorded', async () => {
+    const opened = await open();
+    await verifications().resend(opened.id, { resendAfterMs: 1, route: SMS, hasFallback: false });
+    expect(await on(0).recordOutcome(opened, { messageNumber: 1, status: 'sent' })).toBe(false);
+    if (!redis) expect(await queuedMessages(opened)).toEqual([1, 2]);
+    expect(await verifications().get(opened.id)).toMatchObject({ delivery: { status: 'queued' } });
+  });
+
   describe('refunds', () => {
     it('a queued fallback that a late arrival overtakes', async () => {
       const opened = await openPaid();

@@ -10,6 +10,7 @@ import { DeliveryService } from './delivery.service.js';
 import { DeliveryChecks } from './delivery-checks.js';
 import { DeliveryEvents } from './delivery-events.js';
 import { MessageReferences } from './message-references.js';
+import { QueuedMessagesRepository } from './queued-messages.repository.js';
 import { RouteChoice } from './route-choice.js';
 import { SendCodeTask } from './send-code.task.js';
 
@@ -23,6 +24,7 @@ import { SendCodeTask } from './send-code.task.js';
     DeliveryEvents,
     DeliveryService,
     MessageReferences,
+    QueuedMessagesRepository,
     RouteChoice,
     SendCodeTask,
   ],

@@ -26,6 +26,7 @@ import {
   withoutFallback,
 } from './delivery-state.js';
 import { MessageReferences } from './message-references.js';
+import { type Reservation, ReservedReplacement } from './reserved-replacement.js';
 import { RouteChoice } from './route-choice.js';
 
 /** A deferred message is retried until its code expires, which comes before this number of tries. */
@@ -37,10 +38,13 @@ const MAX_CHANGE_ATTEMPTS = 50;
 /** A code that expires sooner than this is not worth another message: the recipient could not enter it in time. */
 const MIN_LIFE_TO_SEND_MS = 15_000;
 
-/** A replacement and the charge that was reserved for it. */
-interface Reservation {
-  readonly replacement: Replacement;
-  readonly charge: string;
+/** The starting point of a change. */
+interface StartOfChange {
+  readonly id: VerificationId;
+  /** The verification as it was read before; the first decision is made on it. */
+  readonly known?: Verification;
+  /** The message whose task has sent it, if the change is its outcome. */
+  readonly sentMessage?: number;
 }
 
 /** A verification before and after its delivery changed. */
@@ -112,10 +116,30 @@ export class DeliveryService {
    * @throws Unavailable
    */
   async record(id: VerificationId, report: NumberedReport): Promise<void> {
+    await this.recordFrom({ id }, report);
+  }
+
+  /**
+   * Records what the provider answered to a message, as `record` does. Where the store adds tasks, the same statement
+   * removes the task that sent the message.
+   *
+   * @param sent the verification as it was read before the message was sent.
+   * @returns true if the task was removed.
+   * @throws Unavailable
+   */
+  async recordOutcome(sent: Verification, report: NumberedReport): Promise<boolean> {
+    const { id } = sent;
+    // Whether a failed message is worth another one depends on the time now.
+    const start = isFailure(report) ? { id } : { id, known: sent, sentMessage: report.messageNumber };
+    const change = await this.recordFrom(start, report);
+    return this.verifications.addsTasks && change !== null && start.sentMessage !== undefined;
+  }
+
+  private async recordFrom(start: StartOfChange, report: NumberedReport): Promise<Change | null> {
     const replacement = new ReservedReplacement((verification) =>
       this.reserve(verification, report.failure?.recovery ?? 'none'),
     );
-    const change = await this.change(id, async (verification) => {
+    const change = await this.change(start, async (verification) => {
       await this.applyEffects(verification, report);
       const needsReplacement =
         isNews(verification, report) &&
@@ -126,6 +150,7 @@ export class DeliveryService {
     });
     await this.refundUnused(replacement, change);
     if (change) await this.follow(change, report);
+    return change;
   }
 
   /**
@@ -155,7 +180,7 @@ export class DeliveryService {
    */
   async fallBackAfter(id: VerificationId, waitMs: number, recovery: Recovery): Promise<boolean> {
     const replacement = new ReservedReplacement((verification) => this.reserve(verification, recovery));
-    const change = await this.change(id, async (verification) => {
+    const change = await this.change({ id }, async (verification) => {
       if (!isOverdue(verification.delivery, waitMs, verification.readAt)) return null;
       const reserved = await replacement.for(verification);
       return reserved
@@ -170,14 +195,15 @@ export class DeliveryService {
 
   /** Optimistic lock: re-reads and decides again if the row changed. Returns null when there is nothing to change. */
   private async change(
-    id: VerificationId,
+    { id, known, sentMessage }: StartOfChange,
     decide: (verification: Verification) => Promise<DeliveryChange | null>,
   ): Promise<Change | null> {
     for (let attempt = 0; attempt < MAX_CHANGE_ATTEMPTS; attempt += 1) {
-      const before = await this.verifications.get(id).catch(nullWhenPurged);
+      const before =
+        (attempt === 0 ? known : undefined) ?? (await this.verifications.get(id).catch(nullWhenPurged));
       const change = before && (await decide(before));
       if (!before || !change) return null;
-      const after = await this.verifications.changeDelivery(before, change);
+      const after = await this.verifications.changeDelivery(before, change, sentMessage);
       if (after) return { before, after };
     }
     throw new Unavailable('the delivery of a message');
@@ -253,18 +279,6 @@ export class DeliveryService {
     const isUsed = change !== null && addsMessage(change);
     const reserved = await replacement.reserved;
     if (reserved && !isUsed) await this.sendPolicy.refund(reserved.charge);
-  }
-}
-
-/** Reserves a replacement at most once, because a retried decision must not reserve budget again. */
-class ReservedReplacement {
-  reserved: Promise<Reservation | null> | null = null;
-
-  constructor(private readonly reserve: (verification: Verification) => Promise<Reservation | null>) {}
-
-  for(verification: Verification): Promise<Reservation | null> {
-    this.reserved ??= this.reserve(verification);
-    return this.reserved;
   }
 }
 

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { BackgroundService, GiveUp, type TaskHandler, TryAgain } from '#background';
+import { BackgroundService, GiveUp, type TaskEnd, type TaskHandler, TryAgain } from '#background';
 import { NotFound } from '#errors';
 import {
   CIRCUIT_OPEN,
@@ -10,11 +10,11 @@ import {
   SendRefused,
 } from '#messaging';
 import { type Verification, type VerificationId, VerificationService } from '#otp';
-import { BadNumbersRepository } from './bad-numbers.repository.js';
 import { CodeMessages } from './code-messages.js';
 import { DeliveryService, SEND_CODE } from './delivery.service.js';
 import { DeliveryEvents } from './delivery-events.js';
 import { isOvertaken } from './delivery-state.js';
+import { type QueuedMessage, QueuedMessagesRepository } from './queued-messages.repository.js';
 
 /** Requests without an answer per message. After one, the message may be on its way; a third would be noise. */
 const MAX_UNKNOWN_OUTCOMES = 2;
@@ -37,7 +37,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     private readonly delivery: DeliveryService,
     private readonly providers: MessageProviders,
     private readonly messages: CodeMessages,
-    private readonly badNumbers: BadNumbersRepository,
+    private readonly queued: QueuedMessagesRepository,
     private readonly events: DeliveryEvents,
   ) {}
 
@@ -45,30 +45,35 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     this.background.register<SendCode>(SEND_CODE.name, this);
   }
 
-  async run(task: SendCode): Promise<void> {
+  async run(task: SendCode, reading?: object): Promise<TaskEnd> {
     const { id, send: messageNumber } = task;
-    const verification = await this.verifications.get(id).catch(giveUpWhenPurged);
+    const message = await this.queued.read(id, reading).catch(giveUpWhenPurged);
+    const { verification } = message;
     const { messageCount, delivery, status } = verification;
     if (messageCount !== messageNumber || delivery.status !== 'queued') {
       if (isOvertaken(verification, messageNumber)) await this.refund(task, verification);
-      return;
+      return 'over';
     }
     const validForSeconds = Math.floor(this.verifications.lifeLeftMs(verification) / 1_000);
     if (status === 'expired' || (status === 'pending' && validForSeconds < 1)) {
       await this.refund(task, verification);
-      return this.gaveUp(task, 'expired');
+      await this.gaveUp(task, 'expired');
+      return 'over';
     }
     // The code is no longer needed, which is a failure without a cause.
     const isUnneeded = status !== 'pending';
-    const failure = isUnneeded ? undefined : ((await this.knownFailureOf(verification)) ?? undefined);
+    const failure = isUnneeded ? undefined : ((await knownFailureOf(message)) ?? undefined);
     if (isUnneeded || failure) {
       await this.refund(task, verification);
-      return this.delivery.record(id, { messageNumber, status: 'failed', failure });
+      await this.delivery.record(id, { messageNumber, status: 'failed', failure });
+      return 'over';
     }
     const report = await this.send(verification, validForSeconds).catch((error) =>
       this.afterFailure(error, task, verification),
     );
-    if (report) await this.delivery.record(id, { ...report, messageNumber, route: verification.route });
+    if (!report) return 'over';
+    const outcome = { ...report, messageNumber, route: verification.route };
+    return (await this.delivery.recordOutcome(verification, outcome)) ? 'removed' : 'over';
   }
 
   /** Refunds a message that no provider accepted. After a request without an answer, one may have. */
@@ -79,11 +84,6 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
   async gaveUp({ id, send: messageNumber }: SendCode, code: string): Promise<void> {
     const failure = { code, reason: 'provider', recovery: 'another_route' } as const;
     await this.delivery.record(id, { messageNumber, status: 'failed', failure });
-  }
-
-  /** Known devices ignore bad numbers, because unknown devices can cause them. */
-  private async knownFailureOf({ device, phoneNumber, route }: Verification) {
-    return device === null ? this.badNumbers.failureOf(phoneNumber, route) : null;
   }
 
   private async send(verification: Verification, validForSeconds: number): Promise<DeliveryReport> {
@@ -122,6 +122,11 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
     if (unknown === MAX_UNKNOWN_OUTCOMES) throw new GiveUp(error.reason);
     throw tryAgainBeforeExpiry(lifeLeftMs, error.reason, { data: { ...task, unknown } });
   }
+}
+
+/** Known devices ignore bad numbers, because unknown devices can cause them. */
+async function knownFailureOf({ verification, knownFailure }: QueuedMessage) {
+  return verification.device === null ? knownFailure() : null;
 }
 
 /** Gives up at once when the wait that the provider asked for outlasts the code. */

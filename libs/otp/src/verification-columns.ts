@@ -46,7 +46,24 @@ const COLUMNS: PerProperty<Stored> = {
   },
 };
 
-/** A row of `selectList`: values by the path of their property, such as `delivery.status`. */
+export const UNCLAIMED = '(claimed_until is null or claimed_until <= clock_timestamp())';
+
+/** The stored status records decisions only; the clock and the attempts give the rest. */
+const STATUS = `
+  case
+    when status <> 'pending' then status
+    when not ${UNCLAIMED} then 'approved'
+    when expires_at <= clock_timestamp() then 'expired'
+    when attempts_left = 0 then 'max_attempts_reached'
+    else 'pending'
+  end`;
+
+/** The select list of a verification, with the time of the reading. */
+export const VERIFICATION_COLUMNS = [...flat({ ...COLUMNS, status: STATUS }), ['readAt', 'clock_timestamp()']]
+  .map(([property, sql]) => `${sql} as "${property}"`)
+  .join(', ');
+
+/** A row of `VERIFICATION_COLUMNS`: values by the path of their property, such as `delivery.status`. */
 export type VerificationRow = Readonly<Record<string, unknown>>;
 
 /** Returns `insert into verifications (…) select …` with an SQL expression for every column. */
@@ -55,16 +72,6 @@ export function insertOf(expressions: PerProperty<Stored>): string {
   const columns = flat(COLUMNS);
   return `insert into verifications (${columns.map(([, column]) => column).join(', ')})
      select ${columns.map(([property]) => values.get(property)).join(', ')}`;
-}
-
-/**
- * Returns the select list, with the time of the reading. The status is an expression, because the stored one does not
- * follow the clock.
- */
-export function selectList(status: string): string {
-  return [...flat({ ...COLUMNS, status }), ['readAt', 'clock_timestamp()']]
-    .map(([property, sql]) => `${sql} as "${property}"`)
-    .join(', ');
 }
 
 export function verificationOf(row: VerificationRow): StoredVerification {

@@ -1,9 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { addTasks } from '#background';
 import { Database } from '#postgres';
+import { APPROVABLE, attemptsPlus, restoredAttemptOf } from './approval.postgres.js';
 import type { DeliveryChange } from './delivery.js';
 import { NO_CHARGE, type Purpose, type VerificationId } from './verification.js';
-import { insertOf, selectList, type VerificationRow, verificationOf } from './verification-columns.js';
+import {
+  insertOf,
+  VERIFICATION_COLUMNS as ROW,
+  UNCLAIMED,
+  type VerificationRow,
+  verificationOf,
+} from './verification-columns.js';
 import {
   type ClientAttempts,
   KEPT_AFTER_EXPIRY_MS,
@@ -17,19 +24,7 @@ import {
 } from './verification-store.js';
 
 const MS = `interval '1 millisecond'`;
-const UNCLAIMED = '(claimed_until is null or claimed_until <= clock_timestamp())';
 const OPEN = `status = 'pending' and attempts_left > 0 and expires_at > clock_timestamp() and ${UNCLAIMED}`;
-
-/** The stored status records decisions only; the clock and the attempts give the rest. */
-const STATUS = `
-  case
-    when status <> 'pending' then status
-    when not ${UNCLAIMED} then 'approved'
-    when expires_at <= clock_timestamp() then 'expired'
-    when attempts_left = 0 then 'max_attempts_reached'
-    else 'pending'
-  end`;
-const ROW = selectList(STATUS);
 
 /** One clock reading, so that all times of a new verification agree. */
 const INSERT = `
@@ -74,6 +69,10 @@ const ADD_TASK = addTasks(`
   select id || '.' || "messageCount", :task::text, jsonb_build_object('id', id, 'send', "messageCount"), :maxTries::integer
     from queued`);
 
+/** Ends the task in any process: the message was sent, and another try would do nothing. */
+const END_TASK = `
+  delete from tasks where id = :id || '.' || :sentMessage::integer and exists (select from changed)`;
+
 type Values = Readonly<Record<string, unknown>>;
 
 interface Prepared {
@@ -84,6 +83,7 @@ interface Prepared {
 @Injectable()
 export class PostgresVerificationStore extends VerificationStore {
   readonly addsTasks = true;
+  readonly joinsSessions = true;
   private readonly prepared = new Map<string, Prepared>();
 
   constructor(
@@ -177,9 +177,8 @@ export class PostgresVerificationStore extends VerificationStore {
       'verification-claim',
       `update verifications
           set claimed_until = clock_timestamp() + :leaseMs * ${MS},
-              attempts_left = attempts_left + case when :client::text is null then 1 else 0 end,
-              attempts_by = ${attemptsPlus(-1)}
-        where id = :id and status = 'pending' and expires_at > clock_timestamp() and ${UNCLAIMED} returning ${ROW}`,
+              ${restoredAttemptOf(':client', ':group')}
+        where id = :id and ${APPROVABLE} returning ${ROW}`,
       { id, leaseMs, client: by?.client ?? null, group: by?.group?.name ?? null },
     );
     return claimed !== null;
@@ -218,7 +217,12 @@ export class PostgresVerificationStore extends VerificationStore {
     return canceled !== null;
   }
 
-  changeDelivery(id: VerificationId, version: number, { addsMessage, route, ...delivery }: DeliveryChange) {
+  changeDelivery(
+    id: VerificationId,
+    version: number,
+    { addsMessage, route, ...delivery }: DeliveryChange,
+    sentMessage: number | null = null,
+  ) {
     const text = `update verifications
           set sends = sends + :added, channel = :channel, delivery_sender = :provider,
               delivery_status = :status, delivery_reason = :reason, delivery_provider_id = :providerId,
@@ -234,10 +238,12 @@ export class PostgresVerificationStore extends VerificationStore {
       ...route,
       ...delivery,
       charge: delivery.charge ?? NO_CHARGE,
+      sentMessage,
     };
-    return addsMessage
-      ? this.queue('verification-replace', text, values)
-      : this.one('verification-delivery', text, values);
+    if (addsMessage) return this.queue('verification-replace', text, values);
+    if (sentMessage === null) return this.one('verification-delivery', text, values);
+    const ended = `with changed as (${text}), ended as (${END_TASK}) select * from changed`;
+    return this.one('verification-sent', ended, values);
   }
 
   queuedMessages(olderThanMs: number, limit: number, offset = 0): Promise<QueuedMessage[]> {
@@ -279,7 +285,7 @@ export class PostgresVerificationStore extends VerificationStore {
     return this.one(
       'verification-attempt-by',
       `update verifications
-          set attempts_by = ${attemptsPlus(1)}
+          set attempts_by = ${attemptsPlus(1, ':client', ':group')}
         where id = :id and ${OPEN} and coalesce((attempts_by ->> :client)::int, 0) < :limit
           and (:group::text is null or coalesce((attempts_by ->> :group)::int, 0) < :groupLimit)
         returning ${ROW}`,
@@ -321,14 +327,6 @@ function prepare(text: string): Prepared {
     return `$${parameters.indexOf(parameter) + 1}`;
   });
   return { text: positional, parameters };
-}
-
-/** SQL for the attempts by client with one more or less for `:client` and `:group`, each of which may be null. */
-function attemptsPlus(change: 1 | -1): string {
-  const changed = (key: string) => `
-    case when ${key}::text is null then '{}'::jsonb
-         else jsonb_build_object(${key}::text, coalesce((attempts_by ->> ${key})::int, 0) + ${change}) end`;
-  return `attempts_by || ${changed(':client')} || ${changed(':group')}`;
 }
 
 function clientsOf(client: NewClient | null | undefined): string {

@@ -63,6 +63,7 @@ type Row = [status: Verification['status'], fields: string[], readAt: string];
 @Injectable()
 export class RedisVerificationStore extends VerificationStore {
   readonly addsTasks = false;
+  readonly joinsSessions = false;
   private readonly run;
 
   constructor(@InjectRedis() private readonly redis: Redis) {

@@ -92,6 +92,9 @@ export abstract class VerificationStore {
   /** True if every change that queues a message adds its task too, in the same transaction. */
   abstract readonly addsTasks: boolean;
 
+  /** True if the statement that creates a session can approve its verification: see approval.postgres.ts. */
+  abstract readonly joinsSessions: boolean;
+
   abstract open(verification: NewVerification): Promise<StoredVerification>;
 
   abstract find(id: VerificationId): Promise<StoredVerification | null>;
@@ -143,11 +146,17 @@ export abstract class VerificationStore {
   /** Returns false when the verification was not open. */
   abstract cancel(id: VerificationId): Promise<boolean>;
 
-  /** Writes a delivery's next state. Returns null, and writes nothing, when its version is no longer the given one. */
+  /**
+   * Writes a delivery's next state. Returns null, and writes nothing, when its version is no longer the given one.
+   *
+   * @param sentMessage the message whose task has sent it, if the change is its outcome. A store that adds tasks removes this
+   * one in the same transaction.
+   */
   abstract changeDelivery(
     id: VerificationId,
     version: number,
     change: DeliveryChange,
+    sentMessage?: number | null,
   ): Promise<StoredVerification | null>;
 
   /**

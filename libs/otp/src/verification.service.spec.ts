@@ -67,7 +67,8 @@ describe('VerificationService', () => {
     }: { by?: VerificationService; work?: () => Promise<string> } = {},
   ): Promise<string> {
     await by.getPending(id);
-    return by.complete(await by.attempt({ verificationId: id, attempts: null }, code), work);
+    const proven = await by.attempt({ verificationId: id, attempts: null }, code);
+    return by.complete(await by.claim(proven), work);
   }
 
   it('opens a verification by the policy', async () => {
@@ -211,6 +212,29 @@ describe('VerificationService', () => {
       expect(await check(opened.id, code)).toBe(SESSION);
     });
 
+    it('keeps the code valid, however often the statement that approves it fails', async () => {
+      const opened = await open();
+      const code = service.codeOf(opened);
+      const guess = { verificationId: opened.id, attempts: null };
+      const failure = new Unavailable('postgres');
+      for (let n = 0; n < 7; n += 1) {
+        const proven = await service.attempt(guess, code);
+        await expect(service.approveBy(proven, () => Promise.reject(failure))).rejects.toBe(failure);
+      }
+      expect(await service.get(opened.id)).toMatchObject({ status: 'pending', attemptsLeft: 5 });
+      expect(await check(opened.id, code)).toBe(SESSION);
+    });
+
+    it('approves by no statement once the verification is closed', async () => {
+      const opened = await open();
+      const proven = await service.attempt(
+        { verificationId: opened.id, attempts: null },
+        service.codeOf(opened),
+      );
+      await service.cancel(opened.id);
+      await expect(service.approveBy(proven, async () => null)).rejects.toThrow(VerificationClosed);
+    });
+
     it('accepts the code from no other caller during the work', async () => {
       const opened = await open();
       const code = service.codeOf(opened);
@@ -247,11 +271,7 @@ describe('VerificationService', () => {
     ['a resend', 'resend', ({ id }) => service.resend(id, { ...ROUTE, resendAfterMs: 0 })],
     ['a cancellation', 'cancel', ({ id }) => service.cancel(id)],
     ['an attempt', 'attempt', ({ id }) => service.attempt({ verificationId: id, attempts: null }, '123456')],
-    [
-      'the claim of a right code',
-      'claim',
-      (opened) => service.attempt({ verificationId: opened.id, attempts: null }, service.codeOf(opened)),
-    ],
+    ['the claim of a right code', 'claim', async (opened) => service.claim({ ...opened, provenBy: null })],
   ])('repeats %s that another check blocks for a moment', async (_, change, act) => {
     const opened = await open();
     // As if the claim of the other check ended between the refusal of the store and the look at the reason.

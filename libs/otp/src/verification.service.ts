@@ -4,6 +4,12 @@ import { CodeRejected, NotFound, Unavailable, VerificationClosed } from '#errors
 import { Keys } from '#keys';
 import { addToLog } from '#logging';
 import type { PhoneNumber } from '#phone';
+import {
+  type AdmittedGuess,
+  attemptsLeft,
+  type ClaimedVerification,
+  type ProvenVerification,
+} from './attempts.js';
 import { deriveCode, isSameCode, readCode } from './code.js';
 import type { DeliveryChange } from './delivery.js';
 import { TestNumbers } from './test-numbers.js';
@@ -14,8 +20,8 @@ import {
   type Verification,
   type VerificationId,
 } from './verification.js';
+import { type VerificationRow, verificationOf } from './verification-columns.js';
 import {
-  type ClientAttempts,
   MAX_FOUND_BY_NUMBER,
   type NewClient,
   type QueuedMessage,
@@ -56,19 +62,6 @@ export interface VerificationRequest {
   readonly client?: NewClient | null;
 }
 
-/**
- * Permission to compare one code, given by the guess policy after it counted the guess. `attempt` requires it, so that no
- * caller forgets to ask the policy.
- */
-export interface AdmittedGuess {
-  readonly verificationId: VerificationId;
-  /** Null when the verification has only one client. */
-  readonly attempts: ClientAttempts | null;
-}
-
-/** A verification whose right code was given, claimed for one caller. */
-export type ClaimedVerification = Verification & { readonly __claimed: true };
-
 /** Proofs that a person holds a phone number. Derives each code when it is needed, and stores it nowhere. */
 @Injectable()
 export class VerificationService {
@@ -84,6 +77,11 @@ export class VerificationService {
   /** True if a message that is queued has its task already. */
   get addsTasks(): boolean {
     return this.store.addsTasks;
+  }
+
+  /** True if the statement that creates a session has to approve its verification: see `approveBy`. */
+  get joinsSessions(): boolean {
+    return this.store.joinsSessions;
   }
 
   /** @param resendAfterMs the wait before the client may request the next message. */
@@ -122,6 +120,11 @@ export class VerificationService {
     return found;
   }
 
+  /** Reads a row of `VERIFICATION_COLUMNS`. */
+  fromRow(row: VerificationRow): Verification {
+    return this.named(verificationOf(row));
+  }
+
   /** Returns those of the verifications that exist, in any order. */
   async getAll(ids: readonly VerificationId[]): Promise<Verification[]> {
     return (await this.store.findAll(ids)).map((found) => this.unsealed(found));
@@ -150,22 +153,47 @@ export class VerificationService {
   }
 
   /**
-   * Counts one attempt, compares the code, and claims the verification when the code is right.
+   * Counts one attempt, then compares the code. A right code is used up by `approveBy`, or by `claim` and `complete`.
    *
-   * @returns the verification, claimed for this caller alone until `complete` ends the claim.
    * @throws CodeRejected, NotFound, Unavailable, VerificationClosed
    */
   async attempt(
     { verificationId: id, attempts: by }: AdmittedGuess,
     code: string,
-  ): Promise<ClaimedVerification> {
+  ): Promise<ProvenVerification> {
     const isUsedUp = (found: Verification) => by !== null && attemptsLeft(found, by) <= 0;
     const attempted = await this.whilePending(id, () => this.store.attempt(id, by), isUsedUp);
     const verification = this.named(attempted);
     if (!isSameCode(this.codeOf(verification), readCode(code, verification.codeLength)))
       throw new CodeRejected(by ? attemptsLeft(verification, by) : verification.attemptsLeft);
-    await this.whilePending(id, async () => (await this.store.claim(id, CLAIM_MS, by)) || null);
-    return verification as ClaimedVerification;
+    return { ...verification, provenBy: by };
+  }
+
+  /**
+   * Approves the verification by a statement that also does the work that the code was given for. When it fails, the code
+   * stays valid.
+   *
+   * @param approve returns null if the verification cannot be approved now.
+   * @throws NotFound, Unavailable, VerificationClosed
+   */
+  async approveBy<T>(proven: ProvenVerification, approve: () => Promise<T | null>): Promise<T> {
+    try {
+      return await this.whilePending(proven.id, approve);
+    } catch (error) {
+      if (!(error instanceof VerificationClosed)) await this.restoreAttempt(proven);
+      throw error;
+    }
+  }
+
+  /**
+   * Claims the verification for this caller alone until `complete` ends the claim, and restores the attempt.
+   *
+   * @throws NotFound, Unavailable, VerificationClosed
+   */
+  async claim(proven: ProvenVerification): Promise<ClaimedVerification> {
+    const { id, provenBy } = proven;
+    await this.whilePending(id, async () => (await this.store.claim(id, CLAIM_MS, provenBy)) || null);
+    return proven as Verification as ClaimedVerification;
   }
 
   /** Runs the work that the code was given for, then approves the verification. When the work fails, the code stays valid. */
@@ -221,9 +249,17 @@ export class VerificationService {
     return this.testNumbers.codeOf(phoneNumber) !== null;
   }
 
-  /** Writes the delivery's next state. Returns null when the delivery changed after it was read. */
-  async changeDelivery({ id, delivery }: Verification, change: DeliveryChange): Promise<Verification | null> {
-    const changed = await this.store.changeDelivery(id, delivery.version, change);
+  /**
+   * Writes the delivery's next state. Returns null when the delivery changed after it was read.
+   *
+   * @param sentMessage the message whose task has sent it, if the change is its outcome: see `VerificationStore`.
+   */
+  async changeDelivery(
+    { id, delivery }: Verification,
+    change: DeliveryChange,
+    sentMessage: number | null = null,
+  ): Promise<Verification | null> {
+    const changed = await this.store.changeDelivery(id, delivery.version, change, sentMessage);
     return changed && this.unsealed(changed);
   }
 
@@ -266,6 +302,15 @@ export class VerificationService {
     throw new Unavailable('verifications');
   }
 
+  /** A right code must not use up attempts by failing, however often. */
+  private async restoreAttempt({ id, provenBy }: ProvenVerification): Promise<void> {
+    try {
+      if (await this.store.claim(id, CLAIM_MS, provenBy)) await this.store.release(id);
+    } catch (failure) {
+      this.logger.warn(`an attempt was not restored: ${(failure as Error).message}`);
+    }
+  }
+
   private async refuse(id: VerificationId): Promise<never> {
     const { status } = await this.get(id);
     // Pending means that a claim, which the verification could not be closed under, was released.
@@ -281,10 +326,4 @@ export class VerificationService {
   private unsealed({ phoneSealed, phoneIndex: _, ...rest }: StoredVerification): Verification {
     return { ...rest, phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber };
   }
-}
-
-/** Returns the attempts that a client has left. */
-export function attemptsLeft({ attemptsBy }: Verification, { client, limit, group }: ClientAttempts): number {
-  const left = limit - (attemptsBy[client] ?? 0);
-  return group ? Math.min(left, group.limit - (attemptsBy[group.name] ?? 0)) : left;
 }

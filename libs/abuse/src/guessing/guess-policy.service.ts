@@ -9,15 +9,14 @@ import { Clock } from '../clock.js';
 import { clientAddressOf } from '../limits/client-address.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
-import { type Draft, LedgerState } from '../state/shared-state.js';
-import { DEVICE_TOKEN_TTL_MS, type Device, DeviceTokens } from './device-tokens.js';
+import { type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
+import { type Device, DeviceTokens } from './device-tokens.js';
 import {
   describeGauge,
   type Gauge,
   isRaised,
   isRaisedEverywhere,
   NETWORK_GROUPS,
-  newGauge,
   type RaisedCountries,
   withRaised,
 } from './guess-gauge.js';
@@ -26,7 +25,6 @@ import {
   codeLengthFor,
   dayOf,
   forgive,
-  GUESSES_REMEMBERED_MS,
   type Guessable,
   type GuessOutcome,
   type GuessRecord,
@@ -34,10 +32,10 @@ import {
   guessesOfYear,
   isTrusted,
   knownDeviceGuess,
-  newGuessRecord,
   unknownDeviceGuess,
   waitBeforeGuessMs,
 } from './guess-ledger.js';
+import { deviceKey, gaugeKey, gaugeOf, numberKey, recordOf, saveGauge, saveRecord } from './guess-states.js';
 
 /** A requester's standing with a number. */
 export interface Standing {
@@ -92,6 +90,8 @@ export const HOLDER_OF_ID: GuessingClient = { key: '', hasRequested: true };
 export interface AdmittedGuess<Id extends string = string> {
   readonly verificationId: Id;
   readonly attempts: ClientAttempts | null;
+  /** The states that the guess left, with those that its success changes. */
+  readonly seen: Snapshot;
 }
 
 /** The attempts that a client has at one verification. */
@@ -102,11 +102,17 @@ interface ClientAttempts {
   readonly group: { readonly name: string; readonly limit: number } | null;
 }
 
+/** A guess that was counted, unless its outcome is a refusal. */
+interface CountedGuess {
+  readonly outcome: GuessOutcome;
+  /** Warnings of gauges that it raised. */
+  readonly raised: readonly EventFacts[];
+}
+
 const UNREQUESTED = 'unrequested';
 
 const RAISED = 'gauge-raised';
 const RAISED_KEPT_MS = 2 * 86_400_000;
-const EMPTY_KEPT_MS = 60_000;
 
 /** Decides which guesses at a code are compared, and how long codes have to be. */
 @Injectable()
@@ -189,8 +195,10 @@ export class GuessPolicyService {
   }
 
   /**
-   * Counts a guess before the code is compared, as if it were wrong.
+   * Counts a check for its address, and a guess before the code is compared, as if it were wrong. A check that its address may
+   * not make is no guess.
    *
+   * @param alsoSeen the keys of other states that a success changes; ignored if they are on another store than the ledger.
    * @returns null if the verification accepts no more guesses.
    * @throws CodeRejected, RateLimited, Unavailable
    */
@@ -198,53 +206,42 @@ export class GuessPolicyService {
     verification: GuessedAt & { readonly id: Id },
     client: GuessingClient,
     requester: Requester,
+    alsoSeen: readonly string[] = [],
   ): Promise<AdmittedGuess<Id> | null> {
     const { id, phoneNumber } = verification;
-    const guessable = this.guessableOf(verification, client, requester);
-    const device = await this.deviceOf(verification, requester);
-    const outcome =
-      device === null
-        ? await this.countUnknownDeviceGuess(phoneNumber, guessable)
-        : await this.countKnownDeviceGuess(device, guessable);
+    const { outcome, raised, seen } = await this.countGuess(verification, client, requester, alsoSeen);
+    for (const warning of raised) this.events.record('warning', { name: 'gauge', ...warning });
     const refusal = outcome.outcome === 'compare' ? outcome.unenforced : outcome;
     if (refusal && !this.mayCompare(refusal, phoneNumber, requester)) return null;
-    return { verificationId: id, attempts: this.attemptsOf(client) };
+    return { verificationId: id, attempts: this.attemptsOf(client), seen };
   }
 
   /**
    * Records that the code was typed in, so the wrong guesses before it were typos. The user is signed in already, so
    * failures are logged, not thrown.
    *
+   * @param seen by the guess.
    * @returns a token by which the device is known on this number from now on.
    */
   async recordSuccess(
     verification: GuessedAt,
     client: GuessingClient,
     requester: Requester,
+    seen: Snapshot | null = null,
   ): Promise<string> {
-    const device = await this.deviceOf(verification, requester)
-      .then(async (device) => {
-        await this.forgive(verification, this.guessableOf(verification, client, requester), device);
-        return device;
-      })
-      .catch((failure: Error) => {
-        this.logger.warn(`could not forgive typos: ${failure.message}`);
-        return null;
-      });
+    const guessable = this.guessableOf(verification, client, requester);
+    const device = await this.forgive(verification, guessable, requester, seen).catch((failure: Error) => {
+      this.logger.warn(`could not forgive typos: ${failure.message}`);
+      return null;
+    });
     const phoneIndex = this.keys.phoneIndexOf(verification.phoneNumber);
     return this.devices.issue(phoneIndex, this.clock.now(), device ?? undefined);
   }
 
   /** Returns the known device that acts on the verification: the one that opened it, or the requester's. */
   async deviceOf(verification: GuessedAt, requester: Requester): Promise<string | null> {
-    const { device, phoneNumber, createdAt } = verification;
-    if (device === null)
-      return requester.deviceToken === null ? null : (await this.standingOf(phoneNumber, requester)).device;
-    const key = numberKey(this.keys.phoneIndexOf(phoneNumber));
-    const opener: Device = { id: device, issuedAt: createdAt.getTime() };
-    return this.ledger.decide([key, deviceKey(device)], (draft) => {
-      return this.isKnown(draft, recordOf(draft, key), opener, this.clock.now()) ? device : null;
-    });
+    const { keys, device } = this.findDevice(verification, requester);
+    return keys.length === 0 ? null : this.ledger.decide(keys, device);
   }
 
   /** Records that the verification was cancelled, so the guesses at it were foreign. */
@@ -285,33 +282,81 @@ export class GuessPolicyService {
     return isMonitored;
   }
 
-  private countKnownDeviceGuess(device: string, guessable: Guessable): Promise<GuessOutcome> {
-    const key = deviceKey(device);
-    return this.ledger.decide([key], (draft) => {
-      const record = recordOf(draft, key);
-      const outcome = knownDeviceGuess(this.options.policy, record, guessable, this.clock.now());
-      saveRecord(draft, key, record);
-      return outcome;
+  /**
+   * Counts the check and the guess in one decision, if the ledger's store has both; else one after the other.
+   *
+   * @throws RateLimited, Unavailable
+   */
+  private async countGuess(
+    verification: GuessedAt,
+    client: GuessingClient,
+    requester: Requester,
+    alsoSeen: readonly string[],
+  ): Promise<CountedGuess & { readonly seen: Snapshot }> {
+    const { client: address } = clientAddressOf(requester.address);
+    const keyOfChecks = this.limits.keyOfChecks(address, this.ledger);
+    if (keyOfChecks === null) await this.admitAddress(requester);
+    const guessable = this.guessableOf(verification, client, requester);
+    const found = this.findDevice(verification, requester);
+    // Under load a success shares its read with other requests, so seeing its states now would save nothing.
+    const forSuccess = this.ledger.isIdle ? alsoSeen : [];
+    const ofSameStore = keyOfChecks === null ? [] : [keyOfChecks, ...forSuccess];
+    const keys = [...ofSameStore, ...found.keys, ...this.keysOfGuess(verification)];
+    const { result, after } = await this.ledger.decideAndSee(keys, (draft) => {
+      const reached = keyOfChecks ? this.limits.takeOfAddress(draft, 'checks_per_address', address) : [];
+      if (this.limits.refusalAmong(reached)) return { reached, counted: null };
+      const device = found.device(draft);
+      const counted =
+        device === null
+          ? this.unknownDeviceGuess(draft, verification.phoneNumber, guessable)
+          : this.knownDeviceGuess(draft, device, guessable);
+      return { reached, counted };
     });
+    this.limits.enforce(result.reached, { address });
+    if (!result.counted) throw new Error('a limit that refuses a check was not enforced');
+    return { ...result.counted, seen: after };
   }
 
-  private async countUnknownDeviceGuess(
-    phoneNumber: PhoneNumber,
-    guessable: Guessable,
-  ): Promise<GuessOutcome> {
+  private keysOfGuess({ phoneNumber }: GuessedAt): string[] {
+    return [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber), RAISED];
+  }
+
+  private knownDeviceGuess(draft: Draft, device: string, guessable: Guessable): CountedGuess {
+    const key = deviceKey(device);
+    const record = recordOf(draft, key);
+    const outcome = knownDeviceGuess(this.options.policy, record, guessable, this.clock.now());
+    saveRecord(draft, key, record);
+    return { outcome, raised: [] };
+  }
+
+  private unknownDeviceGuess(draft: Draft, phoneNumber: PhoneNumber, guessable: Guessable): CountedGuess {
     const now = this.clock.now();
     const isEnforced = !this.limits.isMonitored('guesses_per_number');
     const [key, gaugeName] = [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber)];
-    const { outcome, raised } = await this.ledger.decide([key, gaugeName, RAISED], (draft) => {
-      const [record, gauge] = [recordOf(draft, key), gaugeOf(draft, gaugeName)];
-      const outcome = unknownDeviceGuess(this.options, record, gauge, guessable, now, isEnforced);
-      if (outcome.outcome !== 'compare') return { outcome, raised: null };
-      saveRecord(draft, key, record);
-      saveGauge(draft, gaugeName, gauge);
-      return { outcome, raised: this.noteRaised(draft, gauge, phoneNumber, now) };
-    });
-    for (const warning of raised ?? []) this.events.record('warning', { name: 'gauge', ...warning });
-    return outcome;
+    const [record, gauge] = [recordOf(draft, key), gaugeOf(draft, gaugeName)];
+    const outcome = unknownDeviceGuess(this.options, record, gauge, guessable, now, isEnforced);
+    if (outcome.outcome !== 'compare') return { outcome, raised: [] };
+    saveRecord(draft, key, record);
+    saveGauge(draft, gaugeName, gauge);
+    return { outcome, raised: this.noteRaised(draft, gauge, phoneNumber, now) };
+  }
+
+  /** Prepares the look at the known device that acts on a verification. It has no keys if there is no such device. */
+  private findDevice(
+    { device, phoneNumber, createdAt }: GuessedAt,
+    { deviceToken }: Pick<Requester, 'deviceToken'>,
+  ): { readonly keys: readonly string[]; device(draft: Pick<Draft, 'get'>): string | null } {
+    const now = this.clock.now();
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const opener = device === null ? null : { id: device, issuedAt: createdAt.getTime() };
+    const requesting = deviceToken === null ? null : this.devices.read(deviceToken, phoneIndex, now);
+    const acting = opener ?? requesting;
+    if (acting === null) return { keys: [], device: () => null };
+    const key = numberKey(phoneIndex);
+    return {
+      keys: [key, deviceKey(acting.id)],
+      device: (draft) => (this.isKnown(draft, recordOf(draft, key), acting, now) ? acting.id : null),
+    };
   }
 
   /** Notes that the gauge of a country is raised. Returns the warnings, once a day for each country. */
@@ -340,26 +385,32 @@ export class GuessPolicyService {
     return !isRevoked && isTrusted(this.options.policy, recordOf(draft, deviceKey(id)), now);
   }
 
-  private async forgive(
-    { id, phoneNumber }: GuessedAt,
+  /** @returns the known device that gave the code. */
+  private forgive(
+    verification: GuessedAt,
     guessable: Guessable,
-    device: string | null,
-  ): Promise<void> {
+    requester: Requester,
+    seen: Snapshot | null,
+  ): Promise<string | null> {
+    const { id, phoneNumber } = verification;
     const now = this.clock.now();
     const [key, gaugeName] = [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber)];
-    const keys = [key, gaugeName, ...(device === null ? [] : [deviceKey(device)])];
-    await this.ledger.decide(keys, (draft) => {
+    const found = this.findDevice(verification, requester);
+    const decision = (draft: Draft): string | null => {
+      const device = found.device(draft);
       const [record, gauge] = [recordOf(draft, key), gaugeOf(draft, gaugeName)];
       if (record.open.some((entry) => entry.id === id)) {
         forgive(record, gauge, guessable, now);
         saveRecord(draft, key, record);
         saveGauge(draft, gaugeName, gauge);
       }
-      if (device === null) return;
+      if (device === null) return null;
       const own = recordOf(draft, deviceKey(device));
       forgive(own, null, guessable, now);
       saveRecord(draft, deviceKey(device), own);
-    });
+      return device;
+    };
+    return this.ledger.decide([key, gaugeName, ...found.keys], decision, seen);
   }
 
   private guessableOf(
@@ -381,36 +432,4 @@ export class GuessPolicyService {
   private networkGroupOf(network: string): number {
     return createHmac('sha256', this.gaugeGroupKey).update(network).digest().readUInt32BE() % NETWORK_GROUPS;
   }
-}
-
-function numberKey(phoneIndex: string): string {
-  return `number:${phoneIndex}`;
-}
-
-function deviceKey(device: string): string {
-  return `device:${device}`;
-}
-
-function recordOf(draft: Pick<Draft, 'get'>, key: string): GuessRecord {
-  return draft.get<GuessRecord>(key) ?? newGuessRecord();
-}
-
-/** Most sign-ins leave an empty record, which is soon deleted. */
-function saveRecord(draft: Draft, key: string, record: GuessRecord): void {
-  const isEmpty = record.open.length + record.foreign.length === 0 && record.devicesSince === undefined;
-  const ttlMs = isEmpty ? EMPTY_KEPT_MS : Math.max(GUESSES_REMEMBERED_MS, DEVICE_TOKEN_TTL_MS);
-  draft.set(key, record, { ttlMs });
-}
-
-/** The gauge of a number's country. */
-function gaugeKey(phoneNumber: PhoneNumber): string {
-  return `gauge:${kindOfNumber(phoneNumber).country}`;
-}
-
-function gaugeOf(draft: Pick<Draft, 'get'>, key: string): Gauge {
-  return draft.get<Gauge>(key) ?? newGauge();
-}
-
-function saveGauge(draft: Draft, key: string, gauge: Gauge): void {
-  draft.set(key, gauge, { ttlMs: GUESSES_REMEMBERED_MS });
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { LimitName, Rate } from '#config';
 import { RateLimited } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
-import { BreakerState, type Draft } from '../state/shared-state.js';
+import { BreakerState, type Draft, type LedgerState, type Snapshot } from '../state/shared-state.js';
 import { countIn, dropEnded, returnPoint, takePoint, type Windows } from './windows.js';
 
 export abstract class LimitPolicy {
@@ -167,13 +167,26 @@ export class LimitsService {
    * @throws RateLimited, Unavailable
    */
   async admitAddress(limit: AddressLimit, client: string, details: Details = {}): Promise<void> {
-    const [key, limits] = [addressKey(limit, client), this.perAddress[limit]];
-    const reached = await this.state.decide([key], (draft) => {
-      const reached = reachedIn(draft, key, limits);
-      if (this.refusalAmong(reached) === null) this.count(draft, key, limits);
-      return reached;
-    });
+    const reached = await this.state.decide([addressKey(limit, client)], (draft) =>
+      this.takeOfAddress(draft, limit, client),
+    );
     this.enforce(reached, details);
+  }
+
+  /**
+   * Returns the key of the checks of an address, for a decision on states of the ledger; null if the ledger is on a store of
+   * its own.
+   */
+  keyOfChecks(client: string, ledger: LedgerState): string | null {
+    return this.state.isOnSameStoreAs(ledger) ? addressKey('checks_per_address', client) : null;
+  }
+
+  /** Counts one request of an address, unless it is refused. Returns the limits that were reached. */
+  takeOfAddress(draft: Draft, limit: AddressLimit, client: string): ReachedLimit[] {
+    const [key, limits] = [addressKey(limit, client), this.perAddress[limit]];
+    const reached = reachedIn(draft, key, limits);
+    if (this.refusalAmong(reached) === null) this.count(draft, key, limits);
+    return reached;
   }
 
   /** The wait between the first message to a number and the second. */
@@ -184,16 +197,22 @@ export class LimitsService {
   /**
    * Resets the count of unverified messages, because a code was typed in.
    *
+   * @param seen the state of `keyOfContest`, if this request has just seen it.
    * @throws Unavailable
    */
-  async clearContest(phoneIndex: string): Promise<void> {
-    const key = numberKey(phoneIndex);
-    await this.state.decide([key], (draft) => {
+  async clearContest(phoneIndex: string, seen: Snapshot | null = null): Promise<void> {
+    const key = this.keyOfContest(phoneIndex);
+    const decision = (draft: Draft) => {
       const windows = windowsIn(draft, key);
       if (!windows[CONTEST]) return;
       delete windows[CONTEST];
       save(draft, key, windows);
-    });
+    };
+    await this.state.decide([key], decision, seen);
+  }
+
+  keyOfContest(phoneIndex: string): string {
+    return numberKey(phoneIndex);
   }
 
   /**

@@ -5,7 +5,7 @@ import type { Details } from '../abuse-events.js';
 import { type FoundStanding, GuessPolicyService } from '../guessing/guess-policy.service.js';
 import { LimitsService, type ReachedLimit } from '../limits/limits.service.js';
 import type { Requester } from '../requester.js';
-import { BreakerState, type Draft, LedgerState } from '../state/shared-state.js';
+import { BreakerState, type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
 import type { Admitted, MessageRequest } from './breaker.js';
 import { type Assessed, BreakerService } from './breaker.service.js';
 import type { Proof } from './proof-of-work.js';
@@ -40,7 +40,7 @@ export interface AskedMessage {
   readonly scopes: Scopes;
   readonly country: string;
   readonly routes: PaidMessage['routes'];
-  readonly knownNumber: boolean;
+  readonly knownNumber: boolean | Promise<boolean>;
   /** The known device that the message is for, if it is decided already. */
   readonly device: string | null;
   readonly details: Details;
@@ -76,6 +76,8 @@ interface Counted extends Pick<Admission, 'device' | 'codeLength' | 'resendAfter
   readonly events: readonly BreakerEvent[];
   /** The caps to warn of. Null: the price is not spent yet, because the ledger is on a store of its own. */
   readonly warnings: readonly CapName[] | null;
+  /** The states of the ledger that the decision saw, if it is on a store of its own. */
+  readonly ledger: Snapshot | null;
 }
 
 /**
@@ -120,11 +122,18 @@ export class AdmissionService {
     const keys = this.keysOf(message);
     const ledgerKeys = [...found.keys, ...this.spending.keysOf(message, charge)];
     if (!this.breakerState.isOnSameStoreAs(this.ledgerState)) {
-      const ledger = await this.ledgerState.snapshot(ledgerKeys);
-      return this.breakerState.decide(keys, (draft) => this.decideOn(ledger.over(draft), message));
+      const [ledger, knownNumber] = await Promise.all([
+        this.ledgerState.snapshot(ledgerKeys),
+        message.knownNumber,
+      ]);
+      const decision = await this.breakerState.decide(keys, (draft) =>
+        this.decideOn(ledger.over(draft), { ...message, knownNumber }),
+      );
+      return decision.refusal ? decision : { ...decision, ledger };
     }
+    const knownNumber = await message.knownNumber;
     return this.breakerState.decide([...keys, ...ledgerKeys], (draft) => {
-      const decision = this.decideOn(draft, message);
+      const decision = this.decideOn(draft, { ...message, knownNumber });
       return decision.refusal ? decision : { ...decision, warnings: this.spending.charge(charge, draft) };
     });
   }
@@ -142,7 +151,10 @@ export class AdmissionService {
    * Decides on a message and counts it, or refuses it. What refuses for free comes before what is counted, so a refused
    * request uses nothing up and leaves nothing behind.
    */
-  private decideOn(draft: Draft, message: PreparedMessage): Refused | Counted {
+  private decideOn(
+    draft: Draft,
+    message: PreparedMessage & { readonly knownNumber: boolean },
+  ): Refused | Counted {
     const { phoneIndex, client, country, routes, scopes, knownNumber, charge } = message;
     const { codeLength, ...standing } = message.found.standing(draft);
     const device = message.device ?? standing.device;
@@ -197,11 +209,11 @@ export class AdmissionService {
     limitKey: string,
     request: MessageRequest,
     assessed: Assessed,
-  ): Pick<Counted, 'resendAfterMs' | 'admitted' | 'events' | 'warnings'> {
+  ): Pick<Counted, 'resendAfterMs' | 'admitted' | 'events' | 'warnings' | 'ledger'> {
     this.limits.countAddress(draft, client);
     const resendAfterMs = this.limits.countMessage(draft, limitKey);
     const admitted = this.breaker.count(request, assessed);
-    return { resendAfterMs, admitted, events: assessed.events, warnings: null };
+    return { resendAfterMs, admitted, events: assessed.events, warnings: null, ledger: null };
   }
 
   private async refuse(refusal: Refusal, { phoneIndex, charge, details }: PreparedMessage): Promise<never> {
@@ -219,7 +231,7 @@ export class AdmissionService {
       return chargeText(charge);
     }
     try {
-      return await this.spending.spend(counted.paid, details);
+      return await this.spending.spend(counted.paid, details, counted.ledger);
     } catch (refusal) {
       await this.takeBack(counted, refusal instanceof AppError && !(refusal instanceof Unavailable));
       throw refusal;

@@ -6,7 +6,7 @@ import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { clientAddressOf } from '../limits/client-address.js';
-import { BreakerState, type Draft } from '../state/shared-state.js';
+import { BreakerState, type Draft, type Snapshot } from '../state/shared-state.js';
 import {
   type Admitted,
   type Assessment,
@@ -124,15 +124,25 @@ export class BreakerService {
    * Records that the code of these messages was typed in.
    *
    * @param creditedAddress the only address to credit, when other clients could have requested the messages; null for all.
+   * @param seen the states of `keysOfMessages`, if this request has just seen them.
    * @throws Unavailable
    */
-  async recordVerified(tickets: readonly string[], creditedAddress: string | null): Promise<void> {
+  async recordVerified(
+    tickets: readonly string[],
+    creditedAddress: string | null,
+    seen: Snapshot | null = null,
+  ): Promise<void> {
     const messages = this.open(tickets);
     const credited =
       creditedAddress === null
         ? messages
         : messages.map((message) => withoutOtherRequesters(message, creditedAddress));
-    await this.record(credited, recordVerified);
+    await this.record(credited, recordVerified, seen);
+  }
+
+  /** Returns the keys of the states that count these messages. */
+  keysOfMessages(tickets: readonly string[]): string[] {
+    return scopesOfAll(this.open(tickets));
   }
 
   /**
@@ -227,17 +237,21 @@ export class BreakerService {
     this.report(events);
   }
 
-  private async record(messages: readonly Admitted[], outcome: typeof recordVerified): Promise<void> {
+  private async record(
+    messages: readonly Admitted[],
+    outcome: typeof recordVerified,
+    seen: Snapshot | null,
+  ): Promise<void> {
     const now = this.clock.now();
-    const scopes = scopesOfAll(messages);
+    const scopes = [...new Set(messages.flatMap(scopesVerifiedBy))];
     if (scopes.length === 0) return;
-    const events = await this.state.decide(scopes, (draft) => {
+    const decision = (draft: Draft): BreakerEvent[] => {
       const states = new DraftStates(draft);
       const events = messages.flatMap((message) => outcome(this.options.policy, states, message, now));
       states.save(now);
       return events;
-    });
-    this.report(events);
+    };
+    this.report(await this.state.decide(scopes, decision, seen));
   }
 
   /** Records trips and releases. */
@@ -283,10 +297,16 @@ function scopesOfAll(messages: readonly Admitted[]): string[] {
   return [...new Set(messages.flatMap((message) => message.scopes))];
 }
 
+function scopesVerifiedBy({ scopes, vouchedNetwork }: Admitted): readonly string[] {
+  return vouchedNetwork ? [...scopes, vouchedNetwork] : scopes;
+}
+
 function withoutOtherRequesters(message: Admitted, address: string): Admitted {
   const own = requesterScopesOf(clientAddressOf(address));
+  const { vouchedNetwork } = message;
   return {
     ...message,
     scopes: message.scopes.filter((scope) => !isRequesterScope(scope) || own.includes(scope)),
+    vouchedNetwork: vouchedNetwork && own.includes(vouchedNetwork) ? vouchedNetwork : undefined,
   };
 }

@@ -8,10 +8,11 @@ import { AbuseOptions } from '../abuse-options.js';
 import { clientAddressOf } from '../limits/client-address.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
-import { type Admission, AdmissionService } from './admission.service.js';
+import type { Snapshot } from '../state/shared-state.js';
+import { type Admission, AdmissionService, type AskedMessage } from './admission.service.js';
 import { BreakerService } from './breaker.service.js';
 import { scopesOf } from './scopes.js';
-import { type PaidMessage, SpendingService } from './spending.service.js';
+import { SpendingService } from './spending.service.js';
 
 /** Decides which messages may be sent. */
 @Injectable()
@@ -32,14 +33,18 @@ export class SendPolicyService {
    * Admits one message, before anything is paid for it.
    *
    * @param device the known device that the message is for, if it is decided already.
-   * @param known true if the number has signed in before.
+   * @param known true if the number has signed in before; a promise of it is awaited together with the first read.
    * @param routes the routes that may carry the message, in order.
    * @throws PhoneNumberNotAllowed, ProofOfWorkRequired, RateLimited, SendsSuspended, Unavailable
    */
   async admit(
     phoneNumber: PhoneNumber,
     requester: Requester,
-    { device, known, routes }: { device: string | null; known: boolean; routes: PaidMessage['routes'] },
+    {
+      device,
+      known,
+      routes,
+    }: Pick<AskedMessage, 'device' | 'routes'> & { known: AskedMessage['knownNumber'] },
   ): Promise<Admission> {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const address = clientAddressOf(requester.address);
@@ -125,20 +130,30 @@ export class SendPolicyService {
    * failures are logged, not thrown.
    *
    * @param creditedAddress the only address to credit, when other clients could have requested the messages; null for all.
+   * @param seen the states of `keysOfSuccess`, if this request has just seen them.
    */
   async recordSuccess(
     phoneNumber: PhoneNumber,
     tickets: readonly string[],
     creditedAddress: string | null = null,
+    seen: Snapshot | null = null,
   ): Promise<void> {
     const outcomes = await Promise.allSettled([
-      this.breaker.recordVerified(tickets, creditedAddress),
-      this.limits.clearContest(this.keys.phoneIndexOf(phoneNumber)),
+      this.breaker.recordVerified(tickets, creditedAddress, seen),
+      this.limits.clearContest(this.keys.phoneIndexOf(phoneNumber), seen),
     ]);
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected')
         this.logger.warn(`could not record a verified message: ${outcome.reason}`);
     }
+  }
+
+  /** Returns the keys of the states that `recordSuccess` changes. */
+  keysOfSuccess(phoneNumber: PhoneNumber, tickets: readonly string[]): string[] {
+    return [
+      ...this.breaker.keysOfMessages(tickets),
+      this.limits.keyOfContest(this.keys.phoneIndexOf(phoneNumber)),
+    ];
   }
 
   /** Deletes expired counts and states. */

@@ -4,7 +4,7 @@ import { PhoneNumberNotAllowed, SendsSuspended } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
-import { type Draft, LedgerState } from '../state/shared-state.js';
+import { type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
 import { afterRefusal, afterSent, type CountryRecord, isRefused, keyOfCountry } from './served-countries.js';
 import {
   type CapName,
@@ -102,15 +102,17 @@ export class SpendingService {
   /**
    * Spends the price of a message.
    *
+   * @param seen the states of `keysOf` as this request has just seen them, if it has.
    * @returns the charge, which `refund` needs.
    * @throws PhoneNumberNotAllowed, SendsSuspended, Unavailable
    */
-  async spend(message: PaidMessage, details: Details): Promise<string> {
+  async spend(message: PaidMessage, details: Details, seen: Snapshot | null = null): Promise<string> {
     const charge = this.chargeFor(message);
-    const { obstacle, warnings } = await this.ledger.decide(this.keysOf(message, charge), (draft) => {
+    const decide = (draft: Draft) => {
       const obstacle = this.obstacleTo(message, charge, draft);
       return { obstacle, warnings: obstacle ? [] : this.charge(charge, draft) };
-    });
+    };
+    const { obstacle, warnings } = await this.ledger.decide(this.keysOf(message, charge), decide, seen);
     this.warn(warnings, charge);
     if (obstacle) this.refuse(obstacle, charge, details);
     return chargeText(charge);

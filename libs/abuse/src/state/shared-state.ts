@@ -1,7 +1,7 @@
 import { setImmediate as otherRequests, setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Unavailable } from '#errors';
-import { BreakerStore, type Change, LedgerStore, type StateStore } from './state-store.js';
+import { BreakerStore, type Change, LedgerStore, type Reading, type StateStore } from './state-store.js';
 
 /** The view that one decision has of the shared state. */
 export interface Draft {
@@ -20,10 +20,12 @@ interface Lifetime {
 
 interface PendingDecision {
   readonly keys: readonly string[];
+  /** States that the caller has seen a moment ago. */
+  readonly seen: Snapshot | null;
   /** Runs the decision, again if a write failed. */
   readonly decide: (draft: BatchDraft) => void;
   /** Resolves the caller's promise, once the decision is written. */
-  readonly resolve: () => void;
+  readonly resolve: (after: Snapshot) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -32,6 +34,9 @@ interface NewState extends Lifetime {
 }
 
 const MAX_DECISIONS_PER_WRITE = 200;
+
+/** Seen states that are older than this are read again. */
+const SEEN_FOR_MS = 1_000;
 
 /** Back-off after a conflict with another process. All retries together take no longer than a client waits. */
 const TRIES = 40;
@@ -54,20 +59,39 @@ export class SharedState {
    * Decides on the states of these keys. Resolves when the changes are written.
    *
    * @param decision may run several times; only its last result counts.
+   * @param seen states that an earlier decision of the same request left, to save the first read. If one of those that this
+   * decision changes has changed since, or it changes none, they are read.
    * @throws Unavailable
    */
-  decide<T>(keys: readonly string[], decision: (draft: Draft) => T): Promise<T> {
-    return this.enqueue(keys, decision);
+  async decide<T>(
+    keys: readonly string[],
+    decision: (draft: Draft) => T,
+    seen: Snapshot | null = null,
+  ): Promise<T> {
+    return (await this.enqueue(keys, decision, seen)).result;
   }
 
   /**
-   * Reads states for a decision on those of another store.
+   * Decides, and returns the states as well that the decision left.
+   *
+   * @throws Unavailable
+   */
+  decideAndSee<T>(keys: readonly string[], decision: (draft: Draft) => T): Promise<Decided<T>> {
+    return this.enqueue(keys, decision, null);
+  }
+
+  /**
+   * Reads states for a later decision.
    *
    * @throws Unavailable
    */
   async snapshot(keys: readonly string[]): Promise<Snapshot> {
-    const texts = await this.enqueue(keys, (draft) => new Map(keys.map((key) => [key, draft.textOf(key)])));
-    return new Snapshot(texts);
+    return (await this.enqueue(keys, () => null, null)).after;
+  }
+
+  /** True if the next decision has a read of its own: no other waits or is being written. */
+  get isIdle(): boolean {
+    return !this.isWriting && this.pending.length === 0;
   }
 
   /** Returns true if one decision can be on states of both. */
@@ -80,15 +104,19 @@ export class SharedState {
     await this.store.purge();
   }
 
-  private enqueue<T>(keys: readonly string[], decision: (draft: BatchDraft) => T): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
+  private enqueue<T>(
+    keys: readonly string[],
+    decision: (draft: Draft) => T,
+    seen: Snapshot | null,
+  ): Promise<Decided<T>> {
+    return new Promise((resolve, reject) => {
       let result: T;
       this.pending.push({
-        keys,
+        ...{ keys, seen },
         decide: (draft) => {
           result = decision(draft);
         },
-        resolve: () => resolve(result),
+        resolve: (after) => resolve({ result, after }),
         reject,
       });
       if (!this.isWriting) void this.writePending();
@@ -113,8 +141,9 @@ export class SharedState {
   /** @returns functions that settle the promises of the batch, which is written now. */
   private async write(batch: PendingDecision[]): Promise<(() => void)[]> {
     const keys = [...new Set(batch.flatMap((decision) => decision.keys))];
+    let seen = readingSeenBy(batch, keys);
     for (let tries = 1; tries <= TRIES; tries += 1) {
-      const { now, found } = await this.store.read(keys);
+      const { now, found } = seen ?? (await this.store.read(keys));
       const before = new Map(keys.map((key, i) => [key, found[i]]));
       const texts = new Map(keys.map((key) => [key, before.get(key)?.text ?? null]));
       const newStates = new Map<string, NewState>();
@@ -124,7 +153,18 @@ export class SharedState {
         .map(([key, { text, ttlMs, heldUntil = null }]) => {
           return { key, tag: before.get(key)?.tag ?? null, text, ttlMs, heldUntil };
         });
-      if (changes.length === 0 || (await this.store.write(changes))) return settlers;
+      const isWritten = changes.length > 0 && (await this.store.write(changes));
+      if (isWritten || (changes.length === 0 && !seen)) {
+        const tags = new Map(keys.map((key) => [key, before.get(key)?.tag]));
+        for (const change of changes) tags.set(change.key, this.store.tagAfter(change));
+        const after = new Snapshot(now, texts, tags);
+        return settlers.map((settle) => () => settle(after));
+      }
+      // An outdated look is no conflict: the next try reads.
+      if (seen) {
+        seen = null;
+        continue;
+      }
       await sleep(Math.random() * Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** tries));
     }
     throw new Unavailable('the abuse policy');
@@ -142,7 +182,7 @@ function run(
   now: number,
   texts: Map<string, string | null>,
   newStates: Map<string, NewState>,
-): () => void {
+): (after: Snapshot) => void {
   const draft = new BatchDraft(now, texts);
   try {
     decision.decide(draft);
@@ -185,9 +225,40 @@ class BatchDraft implements Draft {
   }
 }
 
-/** States as they were when they were read. */
+/** Returns what every decision of the batch has seen of these states, if one look at them is recent enough; else null. */
+function readingSeenBy(batch: readonly PendingDecision[], keys: readonly string[]): Reading | null {
+  const [first] = batch;
+  const isShared = batch.every(({ seen }) => seen === first?.seen);
+  return (isShared && first?.seen?.readingOf(keys)) || null;
+}
+
+/** A result, and the states that the decision left. */
+export interface Decided<T> {
+  readonly result: T;
+  readonly after: Snapshot;
+}
+
+/** States as they were at one time. */
 export class Snapshot {
-  constructor(private readonly texts: ReadonlyMap<string, string | null>) {}
+  private readonly at = performance.now();
+
+  /** @param tags undefined for a state whose tag is unknown. */
+  constructor(
+    private readonly now: number,
+    private readonly texts: ReadonlyMap<string, string | null>,
+    private readonly tags: ReadonlyMap<string, string | null | undefined>,
+  ) {}
+
+  /** Returns the states as a reading; null if one of them is not known, or they are too old to decide on. */
+  readingOf(keys: readonly string[]): Reading | null {
+    const age = performance.now() - this.at;
+    if (age > SEEN_FOR_MS || keys.some((key) => this.tags.get(key) === undefined)) return null;
+    const found = keys.map((key) => ({
+      text: this.texts.get(key) ?? null,
+      tag: this.tags.get(key) ?? null,
+    }));
+    return { now: this.now + Math.floor(age), found };
+  }
 
   /** Returns a view of these states and of those of a draft. Only those of the draft can be changed. */
   over(draft: Draft): Draft {
@@ -200,23 +271,36 @@ export class Snapshot {
   }
 }
 
-/** The counts of rate limits, and the states of the breaker's scopes. */
-@Injectable()
-export class BreakerState extends SharedState {
-  constructor(store: BreakerStore) {
-    super(store);
-  }
-
-  /** Returns up to `limit` states of scopes that are blocked at this time. */
-  async held(now: number, limit: number): Promise<{ key: string; text: string }[]> {
-    return this.store.held(now, limit);
-  }
-}
-
 /** The ledger: counts of guesses at codes, and of money spent on messages. */
 @Injectable()
 export class LedgerState extends SharedState {
   constructor(store: LedgerStore) {
     super(store);
+  }
+}
+
+/** The counts of rate limits, and the states of the breaker's scopes. */
+@Injectable()
+export class BreakerState extends SharedState {
+  constructor(
+    store: BreakerStore,
+    private readonly ledger?: LedgerState,
+  ) {
+    super(store);
+  }
+
+  /** Decisions on one store share a read and a write, whichever states they are on. */
+  override decide<T>(
+    keys: readonly string[],
+    decision: (draft: Draft) => T,
+    seen: Snapshot | null = null,
+  ): Promise<T> {
+    if (this.ledger && this.isOnSameStoreAs(this.ledger)) return this.ledger.decide(keys, decision, seen);
+    return super.decide(keys, decision, seen);
+  }
+
+  /** Returns up to `limit` states of scopes that are blocked at this time. */
+  async held(now: number, limit: number): Promise<{ key: string; text: string }[]> {
+    return this.store.held(now, limit);
   }
 }

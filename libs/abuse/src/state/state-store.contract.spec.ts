@@ -6,7 +6,7 @@ import { openBreakablePostgres, openBreakableRedis } from '../../../../test/supp
 import { TcpProxy } from '../../../../test/support/proxy.js';
 import { times } from '../../../../test/support/repeat.js';
 import { waitFor } from '../../../../test/support/wait.js';
-import { SharedState } from './shared-state.js';
+import { type Draft, SharedState, type Snapshot } from './shared-state.js';
 import type { Change, StateStore } from './state-store.js';
 import { PostgresStateStore } from './state-store.postgres.js';
 import { RedisStateStore } from './state-store.redis.js';
@@ -191,12 +191,13 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
     interface Count {
       n: number;
     }
-    const add = (state: SharedState, key: string) =>
-      state.decide([key], (draft) => {
-        const n = (draft.get<Count>(key)?.n ?? 0) + 1;
-        draft.set(key, { n }, { ttlMs: HOUR });
-        return n;
-      });
+    const increment = (key: string) => (draft: Draft) => {
+      const n = (draft.get<Count>(key)?.n ?? 0) + 1;
+      draft.set(key, { n }, { ttlMs: HOUR });
+      return n;
+    };
+    const add = (state: SharedState, key: string, seen: Snapshot | null = null) =>
+      state.decide([key], increment(key), seen);
 
     it('loses no update of two concurrent processes', async () => {
       const key = someKey();
@@ -247,6 +248,66 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
       const write = shared.decide([mine], (draft) => snapshot.over(draft).set(theirs, {}, { ttlMs: HOUR }));
       await expect(write).rejects.toThrow('not among the keys');
       expect(await textOf(theirs)).toBe('{"n":1}');
+    });
+
+    describe('on states that were seen before', () => {
+      afterEach(() => jest.restoreAllMocks());
+
+      it('decides without reading them', async () => {
+        const [key, shared] = [someKey(), new SharedState(store)];
+        await add(shared, key);
+        const seen = await shared.snapshot([key, 'absent']);
+        const reads = jest.spyOn(store, 'read');
+        await add(shared, key, seen);
+        expect(reads).not.toHaveBeenCalled();
+        expect(await textOf(key)).toBe('{"n":2}');
+      });
+
+      it('decides on what the decision before has written', async () => {
+        const [key, other, shared] = [someKey(), someKey(), new SharedState(store)];
+        let { after } = await shared.decideAndSee([key, other], increment(key));
+        for (let n = 2; n < 10; n += 1) {
+          expect(await shared.decide([key, other], increment(key), after)).toBe(n);
+          after = (await shared.decideAndSee([key, other], (draft) => draft.get(key))).after;
+        }
+        expect(await textOf(key)).toBe('{"n":9}');
+      });
+
+      it.each<[string, (key: string) => Promise<unknown>]>([
+        ['another process changed', (key) => add(new SharedState(store), key)],
+        ['another process created', (key) => add(new SharedState(store), `${key}:absent`)],
+      ])('reads them again if %s one that it changes', async (_, change) => {
+        const [key, shared] = [someKey(), new SharedState(store)];
+        await add(shared, key);
+        const keys = [key, `${key}:absent`];
+        const seen = await shared.snapshot(keys);
+        await change(key);
+        await shared.decide(keys, (draft) => keys.map((each) => increment(each)(draft)), seen);
+        const counts = (await store.read(keys)).found.map(({ text }) => JSON.parse(text as string).n);
+        expect(counts[0] + counts[1]).toBe(4);
+      });
+
+      it('reads them again before it decides to change nothing', async () => {
+        const [key, shared] = [someKey(), new SharedState(store)];
+        const seen = await shared.snapshot([key]);
+        await add(new SharedState(store), key);
+        expect(await shared.decide([key], (draft) => draft.get(key), seen)).toEqual({ n: 1 });
+      });
+
+      it('reads them again after a second, for a decision on more of them, and for several looks', async () => {
+        const [key, other, shared] = [someKey(), someKey(), new SharedState(store)];
+        const [seen, another] = [await shared.snapshot([key]), await shared.snapshot([key])];
+        const reads = jest.spyOn(store, 'read');
+        await shared.decide([key, other], increment(key), seen);
+        await Promise.all([add(shared, key, seen), add(shared, key, another)]);
+        expect(reads).toHaveBeenCalledTimes(2);
+        const late = await shared.snapshot([key]);
+        const now = performance.now() + 1_001;
+        jest.spyOn(performance, 'now').mockReturnValue(now);
+        await add(shared, key, late);
+        expect(reads).toHaveBeenCalledTimes(4);
+        expect(await textOf(key)).toBe('{"n":4}');
+      });
     });
 
     it('writes nothing if no state changed', async () => {

@@ -36,6 +36,10 @@ export class PostgresStateStore extends StateStore {
     };
   }
 
+  tagAfter({ tag }: Change): string {
+    return String(BigInt(tag ?? 0) + 1n);
+  }
+
   // The function raises and catches an exception internally, which undoes the writes before an outdated tag.
   async write(changes: readonly Change[]): Promise<boolean> {
     const [row] = await this.database.run<{ written: boolean }>(

@@ -34,6 +34,10 @@ export class RedisStateStore extends StateStore {
     return { now, found };
   }
 
+  tagAfter(): string | undefined {
+    return undefined;
+  }
+
   async write(changes: readonly Change[]): Promise<boolean> {
     const keys = [...changes.map(({ key }) => PREFIX + key), HELD];
     const args = changes.flatMap(({ key, tag, text, ttlMs, heldUntil }) => [

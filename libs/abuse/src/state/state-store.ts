@@ -33,6 +33,9 @@ export abstract class StateStore {
   /** Reads states in one round trip. */
   abstract read(keys: readonly string[]): Promise<Reading>;
 
+  /** Returns the tag that a state has after a change of it was written; undefined if only the store knows it. */
+  abstract tagAfter(change: Change): string | undefined;
+
   /** Writes all changes in one round trip and returns true, or writes none and returns false if a tag is outdated. */
   abstract write(changes: readonly Change[]): Promise<boolean>;
 
