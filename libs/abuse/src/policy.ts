@@ -22,6 +22,15 @@ export interface NarrowScopePolicy extends ScopePolicy {
   readonly strictWaitSeconds: number;
 }
 
+interface CountryPolicy extends ScopePolicy {
+  /** Crowded messages at which the country trips, whatever else is verified in it. */
+  readonly crowd: number;
+  /** Unanswered messages of all new networks together, from which they need a proof of work. */
+  readonly newNetworkProofFrom: number;
+  /** Unanswered messages of all new networks together, from which they get no more to unknown numbers. */
+  readonly newNetworkMost: number;
+}
+
 /** All numbers of the abuse policy, explained in docs/abuse.md. A policy file may replace any of them. */
 export interface Policy {
   readonly breaker: {
@@ -47,11 +56,12 @@ export interface Policy {
     /** Time from the block of a range of 10,000 numbers to its first half-open probe. Each later wait is twice as long. */
     readonly probeSeconds: number;
     readonly numbers100k: NarrowScopePolicy;
-    /** `crowd`: crowded messages at which the country trips, whatever else is verified in it. */
-    readonly country: ScopePolicy & { readonly crowd: number };
+    readonly country: CountryPolicy;
     /** Unanswered messages in a range of 10,000 numbers from which one more counts as entirely crowded. */
     readonly crowdedFrom: number;
     readonly crowdHalfLifeSeconds: number;
+    /** Half-life of the unanswered messages of new networks. */
+    readonly newNetworkHalfLifeSeconds: number;
     /** `lose` is the minimum: the system trips at `busiestHours` times the busiest hour of verified messages. */
     readonly system: ScopePolicy & { readonly busiestHours: number };
     /** Unanswered messages in a day of one number, up to which an exemption holds. */
@@ -142,17 +152,26 @@ export const DEFAULT_POLICY: Policy = {
     },
     numbers10k: {
       lose: 14,
-      pending: 18,
+      pending: 10,
       credit: 4,
       holdSeconds: 24 * HOUR,
       strict: 1,
       strictWaitSeconds: 90,
     },
-    probeSeconds: 600,
+    probeSeconds: 900,
     numbers100k: { lose: 40, pending: 60, credit: 4, holdSeconds: HOUR, strict: 10, strictWaitSeconds: 300 },
-    country: { lose: 250, pending: 600, credit: 4, holdSeconds: HOUR, crowd: 120 },
+    country: {
+      lose: 250,
+      pending: 600,
+      credit: 4,
+      holdSeconds: HOUR,
+      crowd: 120,
+      newNetworkProofFrom: 250,
+      newNetworkMost: 500,
+    },
     crowdedFrom: 4,
     crowdHalfLifeSeconds: 6 * HOUR,
+    newNetworkHalfLifeSeconds: HOUR,
     system: { lose: 1_000, pending: Number.MAX_SAFE_INTEGER, credit: 0, holdSeconds: HOUR, busiestHours: 2 },
     lanes: { exempt: 1, withoutProof: 5, countedFrom: 2 },
   },

@@ -98,6 +98,27 @@ export const SCENARIOS: readonly Scenario[] = [
   walk('walk_with_proofs', { networks: 1_500, solveProofs: true }),
   walk('walk_many_networks', { networks: 5_000, solveProofs: true }),
   walk('walk_of_four_hours', { networks: 3_000, solveProofs: true }, { hours: 4, genuinePerHour: 10_000 }),
+  walk('walk_from_everywhere', { networks: 90_000, solveProofs: true }),
+  walk(
+    'walk_in_threes',
+    { networks: 20_000, solveProofs: true },
+    { blocksPerHour: 8_505, messagesPerBlock: 3 },
+  ),
+  walk(
+    'walk_that_returns',
+    { networks: 5_000, solveProofs: true },
+    { blocksPerHour: 50_000, messagesPerBlock: 1, touched: false },
+  ),
+  walk(
+    'walk_that_returns_from_everywhere',
+    { networks: 90_000, solveProofs: true },
+    { blocksPerHour: 60_000, messagesPerBlock: 1, touched: false },
+  ),
+  walk(
+    'walk_of_single_messages',
+    { networks: 90_000, solveProofs: true },
+    { blocksPerHour: 10_000, messagesPerBlock: 1, touched: false },
+  ),
   walk('walk_in_ipv6_32', { networks: 'ipv6_32', solveProofs: true }),
   {
     name: 'five_blocks_for_a_day',
@@ -182,6 +203,7 @@ interface Walk {
   readonly hours?: number;
   readonly genuinePerHour?: number;
   readonly blocksPerHour?: number;
+  readonly messagesPerBlock?: number;
   /** A minute later the attacker sends one more request to each block, so that the block trips. */
   readonly touched?: boolean;
 }
@@ -194,6 +216,7 @@ function walk(
     hours = 1,
     genuinePerHour = GENUINE_PER_HOUR,
     blocksPerHour = BLOCKS_PER_HOUR,
+    messagesPerBlock = MESSAGES_PER_BLOCK,
     touched = true,
   }: Walk = {},
 ): Scenario {
@@ -204,8 +227,8 @@ function walk(
       const block = (i * STRIDE) % HOME.blocks;
       const requestAt = (time: number, line: number) =>
         attackRequest(random, time, numberIn(HOME, block, line), HOME, attackers);
-      const messages = Array.from({ length: MESSAGES_PER_BLOCK }, (_, line) => requestAt(at, line));
-      return touched ? [...messages, requestAt(at + MINUTE_MS + 2_000, MESSAGES_PER_BLOCK)] : messages;
+      const messages = Array.from({ length: messagesPerBlock }, (_, line) => requestAt(at, line));
+      return touched ? [...messages, requestAt(at + MINUTE_MS + 2_000, messagesPerBlock)] : messages;
     });
     return [...genuineFor(random, { hours, genuinePerHour }, scale), ...visits.flat()];
   };

@@ -33,40 +33,40 @@ describe('a blocked range of 10,000 numbers', () => {
       return traffic.send({ ...request, proven }).verdict;
     };
     const wait = (retryAfterMs: number) => ({ outcome: 'suspend', scope: RANGE_10K, retryAfterMs });
-    expect(probe(0)).toEqual(wait(10 * MINUTE));
-    expect(probe(10 * MINUTE - 1)).toEqual(wait(1));
+    expect(probe(0)).toEqual(wait(15 * MINUTE));
+    expect(probe(15 * MINUTE - 1)).toEqual(wait(1));
     expect(probe(1, false)).toMatchObject({ outcome: 'step_up', scope: RANGE_10K });
     expect(probe(0)).toEqual({ outcome: 'send' });
-    expect(probe(0)).toEqual(wait(10 * MINUTE));
-    expect(probe(10 * MINUTE)).toEqual({ outcome: 'send' });
-    expect(probe(0)).toEqual(wait(20 * MINUTE));
-    expect(probe(20 * MINUTE)).toEqual({ outcome: 'send' });
-    expect(probe(0)).toEqual(wait(40 * MINUTE));
+    expect(probe(0)).toEqual(wait(15 * MINUTE));
+    expect(probe(15 * MINUTE)).toEqual({ outcome: 'send' });
+    expect(probe(0)).toEqual(wait(30 * MINUTE));
+    expect(probe(30 * MINUTE)).toEqual({ outcome: 'send' });
+    expect(probe(0)).toEqual(wait(60 * MINUTE));
   });
 
-  it('lets at most eight probes through in a day', () => {
+  it('lets at most seven probes through in a day', () => {
     let sent = 0;
     for (let minute = 0; minute < 24 * 60; minute += 1) {
       if (traffic.send({ ...request, proven: true }).verdict.outcome === 'send') sent += 1;
       traffic.pass(MINUTE);
     }
-    expect(sent).toBeLessThanOrEqual(8);
+    expect(sent).toBeLessThanOrEqual(7);
   });
 
   it('is released by a verified probe', () => {
     const { until } = traffic.of(RANGE_10K).hold as NonNullable<ScopeState['hold']>;
-    traffic.pass(10 * MINUTE);
+    traffic.pass(15 * MINUTE);
     const { admitted } = traffic.send({ ...request, proven: true });
     expect(admitted.probes).toEqual([RANGE_10K]);
     traffic.pass(20 * SECOND);
     expect(traffic.verify(admitted)).toEqual([
       { event: 'released', scope: RANGE_10K, action: 'block', until },
     ]);
-    expect(traffic.fill(request, 18)).toBe(18);
+    expect(traffic.fill(request, 10)).toBe(10);
   });
 
   it('is not released by an unverified probe', () => {
-    traffic.pass(10 * MINUTE);
+    traffic.pass(15 * MINUTE);
     traffic.send({ ...request, proven: true });
     traffic.pass(SETTLED);
     expect(traffic.send(request).verdict).toMatchObject({ outcome: 'suspend', scope: RANGE_10K });
@@ -81,7 +81,7 @@ describe('a blocked range of 10,000 numbers', () => {
   it('keeps its probe when another scope blocks the message', () => {
     const fromBlocked = { ...request, scopes: { ...request.scopes, requester: [NETWORK] }, proven: true };
     traffic.of(NETWORK).hold = { action: 'block', since: START, until: START + DAY, probeAt: null };
-    traffic.pass(10 * MINUTE);
+    traffic.pass(15 * MINUTE);
     expect(traffic.send(fromBlocked).verdict).toMatchObject({ outcome: 'suspend', scope: NETWORK });
     expect(traffic.send({ ...request, proven: true }).verdict).toEqual({ outcome: 'send' });
   });

@@ -1,4 +1,5 @@
 import type { Policy } from '../policy.js';
+import { countNewNetwork, newNetworkScopeOf } from './new-networks.js';
 import {
   addUnverified,
   type BreakerEvent,
@@ -12,6 +13,7 @@ import {
   isProbeDue,
   refundLosses,
   release,
+  rememberVerified,
   scheduleNextProbe,
   settle,
   takeBack,
@@ -20,13 +22,23 @@ import {
   unverifiedWeight,
   verifiedWeight,
 } from './scope-state.js';
-import { allScopesOf, isNumberRange, laneOf, type Scopes, SYSTEM, scopeKindOf } from './scopes.js';
+import {
+  allScopesOf,
+  countryOf,
+  isNumberRange,
+  laneOf,
+  type Scopes,
+  SYSTEM,
+  scopeKindOf,
+  wideNetworkOf,
+} from './scopes.js';
 import {
   type Exemptions,
   exemptionsOf,
   judge,
   type MessageRequest,
   type ScopeStates,
+  tellsUnknownNumber,
   type Verdict,
 } from './verdict.js';
 
@@ -49,6 +61,10 @@ export interface Admitted {
   readonly probes: readonly string[];
   /** The share by which the message counted as crowded in its country. Absent in tickets of older versions. */
   readonly crowding?: number;
+  /** The message counted in its country as one of a new network. */
+  readonly newNetwork?: true;
+  /** The wide network of a known device. The message does not count there, but it is no new network once it is verified. */
+  readonly vouchedNetwork?: string;
 }
 
 /** A decision on one message. */
@@ -123,7 +139,9 @@ function entryOf(
 ): Admitted {
   const scopes = countedScopesOf(policy, states, request, exemptions);
   const probes = probedScopesOf(scopes, states, exemptions, now);
-  return { at: now, scopes, probes, crowding: crowdingIn(policy, states, scopes, now) };
+  const entry = { at: now, scopes, probes, crowding: crowdingIn(policy, states, scopes, now) };
+  if (exemptions.fromEverything) return { ...entry, vouchedNetwork: wideNetworkOf(request.scopes) };
+  return newNetworkScopeOf(states, request.scopes, now) ? { ...entry, newNetwork: true } : entry;
 }
 
 /** Counts a proof that was solved for a range without room against its requester. Returns true if it was one. */
@@ -134,7 +152,7 @@ function countIfVain(
   verdict: Verdict,
   now: number,
 ): boolean {
-  const isVain = verdict.outcome === 'suspend' && proven && isNumberRange(verdict.scope);
+  const isVain = verdict.outcome === 'suspend' && proven && tellsUnknownNumber(verdict);
   if (isVain) for (const scope of scopes.requester) countVain(policy, states.of(scope), now);
   return isVain;
 }
@@ -146,8 +164,7 @@ export function withdraw(
   message: Admitted,
   now: number,
 ): BreakerEvent[] {
-  const country = message.scopes.find((scope) => scopeKindOf(scope) === 'country');
-  if (country && message.crowding) countCrowded(policy, states.of(country), -message.crowding, now);
+  countWalk(policy, states, message, -1, now);
   return message.scopes.flatMap((scope) => {
     const state = states.of(scope);
     const events = settle(policy, scope, state, now);
@@ -163,11 +180,8 @@ export function recordVerified(
   message: Admitted,
   now: number,
 ): BreakerEvent[] {
-  const country = message.scopes.find((scope) => scopeKindOf(scope) === 'country');
-  if (country && message.crowding) {
-    const weight = 1 + verifiedWeight(policy) / unverifiedWeight(policy);
-    countCrowded(policy, states.of(country), -message.crowding * weight, now);
-  }
+  countWalk(policy, states, message, -1 - verifiedWeight(policy) / unverifiedWeight(policy), now);
+  if (message.vouchedNetwork) rememberVerified(policy, states.of(message.vouchedNetwork), now);
   if (message.scopes.includes(SYSTEM)) countVolume(states.of(SYSTEM), now);
   return message.scopes.flatMap((scope) => {
     const state = states.of(scope);
@@ -228,12 +242,24 @@ function tripScopes(
 
 function count(policy: Policy, states: ScopeStates, message: Admitted, now: number): void {
   for (const scope of message.scopes) {
-    const state = states.of(scope);
-    countUnsettled(state, now);
-    if (message.crowding && scopeKindOf(scope) === 'country')
-      countCrowded(policy, state, message.crowding, now);
+    countUnsettled(states.of(scope), now);
   }
+  countWalk(policy, states, message, 1, now);
   for (const scope of message.probes) scheduleNextProbe(policy, states.of(scope), now);
+}
+
+/** Counts a message in the sums by which its country notices a walk, with a weight. A negative weight takes it back. */
+function countWalk(
+  policy: Policy,
+  states: ScopeStates,
+  { scopes, crowding, newNetwork }: Admitted,
+  weight: number,
+  now: number,
+): void {
+  const country = countryOf({ numbers: scopes });
+  if (!country) return;
+  if (crowding) countCrowded(policy, states.of(country), weight * crowding, now);
+  if (newNetwork) countNewNetwork(policy, states.of(country), weight, now);
 }
 
 function crowdingIn(policy: Policy, states: ScopeStates, scopes: readonly string[], now: number): number {

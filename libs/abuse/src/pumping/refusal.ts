@@ -1,7 +1,6 @@
 import type { ReachedLimit } from '../limits/limits.service.js';
-import { isNumberRange } from './scopes.js';
 import type { Obstacle } from './spending.service.js';
-import type { Verdict } from './verdict.js';
+import { tellsUnknownNumber as isOnlyForUnknownNumbers, type Verdict } from './verdict.js';
 
 /** The checks of a message that can be paid for. */
 export interface Grounds {
@@ -25,7 +24,7 @@ export type Refusal =
  */
 export function refusalOf({ verdict, limit, needsProof }: Grounds): Refusal | null {
   const isRefused = verdict.outcome !== 'send';
-  if (isRefused && !isNumberRange(verdict.scope)) return { by: 'breaker', verdict };
+  if (isRefused && !isOnlyForUnknownNumbers(verdict)) return { by: 'breaker', verdict };
   if (limit) return { by: 'limit', limit };
   if (needsProof) return { by: 'contest' };
   return isRefused ? { by: 'breaker', verdict } : null;
@@ -33,7 +32,5 @@ export function refusalOf({ verdict, limit, needsProof }: Grounds): Refusal | nu
 
 /** Returns true if the refusal tells that the number has not signed in before. */
 export function tellsUnknownNumber(refusal: Refusal): boolean {
-  return (
-    refusal.by === 'breaker' && refusal.verdict.outcome !== 'send' && isNumberRange(refusal.verdict.scope)
-  );
+  return refusal.by === 'breaker' && isOnlyForUnknownNumbers(refusal.verdict);
 }

@@ -1,4 +1,5 @@
 import type { Action, NarrowScopePolicy, Policy, ScopePolicy } from '../policy.js';
+import { type DecayingSum, decayed } from './decaying-sum.js';
 import { isLane, isRequesterScope, SYSTEM, scopeKindOf } from './scopes.js';
 import { addMessage, busiestHour, DAYS_REMEMBERED, type Volume } from './volume.js';
 
@@ -30,7 +31,9 @@ export interface ScopeState {
   /** Time of the last message. */
   sentAt?: number;
   /** Only a country has one: the cumulative sum of its crowded messages as of `at`. It decays with the policy's half-life. */
-  crowd?: { readonly messages: number; readonly at: number };
+  crowd?: DecayingSum;
+  /** Only a country has one: the cumulative sum of its messages from new networks. It decays with a half-life of its own. */
+  newNetworks?: DecayingSum;
   /** Only the whole system has one. */
   volume?: Volume;
 }
@@ -122,6 +125,12 @@ export function countVerified(policy: Policy, state: ScopeState, sentAt: number,
   state.verifiedAt = now;
 }
 
+/** Remembers that a message of a network was verified, without credit for it. */
+export function rememberVerified(policy: Policy, network: ScopeState, now: number): void {
+  network.verified = creditedOf(policy, network, now);
+  network.verifiedAt = now;
+}
+
 /** Takes back a message: while it is unsettled, or the evidence that it became. Expects a settled state. */
 export function takeBack(policy: Policy, state: ScopeState, sentAt: number): void {
   const slot = state.unsettled.find(([start]) => start === slotOf(sentAt));
@@ -187,6 +196,7 @@ export function release(scope: string, state: ScopeState): BreakerEvent[] {
   const { hold } = state;
   Object.assign(state, { unsettled: [], evidence: 0, hold: null, trips: 0 });
   delete state.crowd;
+  delete state.newNetworks;
   return hold ? [{ event: 'released', scope, action: hold.action, until: hold.until }] : [];
 }
 
@@ -303,7 +313,7 @@ function creditedOf({ breaker }: Policy, { verified, verifiedAt }: ScopeState, n
 }
 
 function crowdOf({ breaker }: Policy, { crowd }: ScopeState, now: number): number {
-  return crowd ? crowd.messages * 2 ** (-(now - crowd.at) / (breaker.crowdHalfLifeSeconds * 1_000)) : 0;
+  return decayed(crowd, breaker.crowdHalfLifeSeconds, now);
 }
 
 function acceptedLosses(policy: Policy, scope: string, { volume }: ScopeState): number {

@@ -75,6 +75,15 @@ export function isWideScope(scope: string): boolean {
   return /^(network_\d\d:|numbers_100k:|country:|system$)/.test(scope);
 }
 
+export function countryOf({ numbers }: Pick<Scopes, 'numbers'>): string | undefined {
+  return numbers.find((scope) => scopeKindOf(scope) === 'country');
+}
+
+/** Returns the network that tells new requesters from others: a /16 of IPv4, a /40 of IPv6. */
+export function wideNetworkOf({ requester }: Scopes): string | undefined {
+  return requester.find(isWideScope);
+}
+
 /** Returns true for the count of the messages to one number. */
 export function isLane(scope: string): boolean {
   return /^(number|device)_lane:/.test(scope);

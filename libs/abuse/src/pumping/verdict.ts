@@ -1,4 +1,5 @@
 import type { Policy } from '../policy.js';
+import { needsProofOfNewNetworks, newNetworkScopeOf, newNetworkWaitMs } from './new-networks.js';
 import {
   hashesFor,
   isProbeDue,
@@ -7,7 +8,15 @@ import {
   strictWaitMs,
   unansweredMessages,
 } from './scope-state.js';
-import { allScopesOf, isNumberRange, isRequesterScope, isWideScope, laneOf, type Scopes } from './scopes.js';
+import {
+  allScopesOf,
+  isNumberRange,
+  isRequesterScope,
+  isWideScope,
+  laneOf,
+  type Scopes,
+  scopeKindOf,
+} from './scopes.js';
 
 /** A request for a message, as far as the breaker is concerned. */
 export interface MessageRequest {
@@ -58,16 +67,34 @@ export function judge(
   });
   const blocked = objections.find(({ scope, action }) => action === 'block' && isRequesterScope(scope));
   if (blocked) return { outcome: 'suspend', scope: blocked.scope, retryAfterMs: blocked.retryAfterMs };
-  const demands = objections.filter(({ action }) => action === 'step_up').map(({ scope }) => scope);
+  const steppedUp = objections.filter(({ action }) => action === 'step_up').map(({ scope }) => scope);
+  const newNetworks = newNetworkScopeOf(states, request.scopes, now);
+  const demands =
+    newNetworks && needsProofOfNewNetworks(policy, states.of(newNetworks), now)
+      ? [...steppedUp, newNetworks]
+      : steppedUp;
   if (demands.length > 0 && !request.proven && !exemptions.fromProofs)
     return stepUp(policy, states, request.scopes, demands, now);
-  const isStrict = demands.some(isWideScope);
+  const isStrict = steppedUp.some(isWideScope);
   return (
     (isStrict && suspendStrictly(policy, states, request.scopes.requester, now)) ||
-    (!exemptions.fromNumberRanges && judgeNumberRanges(policy, states, request, isStrict, now)) || {
-      outcome: 'send',
-    }
+    (!exemptions.fromNumberRanges &&
+      (judgeNumberRanges(policy, states, request, isStrict, now) ??
+        (newNetworks ? suspendNewNetworks(policy, states, newNetworks, now) : null))) || { outcome: 'send' }
   );
+}
+
+/** New networks share a budget of unanswered messages to numbers of a country that have not signed in before. */
+function suspendNewNetworks(policy: Policy, states: ScopeStates, scope: string, now: number): Verdict | null {
+  const retryAfterMs = newNetworkWaitMs(policy, states.of(scope), now);
+  return retryAfterMs > 0 ? { outcome: 'suspend', scope, retryAfterMs } : null;
+}
+
+/** Returns true for a verdict that a number which has signed in before would be exempt from. */
+export function tellsUnknownNumber(verdict: Verdict): boolean {
+  if (verdict.outcome === 'send') return false;
+  const { outcome, scope } = verdict;
+  return isNumberRange(scope) || (outcome === 'suspend' && scopeKindOf(scope) === 'country');
 }
 
 /**
