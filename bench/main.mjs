@@ -1,10 +1,24 @@
-// npm run bench -- statements: counts the statements of each kind of request (`statements.mjs`).
-const COMMANDS = { statements: () => import('./statements.mjs') };
+// npm run bench                 compares this server with others (`compare/main.mjs`), after preparing everything
+// npm run bench -- growth       measures requests while tokens accumulate (`compare/growth.mjs`)
+// npm run bench -- statements   counts the statements of each kind of request (`statements.mjs`), on the built server
+import { prepare } from './support/prepare.mjs';
 
-const [name, ...args] = process.argv.slice(2);
+const COMMANDS = {
+  compare: () => import('./compare/main.mjs'),
+  growth: () => import('./compare/growth.mjs'),
+  statements: () => import('./statements.mjs'),
+};
+
+/** These need the packages of this folder and a fresh build. */
+const PREPARED = ['compare', 'growth'];
+
+const words = process.argv.slice(2);
+const name = words[0] === undefined || words[0].startsWith('-') ? 'compare' : words.shift();
 const load = COMMANDS[name];
-if (load) await (await load()).run(args);
-else {
+if (load) {
+  if (PREPARED.includes(name)) prepare();
+  await (await load()).run(words);
+} else {
   console.error(`usage: npm run bench -- ${Object.keys(COMMANDS).join('|')}`);
   process.exitCode = 2;
 }

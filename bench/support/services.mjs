@@ -38,13 +38,14 @@ export async function startRedis(folder) {
   return { url: `redis://127.0.0.1:${port}`, stop: () => stop(child) };
 }
 
-/** A gateway that accepts every message. */
-export async function startGateway() {
+/** A gateway that accepts every message. @param delayMs how long it takes to answer. */
+export async function startGateway(delayMs = 0) {
   const gateway = { received: 0 };
   const server = createHttpServer((request, response) => {
     request.resume().on('end', () => {
       gateway.received += 1;
-      response.end('{}');
+      if (delayMs > 0) setTimeout(() => response.end('{}'), delayMs);
+      else response.end('{}');
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

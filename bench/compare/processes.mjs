@@ -1,0 +1,87 @@
+// Starts servers on a core of their own, and reads what processes have used. Linux only.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { createInterface } from 'node:readline';
+
+/** The server under load runs on one core; the stores, the provider and the load run on the other. */
+export const SERVER_CORE = 0;
+export const OTHER_CORE = 1;
+
+const MS_PER_TICK = 10;
+const PAGES_PER_MB = 256;
+
+/** Moves this process to the other core. Processes that it starts later stay there too. */
+export function pinThisProcess() {
+  if (process.platform !== 'linux' || spawnSync('taskset', ['--version']).status !== 0)
+    throw new Error('the comparison needs Linux with taskset (package util-linux)');
+  if (cpus().length < 2) throw new Error('the comparison needs two cores');
+  spawnSync('taskset', ['-a', '-p', '-c', String(OTHER_CORE), String(process.pid)]);
+}
+
+/** Starts a Node program on a core, and waits for the line of its output that says its URL or that it is ready. */
+export async function startOn(core, main, env, readyLine) {
+  const start = performance.now();
+  const args = ['-c', String(core), process.execPath, main];
+  const child = spawn('taskset', args, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  // An interrupted run ends without stopping its servers one by one.
+  const kill = () => child.kill();
+  process.once('exit', kill);
+  child.once('exit', () => process.removeListener('exit', kill));
+  const lines = [];
+  const ready = await new Promise((resolve, reject) => {
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on('line', (line) => {
+        if (lines.length < 100) lines.push(line);
+        if (readyLine.test(line)) resolve(line);
+      });
+    }
+    child.once('exit', () => reject(new Error(`${main} did not start:\n${lines.join('\n')}`)));
+  });
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill();
+    await exit;
+  };
+  return { pid: child.pid, url: /"url":"([^"]+)"/.exec(ready)?.[1], startMs: performance.now() - start, stop };
+}
+
+/** CPU time of a process so far, with the time of its children that have ended. */
+function cpuMs(pid) {
+  try {
+    const fields = statOf(pid);
+    return [11, 12, 13, 14].reduce((sum, i) => sum + Number(fields[i]), 0) * MS_PER_TICK;
+  } catch {
+    return 0; // The process has ended, and its parent counts its time.
+  }
+}
+
+/** CPU time of a process and of its children. */
+export function cpuMsOfTree(pid) {
+  return childrenOf(pid).reduce((sum, child) => sum + cpuMs(child), cpuMs(pid));
+}
+
+export function residentMb(pid) {
+  return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) / PAGES_PER_MB;
+}
+
+export function parentOf(pid) {
+  return Number(statOf(pid)[1]);
+}
+
+/** The fields of /proc/PID/stat from the state on. */
+function statOf(pid) {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+}
+
+function childrenOf(pid) {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && parentOf(name) === pid;
+    } catch {
+      return false; // The process ended meanwhile.
+    }
+  });
+}
