@@ -108,7 +108,7 @@ describe('exchange', () => {
     agent.maxSockets = 1;
     answer = () => {};
 
-    const errors = await Promise.all([ask(300), ask(300)].map(failureOf));
+    const errors = await Promise.all([ask(300), ask(100)].map(failureOf));
 
     expect(errors.map((error) => (error as ExchangeFailed).reached)).toEqual([true, false]);
     expect(errors.map((error) => (error as ExchangeFailed).reason)).toEqual(['timeout', 'timeout']);
