@@ -7,11 +7,11 @@ import { times } from '../support/repeat.js';
 describe.each(mainlyOn('redis'))('The request limits on $name', (mode) => {
   const { start } = abuseApis(mode);
 
-  it('count a thousand forged forwarding headers as one client', async () => {
+  it('count two hundred forged forwarding headers as one client', async () => {
     const api = await start({ LIMIT_SENDS_PER_ADDRESS: '30/10m', BREAKER_MODE: 'monitor' });
     const answers = await Promise.all(
-      times(1_000, (i) => {
-        const forged = `10.${i % 256}.${i >> 8}.1`;
+      times(200, (i) => {
+        const forged = `10.${i}.0.1`;
         const headers = { 'x-forwarded-for': forged, forwarded: `for=${forged}`, 'x-real-ip': forged };
         return api.client.post('/v1/verifications', { phone_number: someNumber() }, headers);
       }),
