@@ -158,7 +158,7 @@ export const DEFAULT_POLICY: Policy = {
       strict: 1,
       strictWaitSeconds: 90,
     },
-    probeSeconds: 900,
+    probeSeconds: 1_200,
     numbers100k: { lose: 40, pending: 60, credit: 4, holdSeconds: HOUR, strict: 10, strictWaitSeconds: 300 },
     country: {
       lose: 250,

@@ -33,15 +33,15 @@ describe('a blocked range of 10,000 numbers', () => {
       return traffic.send({ ...request, proven }).verdict;
     };
     const wait = (retryAfterMs: number) => ({ outcome: 'suspend', scope: RANGE_10K, retryAfterMs });
-    expect(probe(0)).toEqual(wait(15 * MINUTE));
-    expect(probe(15 * MINUTE - 1)).toEqual(wait(1));
+    expect(probe(0)).toEqual(wait(20 * MINUTE));
+    expect(probe(20 * MINUTE - 1)).toEqual(wait(1));
     expect(probe(1, false)).toMatchObject({ outcome: 'step_up', scope: RANGE_10K });
     expect(probe(0)).toEqual({ outcome: 'send' });
-    expect(probe(0)).toEqual(wait(15 * MINUTE));
-    expect(probe(15 * MINUTE)).toEqual({ outcome: 'send' });
-    expect(probe(0)).toEqual(wait(30 * MINUTE));
-    expect(probe(30 * MINUTE)).toEqual({ outcome: 'send' });
-    expect(probe(0)).toEqual(wait(60 * MINUTE));
+    expect(probe(0)).toEqual(wait(20 * MINUTE));
+    expect(probe(20 * MINUTE)).toEqual({ outcome: 'send' });
+    expect(probe(0)).toEqual(wait(40 * MINUTE));
+    expect(probe(40 * MINUTE)).toEqual({ outcome: 'send' });
+    expect(probe(0)).toEqual(wait(80 * MINUTE));
   });
 
   it('lets at most seven probes through in a day', () => {
@@ -55,7 +55,7 @@ describe('a blocked range of 10,000 numbers', () => {
 
   it('is released by a verified probe', () => {
     const { until } = traffic.of(RANGE_10K).hold as NonNullable<ScopeState['hold']>;
-    traffic.pass(15 * MINUTE);
+    traffic.pass(20 * MINUTE);
     const { admitted } = traffic.send({ ...request, proven: true });
     expect(admitted.probes).toEqual([RANGE_10K]);
     traffic.pass(20 * SECOND);
@@ -66,7 +66,7 @@ describe('a blocked range of 10,000 numbers', () => {
   });
 
   it('is not released by an unverified probe', () => {
-    traffic.pass(15 * MINUTE);
+    traffic.pass(20 * MINUTE);
     traffic.send({ ...request, proven: true });
     traffic.pass(SETTLED);
     expect(traffic.send(request).verdict).toMatchObject({ outcome: 'suspend', scope: RANGE_10K });
@@ -81,7 +81,7 @@ describe('a blocked range of 10,000 numbers', () => {
   it('keeps its probe when another scope blocks the message', () => {
     const fromBlocked = { ...request, scopes: { ...request.scopes, requester: [NETWORK] }, proven: true };
     traffic.of(NETWORK).hold = { action: 'block', since: START, until: START + DAY, probeAt: null };
-    traffic.pass(15 * MINUTE);
+    traffic.pass(20 * MINUTE);
     expect(traffic.send(fromBlocked).verdict).toMatchObject({ outcome: 'suspend', scope: NETWORK });
     expect(traffic.send({ ...request, proven: true }).verdict).toEqual({ outcome: 'send' });
   });
