@@ -322,6 +322,7 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
     // Clients that did not request the code have four guesses a year, which change nothing for the owner.
     expect(JSON.parse(row?.state ?? '{}').foreign).toHaveLength(4);
     expect((await api.open(number)).code_length).toBe(6);
+    await waitFor('its message', async () => (await api.client.get('/dev/inbox/messages')).body.length === 4);
 
     // The owner, too, is such a client from another address and without the cookie of the first half.
     const code = await requestCode(5);
