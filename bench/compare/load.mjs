@@ -6,7 +6,8 @@ import { cpuMsOfTree } from './processes.mjs';
 
 export const CONNECTIONS = 64;
 
-const WARM_UP_SECONDS = 1;
+/** A server that has just started runs code that is not optimised yet, and takes several times as long. */
+const WARM_UP_SECONDS = 5;
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
 /**

@@ -1,8 +1,9 @@
 // Compares this server with better-auth and with bare Fastify:
 //   npm run bench [-- --seconds 5 --rounds 3 --checks 3000]
 import { readFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { cpus } from 'node:os';
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pinThisProcess } from './processes.mjs';
 import { writeReport } from './report.mjs';
@@ -11,8 +12,9 @@ import { startServer, SUBJECTS } from './subjects.mjs';
 import { compareWithTargets } from './targets.mjs';
 import { measureSubject } from './workloads.mjs';
 
-/** Above this load average, something else used the two cores when the run started. */
-const QUIET_LOAD = 0.5;
+/** Above this share of busy cores, something else uses the machine. */
+const QUIET_SHARE = 0.1;
+const LOOK_MS = 2_000;
 
 const OPTIONS = {
   seconds: { type: 'string', default: '5' },
@@ -23,7 +25,7 @@ const OPTIONS = {
 export async function run(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
   const [seconds, rounds, checks] = [values.seconds, values.rounds, values.checks].map(Number);
-  const load = [loadavg()];
+  const busy = await busyShare();
   pinThisProcess();
   await withStores(async (services) => {
     await prepare(services);
@@ -35,11 +37,10 @@ export async function run(args) {
         measured[subject.name].push(await measureSubject(subject, { ...services, stores, seconds, checks }));
       }
     }
-    load.push(loadavg());
     const results = Object.fromEntries(Object.entries(measured).map(([name, all]) => [name, medianOf(all)]));
-    const noise = noiseOf(load[0][0]);
+    const noise = noiseOf(busy);
     const versions = { ...services.versions, betterAuth: versionOf('better-auth') };
-    const about = { date: new Date().toISOString().slice(0, 10), machine: machine(), load, noise, versions };
+    const about = { date: new Date().toISOString().slice(0, 10), machine: machine(), busy, noise, versions };
     console.log(writeReport({ ...about, seconds, rounds, checks, results, targets: compareWithTargets(results) }));
   });
 }
@@ -58,9 +59,23 @@ function medianOf(values) {
   return Object.fromEntries(Object.keys(values[0]).map((key) => [key, medianOf(values.map((value) => value[key]))]));
 }
 
-function noiseOf(load) {
-  if (load <= QUIET_LOAD) return null;
-  return `Something else used this machine (load average ${load.toFixed(1)} at the start), so these numbers are not to be quoted.`;
+/** Returns the share of the cores that is busy before anything of this run is. */
+async function busyShare() {
+  const before = cpuTimes();
+  await wait(LOOK_MS);
+  const after = cpuTimes();
+  return 1 - (after.idle - before.idle) / (after.all - before.all);
+}
+
+function cpuTimes() {
+  const times = cpus().map((cpu) => cpu.times);
+  const sum = (values) => values.reduce((total, value) => total + value, 0);
+  return { idle: sum(times.map(({ idle }) => idle)), all: sum(times.flatMap((each) => Object.values(each))) };
+}
+
+function noiseOf(busy) {
+  if (busy <= QUIET_SHARE) return null;
+  return `Something else used ${Math.round(busy * 100)} % of this machine at the start, so these numbers are not to be quoted.`;
 }
 
 function machine() {

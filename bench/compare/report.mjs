@@ -44,9 +44,8 @@ export function writeJson(name, result) {
   writeFileSync(path.join(RESULTS, name), `${JSON.stringify(result, null, 2)}\n`);
 }
 
-function describeMachine({ date, machine, load }) {
-  const loads = load.map((averages) => averages[0].toFixed(1)).join(' to ');
-  return `${date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}. Load average ${loads}.`;
+function describeMachine({ date, machine, busy }) {
+  return `${date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}. ${Math.round(busy * 100)} % busy before the run.`;
 }
 
 function ratesOf({ results }, workload) {
