@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Redis, type RedisOptions } from 'ioredis';
 import { Unavailable } from '#errors';
-import { isReadOnly, isUnavailable } from './replies.js';
+import { isReadOnly, isSilence, isUnavailable } from './replies.js';
 import { hintFor } from './server-fault.js';
 
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -89,6 +89,19 @@ function leaveReplica(answer: typeof REJECT | typeof RESEND): typeof answer {
   return answer;
 }
 
+/**
+ * Replaces the connections to the same address on which no command waits, because one fell silent and the server is
+ * probably gone. Otherwise a request that uses several would wait for the silence of each. A command that waits is not sent
+ * twice for this: its own connection soon counts as silent.
+ */
+function leaveSilentServer({ options: { host, port } }: Redis): void {
+  for (const redis of connections) {
+    const isSameServer = redis.options.host === host && redis.options.port === port;
+    const isIdle = redis.status === 'ready' && redis.commandQueue.length === 0;
+    if (isSameServer && isIdle) redis.disconnect(true);
+  }
+}
+
 /** @throws Unavailable in place of any error that means that Redis cannot answer now. */
 export async function asking<T>(answer: Promise<T>): Promise<T> {
   try {
@@ -101,7 +114,7 @@ export async function asking<T>(answer: Promise<T>): Promise<T> {
 function tamed(redis: Redis): Redis {
   connections.add(redis);
   redis.on('end', () => connections.delete(redis));
-  redis.on('error', () => {});
+  redis.on('error', (error: Error) => isSilence(error) && leaveSilentServer(redis));
   redis.on('ready', () => void answers(redis));
   // ioredis leaves the silence timer of a closed socket running, which would close the next socket.
   redis.on('close', () => {

@@ -21,6 +21,11 @@ export function isReadOnly({ message }: Error): boolean {
   return READ_ONLY.test(message);
 }
 
+/** ioredis closed a connection that owed an answer for too long. */
+export function isSilence({ message }: Error): boolean {
+  return message.startsWith('Socket timeout');
+}
+
 /** The reply is one that only a Redis Cluster sends. */
 export function isOfCluster({ message }: Error): boolean {
   return CLUSTER.test(message);
