@@ -21,7 +21,7 @@ import { Client } from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 
 const isRoot = process.getuid?.() === 0;
-const nobody = { uid: 65_534, gid: 65_534 };
+const otherUser = { uid: 65_534, gid: 65_534 };
 
 let playground: string;
 /** A directory that contains a cluster. No server runs there when a test begins. */
@@ -221,7 +221,7 @@ describe('startEmbeddedPostgres', () => {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await chmod(join(playground, 'foreign'), 0o755);
       for (const path of [directory, join(playground, 'foreign', 'another')]) {
-        const failure = await as(nobody.uid, () =>
+        const failure = await as(otherUser.uid, () =>
           startEmbeddedPostgres(path).catch((error) => error.message),
         );
         expect(failure).toMatch(/^cannot create \S+ as the user id 65534 \(EACCES\): set DATA_DIR to /);
@@ -240,9 +240,9 @@ describe('startEmbeddedPostgres', () => {
     it('runs as the owner of the directory when root starts it', async () => {
       const directory = join(playground, 'owned');
       await mkdir(directory);
-      await chown(directory, nobody.uid, nobody.gid);
+      await chown(directory, otherUser.uid, otherUser.gid);
       await given.server(directory);
-      expect(await stat(join(directory, 'cluster', 'data'))).toMatchObject(nobody);
+      expect(await stat(join(directory, 'cluster', 'data'))).toMatchObject(otherUser);
     });
 
     it('reports a user id without a name', async () => {
@@ -257,8 +257,8 @@ describe('startEmbeddedPostgres', () => {
     it('starts as an unprivileged user', async () => {
       const directory = join(playground, 'unprivileged');
       await mkdir(directory);
-      await chown(directory, nobody.uid, nobody.gid);
-      const { url, stop } = await given.serverElsewhere(directory, nobody);
+      await chown(directory, otherUser.uid, otherUser.gid);
+      const { url, stop } = await given.serverElsewhere(directory, otherUser);
       expect(await isUp(url)).toBe(true);
       await stop();
       expect(await isUp(url)).toBe(false);
@@ -279,7 +279,7 @@ const given = {
   },
 
   /** Starts a server in another process, which uses it until it is killed or stopped. */
-  async serverElsewhere(directory: string, user?: typeof nobody) {
+  async serverElsewhere(directory: string, user?: typeof otherUser) {
     const starter = given.starter(directory, user);
     const stop = async () => {
       starter.stdin.end();
@@ -291,7 +291,7 @@ const given = {
   },
 
   /** Starts a process that starts a server, prints its URL, and stops when its standard input ends. */
-  starter(directory: string, user?: typeof nobody) {
+  starter(directory: string, user?: typeof otherUser) {
     directories.add(directory);
     const here = import.meta.dirname;
     const program = `
