@@ -3,7 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { CodeRejected } from '#errors';
 import { Keys } from '#keys';
 import { kindOfNumber, type PhoneNumber } from '#phone';
-import { AbuseEvents, type EventFacts } from '../abuse-events.js';
+import { AbuseEvents } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { clientAddressOf } from '../limits/client-address.js';
@@ -12,30 +12,25 @@ import { describeNumber, type Requester } from '../requester.js';
 import { type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
 import { type Device, DeviceTokens } from './device-tokens.js';
 import {
-  describeGauge,
-  type Gauge,
-  isRaised,
-  isRaisedEverywhere,
-  NETWORK_GROUPS,
-  type RaisedCountries,
-  withRaised,
-} from './guess-gauge.js';
+  type CountedGuess,
+  countOfKnownDevice,
+  countOfUnknownDevice,
+  forgiveTypos,
+  type GuessedNumber,
+} from './guess-decisions.js';
+import { isRaisedEverywhere, NETWORK_GROUPS, type RaisedCountries } from './guess-gauge.js';
 import {
   abandon,
   codeLengthFor,
   dayOf,
-  forgive,
   type Guessable,
-  type GuessOutcome,
   type GuessRecord,
   type GuessRefusal,
   guessesOfYear,
   isTrusted,
-  knownDeviceGuess,
-  unknownDeviceGuess,
   waitBeforeGuessMs,
 } from './guess-ledger.js';
-import { deviceKey, gaugeKey, gaugeOf, numberKey, recordOf, saveGauge, saveRecord } from './guess-states.js';
+import { deviceKey, gaugeKey, gaugeOf, numberKey, RAISED, recordOf, saveRecord } from './guess-states.js';
 
 /** A requester's standing with a number. */
 export interface Standing {
@@ -102,17 +97,7 @@ interface ClientAttempts {
   readonly group: { readonly name: string; readonly limit: number } | null;
 }
 
-/** A guess that was counted, unless its outcome is a refusal. */
-interface CountedGuess {
-  readonly outcome: GuessOutcome;
-  /** Warnings of gauges that it raised. */
-  readonly raised: readonly EventFacts[];
-}
-
 const UNREQUESTED = 'unrequested';
-
-const RAISED = 'gauge-raised';
-const RAISED_KEPT_MS = 2 * 86_400_000;
 
 /** Decides which guesses at a code are compared, and how long codes have to be. */
 @Injectable()
@@ -306,39 +291,33 @@ export class GuessPolicyService {
       const reached = keyOfChecks ? this.limits.takeOfAddress(draft, 'checks_per_address', address) : [];
       if (this.limits.refusalAmong(reached)) return { reached, counted: null };
       const device = found.device(draft);
-      const counted =
-        device === null
-          ? this.unknownDeviceGuess(draft, verification.phoneNumber, guessable)
-          : this.knownDeviceGuess(draft, device, guessable);
-      return { reached, counted };
+      return { reached, counted: this.countOn(draft, verification.phoneNumber, device, guessable) };
     });
     this.limits.enforce(result.reached, { address });
     if (!result.counted) throw new Error('a limit that refuses a check was not enforced');
     return { ...result.counted, seen: after };
   }
 
+  private countOn(
+    draft: Draft,
+    phoneNumber: PhoneNumber,
+    device: string | null,
+    guessable: Guessable,
+  ): CountedGuess {
+    const now = this.clock.now();
+    if (device !== null) return countOfKnownDevice(draft, this.options.policy, device, guessable, now);
+    const number = this.guessedNumber(phoneNumber);
+    const isEnforced = !this.limits.isMonitored('guesses_per_number');
+    return countOfUnknownDevice(draft, this.options, number, guessable, now, isEnforced);
+  }
+
+  private guessedNumber(phoneNumber: PhoneNumber): GuessedNumber {
+    const { country } = kindOfNumber(phoneNumber);
+    return { key: numberKey(this.keys.phoneIndexOf(phoneNumber)), gauge: gaugeKey(phoneNumber), country };
+  }
+
   private keysOfGuess({ phoneNumber }: GuessedAt): string[] {
     return [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber), RAISED];
-  }
-
-  private knownDeviceGuess(draft: Draft, device: string, guessable: Guessable): CountedGuess {
-    const key = deviceKey(device);
-    const record = recordOf(draft, key);
-    const outcome = knownDeviceGuess(this.options.policy, record, guessable, this.clock.now());
-    saveRecord(draft, key, record);
-    return { outcome, raised: [] };
-  }
-
-  private unknownDeviceGuess(draft: Draft, phoneNumber: PhoneNumber, guessable: Guessable): CountedGuess {
-    const now = this.clock.now();
-    const isEnforced = !this.limits.isMonitored('guesses_per_number');
-    const [key, gaugeName] = [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber)];
-    const [record, gauge] = [recordOf(draft, key), gaugeOf(draft, gaugeName)];
-    const outcome = unknownDeviceGuess(this.options, record, gauge, guessable, now, isEnforced);
-    if (outcome.outcome !== 'compare') return { outcome, raised: [] };
-    saveRecord(draft, key, record);
-    saveGauge(draft, gaugeName, gauge);
-    return { outcome, raised: this.noteRaised(draft, gauge, phoneNumber, now) };
   }
 
   /** Prepares the look at the known device that acts on a verification. It has no keys if there is no such device. */
@@ -359,22 +338,6 @@ export class GuessPolicyService {
     };
   }
 
-  /** Notes that the gauge of a country is raised. Returns the warnings, once a day for each country. */
-  private noteRaised(draft: Draft, gauge: Gauge, phoneNumber: PhoneNumber, now: number): EventFacts[] {
-    const { policy } = this.options;
-    const today = dayOf(now);
-    if (!isRaised(policy, gauge, today)) return [];
-    const { country } = kindOfNumber(phoneNumber);
-    const before = draft.get<RaisedCountries>(RAISED);
-    const after = withRaised(before, country, today);
-    if (after === before) return [];
-    draft.set(RAISED, after, { ttlMs: RAISED_KEPT_MS });
-    const warning = { country, ...describeGauge(policy, gauge, today) };
-    const isNewlyEverywhere =
-      isRaisedEverywhere(policy, after, today) && !isRaisedEverywhere(policy, before, today);
-    return isNewlyEverywhere ? [warning, { country: 'all', raised: after.countries.join(', ') }] : [warning];
-  }
-
   private isKnown(
     draft: Pick<Draft, 'get'>,
     number: GuessRecord,
@@ -392,25 +355,15 @@ export class GuessPolicyService {
     requester: Requester,
     seen: Snapshot | null,
   ): Promise<string | null> {
-    const { id, phoneNumber } = verification;
     const now = this.clock.now();
-    const [key, gaugeName] = [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber)];
+    const number = this.guessedNumber(verification.phoneNumber);
     const found = this.findDevice(verification, requester);
     const decision = (draft: Draft): string | null => {
       const device = found.device(draft);
-      const [record, gauge] = [recordOf(draft, key), gaugeOf(draft, gaugeName)];
-      if (record.open.some((entry) => entry.id === id)) {
-        forgive(record, gauge, guessable, now);
-        saveRecord(draft, key, record);
-        saveGauge(draft, gaugeName, gauge);
-      }
-      if (device === null) return null;
-      const own = recordOf(draft, deviceKey(device));
-      forgive(own, null, guessable, now);
-      saveRecord(draft, deviceKey(device), own);
+      forgiveTypos(draft, number, device, guessable, now);
       return device;
     };
-    return this.ledger.decide([key, gaugeName, ...found.keys], decision, seen);
+    return this.ledger.decide([number.key, number.gauge, ...found.keys], decision, seen);
   }
 
   private guessableOf(

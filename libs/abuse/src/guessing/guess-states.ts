@@ -4,6 +4,9 @@ import { DEVICE_TOKEN_TTL_MS } from './device-tokens.js';
 import { type Gauge, newGauge } from './guess-gauge.js';
 import { GUESSES_REMEMBERED_MS, type GuessRecord, newGuessRecord } from './guess-ledger.js';
 
+/** The key of the countries whose gauge is raised. */
+export const RAISED = 'gauge-raised';
+
 const EMPTY_KEPT_MS = 60_000;
 
 export function numberKey(phoneIndex: string): string {
