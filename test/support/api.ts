@@ -47,9 +47,12 @@ export async function startApi(
   };
 }
 
-/** Starts another server with the same configuration on the same stores, as a second replica or after a restart. */
+/**
+ * Starts another server with the same configuration on the same stores, as a second replica or after a restart. It sends no
+ * messages: an inbox holds only what its own process sent, and specs read the first server's.
+ */
 export function startReplica({ config, database }: RunningApi): Promise<RunningApi> {
-  return listen(config, database);
+  return listen({ ...config, background: false }, database);
 }
 
 /** Starts a server with these variables, on stores that the spec opened, and with a log that the spec can read. */
