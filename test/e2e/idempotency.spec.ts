@@ -100,7 +100,10 @@ describe.each(mainlyOn('redis'))('Idempotency-Key on $name', (mode) => {
     );
     await replica.stop();
 
-    expectOneAnswer(answers, 200);
+    // A busy machine may refuse some of them before they are counted.
+    const answered = answers.filter(({ status }) => status !== 503);
+    expectOneAnswer(answered, 200);
+    expectOneAnswer([await post(`${path}/check`, { code }, key), ...answered], 200);
     expect(await count('tokens')).toBe(sessions + 1);
   });
 

@@ -5,7 +5,7 @@ import { FakeTwilio } from '../support/fake-twilio.js';
 import { whileLocked } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { solve } from '../support/proof.js';
-import { times } from '../support/repeat.js';
+import { mapInFlight, times } from '../support/repeat.js';
 import { ServerProcess } from '../support/server-process.js';
 import { OPERATOR_TOKEN, SECRET, throughTwilio } from '../support/settings.js';
 import { codeIn, untilCooledDown } from '../support/verifications.js';
@@ -174,7 +174,7 @@ describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
       return rows.length + (await api.redisKeys());
     };
     const before = await records();
-    const answers = await Promise.all(times(300, () => api.request(someNumber())));
+    const answers = await mapInFlight(times(300, someNumber), (number) => api.request(number));
     expect(new Set(answers.map(({ body }) => body.code))).toEqual(new Set(['proof_of_work_required']));
     expect((await records()) - before).toBeLessThanOrEqual(1);
   });
@@ -198,8 +198,10 @@ describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
       BREAKER_MODE: 'monitor',
     });
     const two = await replica(one);
-    const answers = await Promise.all(
-      times(200, (i) => (i % 2 ? one : two).client.post('/v1/verifications', { phone_number: someNumber() })),
+    const answers = await mapInFlight(
+      times(200, someNumber),
+      (phone_number, i) => (i % 2 ? one : two).client.post('/v1/verifications', { phone_number }),
+      40,
     );
     const sent = answers.filter(({ status }) => status === 202);
     const suspended = answers.filter(({ body }) => body.code === 'sends_suspended');
