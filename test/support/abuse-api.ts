@@ -1,7 +1,8 @@
 import { Clock } from '#abuse';
 import { type RunningApi, startApi, startReplica } from './api.js';
 import type { Answer } from './client.js';
-import { countRedisKeys, type Mode } from './databases.js';
+import type { Mode } from './databases.js';
+import { countRedisKeys } from './dumps.js';
 import { BRIEF_COOL_DOWN, OPERATOR_TOKEN } from './settings.js';
 import { inboxMessages, untilCooledDown } from './verifications.js';
 import { waitFor } from './wait.js';

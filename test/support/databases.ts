@@ -95,14 +95,6 @@ export async function freshRedis(): Promise<string> {
   return url.href;
 }
 
-/** Returns the number of keys in a database of Redis. */
-export async function countRedisKeys(url: string): Promise<number> {
-  const redis = new Redis(url);
-  const keys = await redis.dbsize();
-  redis.disconnect();
-  return keys;
-}
-
 async function createTemplate(admin: pg.Client): Promise<void> {
   const draft = `${TEMPLATE}_draft`;
   await admin.query(`drop database if exists ${draft}`);

@@ -12,7 +12,10 @@ export async function dumpPostgres({ query }: TestDatabase, schema?: string): Pr
   return JSON.stringify(rows);
 }
 
-/** Returns all keys and values of a Redis database as text. */
+/** BullMQ's workers set this key for a second and a half at a time, also when they do nothing. */
+const PASSING_KEY = 'latchkey:queue:latchkey:stalled-check';
+
+/** Returns all keys and values of a Redis database as text, sorted by key, without the one that comes and goes. */
 export async function dumpRedis(url: string): Promise<string> {
   const redis = new Redis(url);
   const read: Record<string, (key: string) => Promise<unknown>> = {
@@ -23,8 +26,21 @@ export async function dumpRedis(url: string): Promise<string> {
     zset: (key) => redis.zrange(key, 0, -1),
     stream: (key) => redis.xrange(key, '-', '+'),
   };
-  const keys = await redis.keys('*');
+  const keys = await lastingKeys(redis);
   const values = await Promise.all(keys.map(async (key) => [key, await read[await redis.type(key)]?.(key)]));
   redis.disconnect();
   return JSON.stringify(values);
+}
+
+/** Returns the number of keys of a Redis database, without the one that comes and goes. */
+export async function countRedisKeys(url: string): Promise<number> {
+  const redis = new Redis(url);
+  const keys = await lastingKeys(redis);
+  redis.disconnect();
+  return keys.length;
+}
+
+async function lastingKeys(redis: Redis): Promise<string[]> {
+  const keys = await redis.keys('*');
+  return keys.filter((key) => key !== PASSING_KEY).toSorted();
 }
