@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { Redis, type RedisOptions } from 'ioredis';
 import { Unavailable } from '#errors';
@@ -113,6 +114,7 @@ export async function asking<T>(answer: Promise<T>): Promise<T> {
 
 function tamed(redis: Redis): Redis {
   connections.add(redis);
+  redis.on('connect', () => writeTogether(redis));
   redis.on('end', () => connections.delete(redis));
   redis.on('error', (error: Error) => isSilence(error) && leaveSilentServer(redis));
   redis.on('ready', () => void answers(redis));
@@ -133,4 +135,17 @@ async function answers(redis: Redis): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Makes the commands of one turn of the event loop leave in one system call, which costs as much as several commands. */
+function writeTogether(redis: Redis): void {
+  const { stream } = redis as unknown as { stream: Socket };
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  stream.write = (...args: unknown[]) => {
+    if (stream.writableCorked === 0) {
+      stream.cork();
+      setImmediate(() => stream.uncork());
+    }
+    return write(...args);
+  };
 }
