@@ -188,8 +188,9 @@ export class BackgroundService
 }
 
 /** Returns false when the promise is still pending after the time. */
-async function resolvesWithin(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController();
-  const timeout = wait(Math.max(0, ms), false, { signal: timer.signal }).catch(() => false);
-  return Promise.race([promise.then(() => true), timeout]).finally(() => timer.abort());
+function resolvesWithin(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, Math.max(0, ms), false);
+    promise.then(() => resolve(true), reject).finally(() => clearTimeout(timer));
+  });
 }
