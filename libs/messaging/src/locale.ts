@@ -1,4 +1,5 @@
 import { match } from '@formatjs/intl-localematcher';
+import { LRUCache } from 'lru-cache';
 import Negotiator from 'negotiator';
 import { kindOfNumber, type PhoneNumber } from '#phone';
 import { DEFAULT_LOCALE } from './locales.js';
@@ -39,14 +40,25 @@ const TRADITIONAL = new Set(['HK', 'MO', 'TW']);
 const LONGEST_HINT = 500;
 const MOST_LANGUAGES = 20;
 
+/** Most requests come from a few countries and browsers. */
+const MOST_REMEMBERED = 1_000;
+
 /** Chooses the language of messages among those that the operator allows. */
 export class LocaleChoice {
-  constructor(private readonly options: Choice) {}
+  private readonly chosen;
+
+  constructor(options: Choice) {
+    this.chosen = new LRUCache({
+      max: MOST_REMEMBERED,
+      memoMethod: (hints: string) => localeFor(JSON.parse(hints) as Hints, options),
+    });
+  }
 
   /** Returns the locale to write in to this number. */
   for(phoneNumber: PhoneNumber, locale: string | null = null, acceptLanguage: string | null = null): string {
     const { country } = kindOfNumber(phoneNumber);
-    return localeFor({ locale, acceptLanguage, country }, this.options);
+    const hints = { locale: head(locale), acceptLanguage: head(acceptLanguage), country };
+    return this.chosen.memo(JSON.stringify(hints));
   }
 }
 

@@ -4,6 +4,7 @@ import {
   type PhoneNumber as ParsedNumber,
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/max';
+import { LRUCache } from 'lru-cache';
 import { currentFormsOf } from './line-forms.js';
 import { hasNewAreaCode } from './new-area-codes.js';
 
@@ -56,6 +57,9 @@ const INVISIBLE = /\p{Cf}/gu;
 /** At most 15 digits (ITU-T E.164), at least the 7 of the shortest numbers in use. Some numbering plans describe others. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 
+/** A request needs the kind of its number several times. */
+const KINDS = new LRUCache<PhoneNumber, NumberKind>({ max: 1_000, memoMethod: classify });
+
 /**
  * Reads a phone number as people write it: with spaces, hyphens and brackets, and in the digits of any script.
  * Every spelling of a number gives the same result, so that one phone line cannot have two accounts.
@@ -66,17 +70,20 @@ export function parsePhoneNumber(
   text: string,
   { region, newRanges = [] }: ReadingOptions = {},
 ): PhoneNumber | null {
-  const parsed = parsePhoneNumberFromString(withLatinDigits(text).replace(INVISIBLE, '').trim(), {
-    defaultCountry: region,
-    extract: false,
-  });
+  const written = withLatinDigits(text).replace(INVISIBLE, '').trim();
+  const parsed = parsePhoneNumberFromString(written, { defaultCountry: region, extract: false });
   if (!parsed || parsed.ext) return null;
   const number = currentFormOf(parsed) ?? parsed.number;
-  return E164.test(number) && isInUse(number, newRanges) ? (number as PhoneNumber) : null;
+  const reparsed = number === written ? parsed : parsePhoneNumberFromString(number);
+  return E164.test(number) && isInUse(number, reparsed, newRanges) ? (number as PhoneNumber) : null;
 }
 
 /** Classifies a number by the numbering plans alone; does not look up the line. */
 export function kindOfNumber(phoneNumber: PhoneNumber): NumberKind {
+  return KINDS.memo(phoneNumber);
+}
+
+function classify(phoneNumber: PhoneNumber): NumberKind {
   const network = WITHOUT_COUNTRY.exec(phoneNumber);
   if (network) return { country: network[0], line: PREMIUM.test(phoneNumber) ? 'other' : 'mobile' };
   const parsed = parsePhoneNumberFromString(phoneNumber);
@@ -123,8 +130,7 @@ function currentFormOf({ number }: ParsedNumber): string | null {
   return current?.number ?? null;
 }
 
-function isInUse(number: string, newRanges: readonly string[]): boolean {
-  const parsed = parsePhoneNumberFromString(number);
+function isInUse(number: string, parsed: ParsedNumber | undefined, newRanges: readonly string[]): boolean {
   // A number that still begins with a national prefix, after two of them, would be read as another one the next time.
   if (parsed?.number !== number) return false;
   if (WITHOUT_COUNTRY.test(number) || newRanges.some((prefix) => number.startsWith(prefix))) return true;
