@@ -13,6 +13,13 @@ const expiryAfter = (minutes: number) => `clock_timestamp() + interval '${minute
 const hasPassed = Raw((column) => `${column} <= clock_timestamp()`);
 const hasNotPassed = Raw((column) => `${column} > clock_timestamp()`);
 
+const FAILURE = {
+  name: 'failure of a number',
+  text: `
+    select failure from bad_numbers
+     where phone_index = $1 and channel = $2 and sender = $3 and expires_at > clock_timestamp()`,
+};
+
 /** A route by which a number gets no message for a while, and why. */
 export interface BadRoute {
   readonly route: Route;
@@ -47,10 +54,13 @@ export class BadNumbersRepository {
    * @throws Unavailable
    */
   async failureOf(phoneNumber: PhoneNumber, route: Route): Promise<Failure | null> {
-    const found = await this.database.answerOf(
-      this.numbers.findOneBy({ ...this.keyOf(phoneNumber, route), expiresAt: hasNotPassed }),
-    );
-    return found && failureFrom(found.failure);
+    const { phoneIndex, channel, provider } = this.keyOf(phoneNumber, route);
+    const [found] = await this.database.run<Pick<BadNumberEntity, 'failure'>>(FAILURE, [
+      phoneIndex,
+      channel,
+      provider,
+    ]);
+    return found ? failureFrom(found.failure) : null;
   }
 
   /**
