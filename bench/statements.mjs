@@ -108,7 +108,6 @@ function requestsOf({ post, get }) {
     return () => expected(200, post(`/v1/verifications/${id}/check`, { code }));
   };
   let token;
-  const usual = someNumber();
   return {
     ask: async () => () => expected(202, open(someNumber())),
     check: () => signIn(someNumber()),
@@ -116,9 +115,11 @@ function requestsOf({ post, get }) {
       token ??= (await (await signIn(someNumber()))()).token;
       return () => expected(200, get('/protected', token));
     },
+    // A refusal that a process has just made is repeated without a statement, so each number is refused once.
     refuse: async () => {
-      await open(usual);
-      return () => expected(429, open(usual));
+      const number = someNumber();
+      await expected(202, open(number));
+      return () => expected(429, open(number));
     },
   };
 }

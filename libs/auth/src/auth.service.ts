@@ -155,10 +155,8 @@ export class AuthService {
       const message = { device: openedBy ?? device, codeLength, resendAfterMs };
       return { route, hasFallback, ...message, ticket: null, charge: null };
     }
-    const known = this.users.isKnown(phoneNumber);
-    // A refusal that comes first does not wait for it.
-    known.catch(() => {});
-    const asked = { device: openedBy, known, routes };
+    const isKnownNumber = () => this.users.isKnown(phoneNumber);
+    const asked = { device: openedBy, isKnownNumber, routes };
     return { route, hasFallback, ...(await this.sendPolicy.admit(phoneNumber, requester, asked)) };
   }
 

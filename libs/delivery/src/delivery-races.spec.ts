@@ -336,7 +336,7 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     });
 
     it('a suspicion of fraud, which counts once', async () => {
-      const request = { device: null, known: false, routes: [SMS] as const };
+      const request = { device: null, isKnownNumber: async () => false, routes: [SMS] as const };
       const requester = { address: '198.51.100.7', deviceToken: null, signUpToken: null, proof: null };
       const number = '+14155550199' as PhoneNumber;
       const { ticket } = await sendPolicy().admit(number, requester, request);

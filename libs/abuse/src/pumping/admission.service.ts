@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppError, Unavailable } from '#errors';
 import type { PhoneNumber } from '#phone';
 import type { Details } from '../abuse-events.js';
+import { Clock } from '../clock.js';
 import { type FoundStanding, GuessPolicyService } from '../guessing/guess-policy.service.js';
 import { LimitsService, type ReachedLimit } from '../limits/limits.service.js';
 import type { Requester } from '../requester.js';
@@ -9,6 +10,7 @@ import { BreakerState, type Draft, LedgerState, type Snapshot } from '../state/s
 import type { Admitted, MessageRequest } from './breaker.js';
 import { type Assessed, BreakerService } from './breaker.service.js';
 import type { Proof } from './proof-of-work.js';
+import { RecentRefusals } from './recent-refusals.js';
 import { type Refusal, refusalOf, tellsUnknownNumber } from './refusal.js';
 import type { BreakerEvent } from './scope-state.js';
 import type { Scopes } from './scopes.js';
@@ -40,7 +42,8 @@ export interface AskedMessage {
   readonly scopes: Scopes;
   readonly country: string;
   readonly routes: PaidMessage['routes'];
-  readonly knownNumber: boolean | Promise<boolean>;
+  /** Resolves to true if the number has signed in before. Called once, together with the first read. */
+  readonly isKnownNumber: () => Promise<boolean>;
   /** The known device that the message is for, if it is decided already. */
   readonly device: string | null;
   readonly details: Details;
@@ -86,6 +89,8 @@ interface Counted extends Pick<Admission, 'device' | 'codeLength' | 'resendAfter
  */
 @Injectable()
 export class AdmissionService {
+  private readonly recent = new RecentRefusals();
+
   constructor(
     private readonly breakerState: BreakerState,
     private readonly ledgerState: LedgerState,
@@ -94,11 +99,14 @@ export class AdmissionService {
     private readonly stepUp: StepUpService,
     private readonly breaker: BreakerService,
     private readonly spending: SpendingService,
+    private readonly clock: Clock,
   ) {}
 
   /** @throws PhoneNumberNotAllowed, ProofOfWorkRequired, RateLimited, SendsSuspended, Unavailable */
   async admit(asked: AskedMessage): Promise<Admission> {
     const { phoneNumber, phoneIndex, requester, details } = asked;
+    const again = isOfUnknownDevice(asked) && this.recent.find(asked, this.clock.now());
+    if (again) this.limits.enforce([again], details);
     const message = {
       ...asked,
       charge: this.spending.chargeFor(asked),
@@ -124,14 +132,14 @@ export class AdmissionService {
     if (!this.breakerState.isOnSameStoreAs(this.ledgerState)) {
       const [ledger, knownNumber] = await Promise.all([
         this.ledgerState.snapshot(ledgerKeys),
-        message.knownNumber,
+        message.isKnownNumber(),
       ]);
       const decision = await this.breakerState.decide(keys, (draft) =>
         this.decideOn(ledger.over(draft), { ...message, knownNumber }),
       );
       return decision.refusal ? decision : { ...decision, ledger };
     }
-    const knownNumber = await message.knownNumber;
+    const knownNumber = await message.isKnownNumber();
     return this.breakerState.decide([...keys, ...ledgerKeys], (draft) => {
       const decision = this.decideOn(draft, { ...message, knownNumber });
       return decision.refusal ? decision : { ...decision, warnings: this.spending.charge(charge, draft) };
@@ -216,7 +224,10 @@ export class AdmissionService {
     return { resendAfterMs, admitted, events: assessed.events, warnings: null, ledger: null };
   }
 
-  private async refuse(refusal: Refusal, { phoneIndex, charge, details }: PreparedMessage): Promise<never> {
+  private async refuse(refusal: Refusal, message: PreparedMessage): Promise<never> {
+    const { phoneIndex, charge, details } = message;
+    if (refusal.by === 'limit' && isOfUnknownDevice(message))
+      this.recent.remember(message, refusal.limit, this.clock.now());
     if (refusal.by === 'spending') this.spending.refuse(refusal.obstacle, charge, details);
     if (refusal.by === 'limit') this.limits.enforce([refusal.limit], details);
     if (refusal.by === 'contest') await this.stepUp.requireProofOfContest(phoneIndex, details);
@@ -252,6 +263,11 @@ export class AdmissionService {
     });
     this.breaker.report(events);
   }
+}
+
+/** True for a request whose refusal by a limit depends on its number and its address alone. */
+function isOfUnknownDevice({ device, requester }: AskedMessage): boolean {
+  return device === null && requester.deviceToken === null && requester.proof === null;
 }
 
 /** Known devices of a number have limits of their own, which unknown devices cannot use up. */

@@ -76,6 +76,27 @@ describe.each(mainlyOn('redis'))('SendPolicyService on $name', (mode) => {
     expect(await server.unsettled('country:US')).toBe(sent.length);
   });
 
+  it('repeats a refusal by a limit for a second without asking the stores', async () => {
+    const { sendPolicy, clock } = server.sendPolicy({}, 60 * MINUTE);
+    const isKnownNumber = jest.fn(async () => false);
+    const ask = (address = '192.0.2.1', deviceToken: string | null = null) =>
+      sendPolicy.admit(
+        '+12125550123' as PhoneNumber,
+        { ...requesterAt(address), deviceToken },
+        { device: null, isKnownNumber, routes: [SMS] },
+      );
+    await ask();
+    isKnownNumber.mockClear();
+    for (let i = 0; i < 3; i += 1) await expect(ask()).rejects.toMatchObject({ limit: 'cool_down' });
+    expect(isKnownNumber).toHaveBeenCalledTimes(1);
+    await expect(ask('192.0.2.2')).rejects.toMatchObject({ limit: 'cool_down' });
+    await expect(ask('192.0.2.1', 'a device')).rejects.toMatchObject({ limit: 'cool_down' });
+    expect(isKnownNumber).toHaveBeenCalledTimes(3);
+    clock.time += SECOND;
+    await expect(ask()).rejects.toMatchObject({ limit: 'cool_down' });
+    expect(isKnownNumber).toHaveBeenCalledTimes(4);
+  });
+
   it('stores no scope state for a message that is refused', async () => {
     const policy = policyWith({ country: { pending: 0 } });
     const { sendPolicy } = server.sendPolicy({ policy });
@@ -85,7 +106,7 @@ describe.each(mainlyOn('redis'))('SendPolicyService on $name', (mode) => {
 
   describe('admits a fallback', () => {
     const number = '+12125550123' as PhoneNumber;
-    const asked = { device: null, known: false, routes: [SMS] as const };
+    const asked = { device: null, isKnownNumber: async () => false, routes: [SMS] as const };
 
     it('until a money cap is reached', async () => {
       const { sendPolicy } = server.sendPolicy({ caps: { perDay: 1, perCountry: 0.02 } });
@@ -220,7 +241,7 @@ async function admitted(
   solvesProofs = false,
 ): Promise<string | null> {
   const ask = async (proof: string | null) => {
-    const standing = { device: null, known, routes: [SMS] as const };
+    const standing = { device: null, isKnownNumber: async () => known, routes: [SMS] as const };
     return (await sendPolicy.admit(number as PhoneNumber, { ...requesterAt(address), proof }, standing))
       .ticket;
   };
@@ -246,7 +267,10 @@ class TravelClock extends Clock {
 }
 
 interface Opened {
-  sendPolicy(options?: Partial<AbuseOptions>): {
+  sendPolicy(
+    options?: Partial<AbuseOptions>,
+    coolDownMs?: number,
+  ): {
     sendPolicy: SendPolicyService;
     clock: TravelClock;
   };
@@ -266,7 +290,7 @@ async function openStores(mode: Mode): Promise<Opened> {
   const generous = [{ points: 1_000_000, seconds: 3_600 }];
   const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
   return {
-    sendPolicy: (overrides = {}) => {
+    sendPolicy: (overrides = {}, coolDownMs = SECOND) => {
       const events = new AbuseEvents(new Registry(), { trial: false });
       const clock = new TravelClock();
       const breakerState = new BreakerState(redis ? new RedisStateStore(redis) : ledgerStore);
@@ -274,7 +298,7 @@ async function openStores(mode: Mode): Promise<Opened> {
       const limits = new LimitsService(
         breakerState,
         {
-          coolDownsMs: [SECOND],
+          coolDownsMs: [coolDownMs],
           sendsPerNumber: generous,
           sendsPerAddress: generous,
           checksPerAddress: generous,
@@ -300,7 +324,7 @@ async function openStores(mode: Mode): Promise<Opened> {
       const devices = new DeviceTokens(keys);
       const guesses = new GuessPolicyService(limits, ledgerState, devices, events, keys, clock, options);
       const states = [breakerState, ledgerState] as const;
-      const admission = new AdmissionService(...states, guesses, limits, stepUp, breaker, spending);
+      const admission = new AdmissionService(...states, guesses, limits, stepUp, breaker, spending, clock);
       const sendPolicy = new SendPolicyService(admission, limits, breaker, spending, events, keys, options);
       return { sendPolicy, clock };
     },

@@ -33,18 +33,13 @@ export class SendPolicyService {
    * Admits one message, before anything is paid for it.
    *
    * @param device the known device that the message is for, if it is decided already.
-   * @param known true if the number has signed in before; a promise of it is awaited together with the first read.
    * @param routes the routes that may carry the message, in order.
    * @throws PhoneNumberNotAllowed, ProofOfWorkRequired, RateLimited, SendsSuspended, Unavailable
    */
   async admit(
     phoneNumber: PhoneNumber,
     requester: Requester,
-    {
-      device,
-      known,
-      routes,
-    }: Pick<AskedMessage, 'device' | 'routes'> & { known: AskedMessage['knownNumber'] },
+    { device, isKnownNumber, routes }: Pick<AskedMessage, 'device' | 'isKnownNumber' | 'routes'>,
   ): Promise<Admission> {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const address = clientAddressOf(requester.address);
@@ -52,7 +47,7 @@ export class SendPolicyService {
     const country = this.requireAllowedNumber(phoneNumber, routes[0].channel, details);
     return this.admission.admit({
       ...{ phoneNumber, phoneIndex, requester, client: address.client, country, routes, device, details },
-      knownNumber: known,
+      isKnownNumber,
       scopes: scopesOf(address, phoneNumber, country),
     });
   }
