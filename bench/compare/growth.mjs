@@ -36,7 +36,7 @@ export async function run(args) {
   pinThisProcess();
   await withStores(async (services) => {
     const subject = SUBJECTS.find(({ kind, sends, redis }) => kind === 'latchkey' && sends === 'by a worker' && !redis);
-    const stores = await services.templateOf(0, false);
+    const stores = await services.newStores(0, false);
     const server = await startServer(subject, stores, services.gateway.url);
     const client = new pg.Client({ connectionString: stores.DATABASE_URL });
     try {
@@ -49,6 +49,8 @@ export async function run(args) {
       for (const size of sizes) {
         await addTokens(client, tokens, size);
         tokens = size;
+        // Warms up the server, which has just started, and the cache of Postgres.
+        await measureAt(context, tokens);
         results.push({ tokens, ...(await measureAt(context, tokens)) });
       }
       report(results, load);

@@ -6,20 +6,20 @@ import { cpuMsOfTree } from './processes.mjs';
 
 export const CONNECTIONS = 64;
 
-/** A server that has just started runs code that is not optimised yet, and takes several times as long. */
-const WARM_UP_SECONDS = 5;
+/** The caches of the processor are those of another server at first. */
+const LEAD_SECONDS = 1;
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
 /**
  * Measures one workload.
  * @param nextRequest returns the next request: method, path, headers, body.
- * @param limit `{ duration }` in seconds or `{ amount }` of requests. Only a load with a duration is warmed up.
+ * @param limit `{ duration }` in seconds or `{ amount }` of requests. Only a load with a duration has a lead.
  * @param pids processes by name, whose CPU time is measured.
  */
 export async function measure(url, nextRequest, limit, expectedStatus, pids) {
   const requests = [{ setupRequest: (request) => ({ ...request, ...withBody(nextRequest()) }) }];
   const load = (bounds) => autocannon({ url, connections: CONNECTIONS, requests, ...bounds });
-  if (limit.duration) await load({ duration: WARM_UP_SECONDS });
+  if (limit.duration) await load({ duration: LEAD_SECONDS });
   const before = cpuOf(pids);
   const result = await load(limit);
   const after = cpuOf(pids);

@@ -1,5 +1,5 @@
 // Compares this server with better-auth and with bare Fastify:
-//   npm run bench [-- --seconds 5 --rounds 3 --checks 3000]
+//   npm run bench [-- --seconds 5 --rounds 3 --checks 3000 --warm-up 15]
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
@@ -8,9 +8,9 @@ import { parseArgs } from 'node:util';
 import { pinThisProcess } from './processes.mjs';
 import { writeReport } from './report.mjs';
 import { withStores } from './stores.mjs';
-import { startServer, SUBJECTS } from './subjects.mjs';
+import { SUBJECTS } from './subjects.mjs';
 import { compareWithTargets } from './targets.mjs';
-import { measureSubject } from './workloads.mjs';
+import { measureSubject, startSubject } from './workloads.mjs';
 
 /** Above this share of busy cores, something else uses the machine. */
 const QUIET_SHARE = 0.1;
@@ -20,22 +20,33 @@ const OPTIONS = {
   seconds: { type: 'string', default: '5' },
   rounds: { type: 'string', default: '3' },
   checks: { type: 'string', default: '3000' },
+  'warm-up': { type: 'string', default: '15' },
 };
 
 export async function run(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
   const [seconds, rounds, checks] = [values.seconds, values.rounds, values.checks].map(Number);
+  const warmUp = { seconds: Number(values['warm-up']), checks: 2 * checks };
   const busy = await busyShare();
   pinThisProcess();
   await withStores(async (services) => {
-    await prepare(services);
+    const running = [];
     const measured = Object.fromEntries(SUBJECTS.map(({ name }) => [name, []]));
-    for (let round = 1; round <= rounds; round += 1) {
+    try {
       for (const [index, subject] of SUBJECTS.entries()) {
-        process.stderr.write(`round ${round}, ${subject.name}\n`);
-        const stores = await services.freshStores(index, subject.redis);
-        measured[subject.name].push(await measureSubject(subject, { ...services, stores, seconds, checks }));
+        process.stderr.write(`warm-up, ${subject.name}\n`);
+        const stores = await services.newStores(index, subject.redis);
+        running.push(await startSubject(subject, { ...services, stores }));
+        await measureSubject(running.at(-1), warmUp);
       }
+      for (let round = 1; round <= rounds; round += 1) {
+        for (const run of running) {
+          process.stderr.write(`round ${round}, ${run.subject.name}\n`);
+          measured[run.subject.name].push(await measureSubject(run, { seconds, checks }));
+        }
+      }
+    } finally {
+      for (const { server } of running) await server.stop();
     }
     const results = Object.fromEntries(Object.entries(measured).map(([name, all]) => [name, medianOf(all)]));
     const noise = noiseOf(busy);
@@ -43,14 +54,6 @@ export async function run(args) {
     const about = { date: new Date().toISOString().slice(0, 10), machine: machine(), busy, noise, versions };
     console.log(writeReport({ ...about, seconds, rounds, checks, results, targets: compareWithTargets(results) }));
   });
-}
-
-/** Starts every server once, so that the start that is measured creates no tables. */
-async function prepare({ templateOf, gateway }) {
-  for (const [index, subject] of SUBJECTS.entries()) {
-    const server = await startServer(subject, await templateOf(index, subject.redis), gateway.url);
-    await server.stop();
-  }
 }
 
 /** The median of each number; objects of the same shape are merged member by member. */

@@ -9,6 +9,8 @@ import { createInterface } from 'node:readline';
 export const SERVER_CORE = 0;
 export const OTHER_CORE = 1;
 
+export const ALL_CORES = `0-${cpus().length - 1}`;
+
 const MS_PER_TICK = 10;
 const PAGES_PER_MB = 256;
 

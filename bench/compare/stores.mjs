@@ -1,14 +1,14 @@
-// The stores of a comparison. Every measurement gets a fresh database, on the same Postgres and the same Redis.
+// The stores of a comparison. Every server gets a database of its own, on the same Postgres and the same Redis.
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { newFolder, startGateway, startPostgres, startRedis } from '../support/services.mjs';
+import { newFolder, startGateway, startOwnRedis, startPostgres } from '../support/services.mjs';
 import { parentOf } from './processes.mjs';
 
 /** The time that the provider takes to answer. */
 export const PROVIDER_MS = 50;
 
-/** @param work gets `{ gateway, pids, templateOf, freshStores, versions }`. Everything ends after it, also after SIGINT and SIGTERM. */
-export async function withStores(work) {
+/** @param work gets `{ gateway, pids, newStores, versions }`. Everything ends after it, also after SIGINT and SIGTERM. */
+export async function withStores(work, providerMs = PROVIDER_MS) {
   const folder = newFolder();
   const stops = [folder.delete];
   const interrupted = new Promise((_, reject) => {
@@ -17,10 +17,10 @@ export async function withStores(work) {
   try {
     const postgres = await startPostgres(folder.folder);
     stops.unshift(postgres.stop);
-    const redis = await startRedis(folder.folder);
+    const redis = await startOwnRedis(folder.folder);
     if (!redis) throw new Error('there is no Redis: install redis-server or valkey-server');
     stops.unshift(redis.stop);
-    const gateway = await startGateway(PROVIDER_MS);
+    const gateway = await startGateway(providerMs);
     stops.unshift(gateway.stop);
     const admin = new pg.Client({ connectionString: postgres.url });
     await admin.connect();
@@ -40,23 +40,12 @@ async function connect(admin, cache, postgresUrl, redisUrl) {
     postgres: (await admin.query('show server_version')).rows[0].server_version,
     redis: /redis_version:(\S+)/.exec(await cache.info('server'))[1],
   };
-  const stores = (database, withRedis) => {
-    const url = new URL(postgresUrl);
-    url.pathname = `/${database}`;
-    return { DATABASE_URL: url.href, ...(withRedis && { REDIS_URL: redisUrl }) };
+  /** An empty database, and an empty database of Redis. */
+  const newStores = async (index, withRedis) => {
+    await admin.query(`create database measured_${index}`);
+    const database = new URL(postgresUrl);
+    database.pathname = `/measured_${index}`;
+    return { DATABASE_URL: database.href, ...(withRedis && { REDIS_URL: new URL(`/${index}`, redisUrl).href }) };
   };
-  /** An empty database for a subject's tables. */
-  const templateOf = async (index, withRedis) => {
-    await admin.query(`create database template_${index}`);
-    return stores(`template_${index}`, withRedis);
-  };
-  /** A copy of the subject's template, and an empty Redis. Nothing is left to write back or to send from before. */
-  const freshStores = async (index, withRedis) => {
-    await admin.query('drop database if exists measured with (force)');
-    await admin.query(`create database measured template template_${index}`);
-    await cache.flushall();
-    await admin.query('checkpoint');
-    return stores('measured', withRedis);
-  };
-  return { pids: { postgres: parentOf(rows[0].pid), redis: redisPid }, templateOf, freshStores, versions };
+  return { pids: { postgres: parentOf(rows[0].pid), redis: redisPid }, newStores, versions };
 }

@@ -31,14 +31,17 @@ export const SUBJECTS = [
   { name: 'ceiling, Redis', kind: 'ceiling', redis: true },
 ];
 
-/** @param stores `{ DATABASE_URL, REDIS_URL? }`. */
-export function startServer(subject, stores, gatewayUrl) {
+/**
+ * @param stores `{ DATABASE_URL, REDIS_URL? }`.
+ * @param more variables of this server.
+ */
+export function startServer(subject, stores, gatewayUrl, core = SERVER_CORE, more = {}) {
   if (subject.kind !== 'latchkey') {
     const main = path.join(import.meta.dirname, '../servers', `${subject.kind}.mjs`);
-    return startOn(SERVER_CORE, main, { NODE_ENV: 'production', ...stores }, /"url"/);
+    return startOn(core, main, { NODE_ENV: 'production', ...stores }, /"url"/);
   }
   const env = { ...environment(stores, gatewayUrl), BACKGROUND: subject.sends === 'in process' ? 'on' : 'off' };
-  return startOn(SERVER_CORE, program('api'), env, /Latchkey is up/);
+  return startOn(core, program('api'), { ...env, ...more }, /Latchkey is up/);
 }
 
 export function startWorker(core, stores, gatewayUrl) {

@@ -17,26 +17,33 @@ let lastNumber = 2_000_000;
 const someNumber = () => `+1415${(lastNumber += 1)}`;
 
 /**
- * Measures a subject. Sends in the same process matter for `ask` only, so the rest is measured without them.
- * @param context `{ stores, gateway, pids, seconds, checks }`; `pids` are the stores' processes.
+ * Starts the server of a subject. It was started once before, so that its start creates no tables.
+ * @param context `{ stores, gateway, pids }`; `pids` are the stores' processes.
  */
-export async function measureSubject(subject, context) {
-  const { stores, gateway } = context;
-  const server = await startServer(subject, stores, gateway.url);
-  try {
-    await sleep(IDLE_MS);
-    const state = { startMs: server.startMs, idleMb: residentMb(server.pid) };
-    const run = { subject, server, requests: REQUESTS[subject.kind], ...context };
-    run.pids = { server: server.pid, ...context.pids };
-    const workloads = subject.sends === 'in process' ? await measureInProcess(run) : await measureAll(run);
-    return { ...state, loadedMb: residentMb(server.pid), workloads };
-  } finally {
-    await server.stop();
-  }
+export async function startSubject(subject, context) {
+  const start = () => startServer(subject, context.stores, context.gateway.url);
+  await (await start()).stop();
+  const server = await start();
+  await sleep(IDLE_MS);
+  const state = { startMs: server.startMs, idleMb: residentMb(server.pid) };
+  const pids = { server: server.pid, ...context.pids };
+  return { ...context, subject, server, requests: REQUESTS[subject.kind], pids, state };
+}
+
+/**
+ * Measures a subject. Sends in the same process matter for `ask` only, so the rest is measured without them.
+ * @param amounts `{ seconds, checks }`.
+ */
+export async function measureSubject(started, amounts) {
+  const run = { ...started, ...amounts };
+  const workloads = run.subject.sends === 'in process' ? await measureInProcess(run) : await measureAll(run);
+  return { ...run.state, loadedMb: residentMb(run.server.pid), workloads };
 }
 
 async function measureInProcess(run) {
-  return { ask: await measureAsk(run) };
+  const ask = await measureAsk(run);
+  await untilStill(() => run.gateway.received, QUIET_MS);
+  return { ask };
 }
 
 async function measureAll(run) {
@@ -50,7 +57,7 @@ async function measureAll(run) {
   return results;
 }
 
-function measureAsk({ server, requests, seconds, pids }) {
+export function measureAsk({ server, requests, seconds, pids }) {
   const next = () => requests.ask(someNumber());
   return measure(server.url, next, { duration: seconds }, requests.asked, pids);
 }
@@ -59,16 +66,22 @@ async function measureAskWithWorker(run) {
   const worker = await startWorker(OTHER_CORE, run.stores, run.gateway.url);
   try {
     await untilStill(() => run.gateway.received, QUIET_MS);
-    return await measureAsk({ ...run, pids: { ...run.pids, worker: worker.pid } });
+    const result = await measureAsk({ ...run, pids: { ...run.pids, worker: worker.pid } });
+    // Later measurements find no message of this one.
+    await untilStill(() => run.gateway.received, QUIET_MS);
+    return result;
   } finally {
     await worker.stop();
   }
 }
 
-/** Measures how fast one worker, on the server's core, sends messages that wait. */
-async function measureDelivery({ stores, gateway }, messages) {
+/**
+ * Measures how fast one worker, on the server's core, sends messages that wait. The worker has just started, so the first half
+ * of the messages warms it up.
+ */
+export async function measureDelivery({ stores, gateway }, messages, core = SERVER_CORE) {
   const before = gateway.received;
-  const worker = await startWorker(SERVER_CORE, stores, gateway.url);
+  const worker = await startWorker(core, stores, gateway.url);
   try {
     const received = () => gateway.received - before;
     const deadline = performance.now() + DELIVERY_DEADLINE_MS;
@@ -79,7 +92,7 @@ async function measureDelivery({ stores, gateway }, messages) {
       }
       return performance.now();
     };
-    const [first, firstCount] = [await reach(1), received()];
+    const [first, firstCount] = [await reach(messages / 2), received()];
     const cpu = cpuMsOfTree(worker.pid);
     const last = await reach(messages);
     const sent = messages - firstCount;

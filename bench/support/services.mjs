@@ -23,8 +23,15 @@ export function startPostgres(folder) {
 
 /** Starts Redis, or uses the last database of REDIS_URL. Returns null if there is neither. */
 export async function startRedis(folder) {
+  const { REDIS_URL } = process.env;
+  const own = await startOwnRedis(folder);
+  return own ?? (REDIS_URL ? { url: new URL('/15', REDIS_URL).href, stop: async () => {} } : null);
+}
+
+/** Starts Redis. Returns null if it is not installed. */
+export async function startOwnRedis(folder) {
   const program = ['redis-server', 'valkey-server'].find((name) => spawnSync(name, ['--version']).status === 0);
-  if (!program) return process.env.REDIS_URL ? { url: new URL('/15', process.env.REDIS_URL).href, stop } : null;
+  if (!program) return null;
   const port = await freePort();
   const dir = path.join(folder, 'redis');
   mkdirSync(dir);
