@@ -17,7 +17,7 @@ const SLOW_MS = 300;
 const REQUESTS_AT_ONCE = 40;
 
 /** The messages that one process sends at the same time. A SIGKILL can duplicate these. */
-const IN_FLIGHT = 50;
+const IN_FLIGHT = 72;
 
 interface Audit {
   readonly accepted: number;

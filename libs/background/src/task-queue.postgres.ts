@@ -21,7 +21,6 @@ const HAS_WAITING = {
 /** A table of tasks: see docs/decisions/0058. */
 @Injectable()
 export class PostgresTaskQueue extends TaskQueue {
-  readonly concurrency = 64;
   private readonly holder = randomUUID();
   private readonly listeners: ((error: Error) => void)[] = [];
   private worker?: PostgresTaskWorker;

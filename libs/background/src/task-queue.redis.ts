@@ -55,7 +55,6 @@ class Retry extends Error {
 /** BullMQ on Redis. */
 @Injectable()
 export class RedisTaskQueue extends TaskQueue {
-  readonly concurrency = 50;
   private readonly queue: Queue;
   private readonly url: string;
   private readonly producer: Connection;

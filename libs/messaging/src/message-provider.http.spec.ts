@@ -13,6 +13,7 @@ import type { HttpProviderConfig } from '#config';
 import type { PhoneNumber } from '#phone';
 import { failureOf } from '../../../test/support/failure.js';
 import { waitFor } from '../../../test/support/wait.js';
+import { MAX_CONNECTIONS } from './max-connections.js';
 import { HttpProvider } from './message-provider.http.js';
 import { type Message, SendDeferred, SendOutcomeUnknown, SendRefused } from './message-provider.js';
 
@@ -203,19 +204,19 @@ describe('HttpProvider', () => {
     expect(connections).toBe(1);
   });
 
-  it('sends at most fifty messages at once', async () => {
+  it('sends messages on as many connections as it may open', async () => {
     const pending: ServerResponse[] = [];
     answer = (response) => pending.push(response);
     const http = httpProvider();
 
-    const sends = Promise.allSettled(Array.from({ length: 60 }, () => http.send(MESSAGE)));
-    await waitFor('fifty requests', () => pending.length === 50);
+    const sends = Promise.allSettled(Array.from({ length: MAX_CONNECTIONS + 10 }, () => http.send(MESSAGE)));
+    await waitFor('the requests', () => pending.length === MAX_CONNECTIONS);
 
-    expect(connections).toBe(50);
+    expect(connections).toBe(MAX_CONNECTIONS);
     answer = (response) => response.end();
     for (const response of pending) response.end();
-    expect((await sends).filter(({ status }) => status === 'fulfilled')).toHaveLength(60);
-    expect(connections).toBe(50);
+    expect((await sends).filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX_CONNECTIONS + 10);
+    expect(connections).toBe(MAX_CONNECTIONS);
   });
 
   describe.each<[when: string, answer: Answer]>([

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import Mustache from 'mustache';
 import { useAgent } from 'request-filtering-agent';
 import type { HttpProviderConfig } from '#config';
+import { MAX_CONNECTIONS } from './max-connections.js';
 import {
   type Message,
   MessageProvider,
@@ -17,8 +18,6 @@ import { retryAfterMs } from './retry-after.js';
 
 /** The time limit of a request, from the wait for a connection to the last byte of the answer. */
 const LIMIT_MS = 8_000;
-
-const MAX_CONNECTIONS = 50;
 
 /** The part of a response that is read: enough to match it against `HTTP_SENDER_SUCCESS`. */
 const MAX_ANSWER_BYTES = 65_536;

@@ -5,6 +5,7 @@ import type { PhoneNumber } from '#phone';
 import { failureOf } from '../../../test/support/failure.js';
 import { type Answer, FakeTwilio } from '../../../test/support/fake-twilio.js';
 import { twilioConfigFor } from '../../../test/support/twilio-config.js';
+import { MAX_CONNECTIONS } from './max-connections.js';
 import {
   type Failure,
   type Message,
@@ -266,14 +267,16 @@ describe('TwilioProvider', () => {
     expect(fake.connections).toBe(1);
   });
 
-  it('sends at most fifty messages at once', async () => {
+  it('sends messages on as many connections as it may open', async () => {
     fake.answerAll('hang');
     const twilio = twilioProvider();
 
-    const sends = Promise.allSettled(Array.from({ length: 60 }, () => twilio.send(MESSAGE)));
-    await fake.requested(50);
+    const sends = Promise.allSettled(
+      Array.from({ length: MAX_CONNECTIONS + 10 }, () => twilio.send(MESSAGE)),
+    );
+    await fake.requested(MAX_CONNECTIONS);
 
-    expect(fake.connections).toBe(50);
+    expect(fake.connections).toBe(MAX_CONNECTIONS);
     await fake.stop();
     await sends;
   });

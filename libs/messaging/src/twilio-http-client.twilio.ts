@@ -2,12 +2,12 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type RequestClient from 'twilio/lib/base/RequestClient.js';
 import { type Answer, ExchangeFailed, exchange } from './exchange.js';
+import { MAX_CONNECTIONS } from './max-connections.js';
 import { SendDeferred, SendOutcomeUnknown, SendRefused } from './message-provider.js';
 import { retryAfterMs } from './retry-after.js';
 import { failureOfAnswer } from './twilio-errors.js';
 
 /** The SDK's own pool has 20 connections and keeps 5: a burst would wait for connections and TLS handshakes. */
-const MAX_CONNECTIONS = 50;
 
 /** A message has two kilobytes, and a list is never longer than one message. */
 const MAX_ANSWER_BYTES = 65_536;
