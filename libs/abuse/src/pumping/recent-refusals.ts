@@ -6,7 +6,7 @@ const REPEATED_FOR_MS = 1_000;
 
 const MOST_REMEMBERED = 10_000;
 
-/** What decides whether a limit refuses a request of an unknown device. */
+/** The parts of a request that decide whether a limit refuses an unknown device. */
 interface Asked {
   readonly phoneIndex: string;
   readonly client: string;
