@@ -28,26 +28,31 @@ export async function run(args) {
       const stores = await services.newStores(index, subject.redis);
       const asked = [];
       for (const processes of PROCESSES) {
-        const run = await start(subject, stores, services, processes);
-        await measureAsk({ ...run, seconds: warmUp });
-        asked.push({ processes, ...(await measureAsk({ ...run, seconds })) });
-        await run.server.stop();
+        const measured = await whileRunning(subject, stores, services, processes, async (run) => {
+          await measureAsk({ ...run, seconds: warmUp });
+          return measureAsk({ ...run, seconds });
+        });
+        asked.push({ processes, ...measured });
       }
       const fresh = await services.newStores(subjects.length + index, subject.redis);
-      const run = await start(subject, fresh, services, 1);
-      await open(run, MESSAGES);
-      const deliver = await measureDelivery({ ...services, stores: fresh }, MESSAGES, ALL_CORES);
-      await run.server.stop();
+      const deliver = await whileRunning(subject, fresh, services, 1, async (run) => {
+        await open(run, MESSAGES);
+        return measureDelivery({ ...services, stores: fresh }, MESSAGES, ALL_CORES);
+      });
       results.push({ subject: subject.name, asked, deliver });
     }
     report(results);
   }, SLOW_PROVIDER_MS);
 }
 
-async function start(subject, stores, { gateway, pids }, processes) {
+async function whileRunning(subject, stores, { gateway, pids }, processes, work) {
   const more = processes === 1 ? {} : { WORKERS: String(processes) };
   const server = await startServer(subject, stores, gateway.url, ALL_CORES, more);
-  return { server, requests: REQUESTS.latchkey, pids: { server: server.pid, ...pids } };
+  try {
+    return await work({ server, requests: REQUESTS.latchkey, pids: { server: server.pid, ...pids } });
+  } finally {
+    await server.stop();
+  }
 }
 
 function report(results) {

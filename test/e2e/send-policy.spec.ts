@@ -5,7 +5,7 @@ import { FakeTwilio } from '../support/fake-twilio.js';
 import { whileLocked } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { solve } from '../support/proof.js';
-import { mapInFlight, times } from '../support/repeat.js';
+import { BURST, mapInFlight, times } from '../support/repeat.js';
 import { ServerProcess } from '../support/server-process.js';
 import { OPERATOR_TOKEN, SECRET, throughTwilio } from '../support/settings.js';
 import { codeIn, untilCooledDown } from '../support/verifications.js';
@@ -201,7 +201,7 @@ describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
     const answers = await mapInFlight(
       times(200, someNumber),
       (phone_number, i) => (i % 2 ? one : two).client.post('/v1/verifications', { phone_number }),
-      40,
+      BURST,
     );
     const sent = answers.filter(({ status }) => status === 202);
     const suspended = answers.filter(({ body }) => body.code === 'sends_suspended');

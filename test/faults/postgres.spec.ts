@@ -10,7 +10,7 @@ import { emptyDatabase, type TestDatabase } from '../support/databases.js';
 import { PgBouncer } from '../support/pgbouncer.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { withClient } from '../support/postgres.js';
-import { mapInFlight, times } from '../support/repeat.js';
+import { BURST, mapInFlight, times } from '../support/repeat.js';
 import { ServerProcess } from '../support/server-process.js';
 import { findProgram } from '../support/system-programs.js';
 import { newestCode, signIn } from '../support/verifications.js';
@@ -214,18 +214,18 @@ if (pgbouncer) {
       return pooler.url;
     }
 
-    it('with session pooling lets 120 users sign in, 40 at once', async () => {
+    it('with session pooling lets 120 users sign in, many of them at once', async () => {
       const server = await startApi({ DATABASE_URL: await throughPgBouncer({ pool_mode: 'session' }) });
       const { client, codeFor } = server;
       const open = async (phone_number: string) => {
         const { body } = await client.post('/v1/verifications', { phone_number });
         return { id: body.id, phone_number };
       };
-      const opened = await mapInFlight(times(120, someNumber), open, 40);
+      const opened = await mapInFlight(times(120, someNumber), open, BURST);
       const codes = await mapInFlight(opened, ({ phone_number }) => codeFor(phone_number));
       const check = ({ id }: { id: string }, i: number) =>
         client.post(`/v1/verifications/${id}/check`, { code: codes[i] });
-      const answers = await mapInFlight(opened, check, 40);
+      const answers = await mapInFlight(opened, check, BURST);
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     });
 

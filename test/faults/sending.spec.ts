@@ -5,16 +5,13 @@ import { mainlyOn } from '../support/databases.js';
 import { Deployment } from '../support/deployment.js';
 import type { FakeTwilio } from '../support/fake-twilio.js';
 import { someNumber } from '../support/phone-numbers.js';
-import { mapInFlight, times } from '../support/repeat.js';
+import { BURST, mapInFlight, times } from '../support/repeat.js';
 import type { ServerProcess } from '../support/server-process.js';
 import { printNumbers } from '../support/statistics.js';
 import { waitFor } from '../support/wait.js';
 
 const MESSAGES = 200;
 const SLOW_MS = 300;
-
-/** A busy machine answers 503 to some of many more. */
-const REQUESTS_AT_ONCE = 40;
 
 /** The messages that one process sends at the same time. A SIGKILL can duplicate these. */
 const IN_FLIGHT = 72;
@@ -39,7 +36,7 @@ describe.each(mainlyOn('postgres'))('An accepted message on $name', (mode) => {
   async function request(server: ServerProcess, messages = MESSAGES): Promise<string[]> {
     const numbers = times(messages, someNumber);
     const ask = (phone_number: string) => server.client.post('/v1/verifications', { phone_number });
-    const answers = await mapInFlight(numbers, ask, REQUESTS_AT_ONCE);
+    const answers = await mapInFlight(numbers, ask, BURST);
     return numbers.filter((_, i) => answers[i]?.status === 202);
   }
 
@@ -100,6 +97,15 @@ describe.each(mainlyOn('postgres'))('An accepted message on $name', (mode) => {
     print('SIGKILL, then the next start', audit(numbers));
     expect(accepted).toBe(MESSAGES);
     expect(doubled).toBeLessThanOrEqual(IN_FLIGHT);
+  });
+
+  it('is sent at once with 71 others, each on a connection of its own', async () => {
+    twilio.answerAll('hang');
+    const server = await deployment.start();
+    await request(server, IN_FLIGHT + 10);
+    await twilio.requested(IN_FLIGHT);
+    expect(twilio.connections).toBe(IN_FLIGHT);
+    await server.end('SIGKILL');
   });
 
   it('is sent by a worker when the API runs no tasks', async () => {

@@ -7,8 +7,6 @@ import { SendDeferred, SendOutcomeUnknown, SendRefused } from './message-provide
 import { retryAfterMs } from './retry-after.js';
 import { failureOfAnswer } from './twilio-errors.js';
 
-/** The SDK's own pool has 20 connections and keeps 5: a burst would wait for connections and TLS handshakes. */
-
 /** A message has two kilobytes, and a list is never longer than one message. */
 const MAX_ANSWER_BYTES = 65_536;
 
@@ -35,6 +33,7 @@ export class TwilioHttpClient {
   constructor(private readonly limitMs: number) {
     const pool = {
       keepAlive: true,
+      // The SDK's own pool has 20 connections and keeps 5: a burst would wait for connections and TLS handshakes.
       maxSockets: MAX_CONNECTIONS,
       maxFreeSockets: MAX_CONNECTIONS,
       // Also the lifetime of an idle connection. It is far shorter than servers use: a connection that the server closes

@@ -1,7 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { pino } from 'pino';
 import { addToLog, inOwnLogContext, newLogContext, runInLogContext } from '#logging';
+import { times } from '../../../test/support/repeat.js';
 import { LINE_OPTIONS, NestLog } from './log.js';
+
+const LOG = path.join(import.meta.dirname, 'log.ts');
+const TYPESCRIPT = path.join(import.meta.dirname, '../../../test/support/typescript.cjs');
 
 describe('NestLog', () => {
   const lines: object[] = [];
@@ -34,6 +43,38 @@ describe('NestLog', () => {
     expect(lines).toEqual([
       { level: 50, context: 'Test', stack: 'Error: why\n    at here', msg: 'it failed' },
     ]);
+  });
+});
+
+describe('openLog', () => {
+  /** Runs a program whose `log` is the log of its process, and that ends by itself. */
+  function start(program: string) {
+    const main = `require(${JSON.stringify(LOG)}).openLog('info').then((log) => { ${program} })`;
+    const child = spawn(process.execPath, ['--require', TYPESCRIPT, '--eval', main]);
+    return { child, end: once(child, 'close') };
+  }
+
+  it('writes every line of a process that exits in the same turn, in order', async () => {
+    const { child, end } = start(`for (let n = 0; n < 1_000; n += 1) log.info({ n }); process.exit(3)`);
+    const output = await text(child.stdout);
+    const numbers = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).n);
+    expect(numbers).toEqual(times(1_000, (n) => n));
+    expect((await end)[0]).toBe(3);
+  });
+
+  it('outlives the reader of its lines', async () => {
+    const { child, end } = start(`
+      const timer = setInterval(() => log.info('a line'), 5);
+      process.stdin.resume().once('end', () => { clearInterval(timer); process.exitCode = 3; });`);
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    // The next lines fail before the program ends.
+    await sleep(100);
+    child.stdin.end();
+    expect((await end)[0]).toBe(3);
   });
 });
 

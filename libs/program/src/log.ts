@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
 import { logMembers } from '#logging';
 
 export type Log = Logger;
@@ -18,8 +18,6 @@ export const LINE_OPTIONS = {
   mixin,
 } as const satisfies LoggerOptions;
 
-const MOST_BUFFERED_BYTES = 8_192;
-
 /**
  * Opens the log of the process, without bodies, headers or query strings: JSON lines, or coloured text if the output is a
  * terminal.
@@ -27,7 +25,7 @@ const MOST_BUFFERED_BYTES = 8_192;
 export async function openLog(level: string, output: 'stdout' | 'stderr' = 'stdout'): Promise<Log> {
   const options: LoggerOptions = { level, ...LINE_OPTIONS };
   const { fd, isTTY } = process[output];
-  if (!isTTY) return pino(options, openLines(fd));
+  if (!isTTY) return pino(options, pino.destination(fd));
   const { default: pretty } = await import('pino-pretty');
   const text = pretty({
     sync: true,
@@ -37,28 +35,6 @@ export async function openLog(level: string, output: 'stdout' | 'stderr' = 'stdo
     ignore: 'context',
   });
   return pino(options, text);
-}
-
-/**
- * Makes the lines of one turn of the event loop leave in one system call, which costs as much as the rest of a line. A process
- * that is killed loses the lines of its last turn.
- */
-function openLines(fd: number): DestinationStream {
-  const lines = pino.destination({ fd, minLength: MOST_BUFFERED_BYTES });
-  let isScheduled = false;
-  const flush = () => {
-    isScheduled = false;
-    process.removeListener('exit', flush);
-    lines.flush();
-  };
-  const write = (line: string) => {
-    lines.write(line);
-    if (isScheduled) return;
-    isScheduled = true;
-    setImmediate(flush);
-    process.once('exit', flush);
-  };
-  return { write };
 }
 
 /** Passes the log lines of Nest and of our services to the log of the process. */
