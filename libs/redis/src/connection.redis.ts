@@ -137,7 +137,10 @@ async function answers(redis: Redis): Promise<boolean> {
   );
 }
 
-/** Makes the commands of one turn of the event loop leave in one system call, which costs as much as several commands. */
+/**
+ * Makes the commands of one turn of the event loop leave in one system call, which costs as much as several commands. The
+ * automatic pipelines of ioredis are no way to it: see docs/decisions/0065.
+ */
 function writeTogether(redis: Redis): void {
   const { stream } = redis as unknown as { stream: Socket };
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
