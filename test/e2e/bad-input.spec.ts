@@ -73,6 +73,7 @@ const members = [
   'channel',
   'locale',
   'device_token',
+  'refresh_token',
   '__proto__',
   'constructor',
   'prototype',
@@ -141,6 +142,7 @@ describe('Invalid input', () => {
     ['/v1/verifications', [202]],
     [`/v1/verifications/${id}/resend`, [202]],
     [`/v1/verifications/${id}/check`, [200]],
+    ['/v1/session/refresh', [200]],
   ];
 
   /** Describes an answer that is neither a success nor a documented problem of the client. */
@@ -156,7 +158,7 @@ describe('Invalid input', () => {
     return api.client.send('POST', path, bytes, { 'content-type': contentType });
   }
 
-  it.each([0, 1, 2, 3])(
+  it.each([0, 1, 2, 3, 4])(
     'gets a documented answer to each of many bodies (route %#)',
     async (index) => {
       const [path, good] = routes()[index] as [string, number[]];

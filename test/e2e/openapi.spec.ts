@@ -34,6 +34,11 @@ const OPERATIONS: Record<string, Documented> = {
     statuses: [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
   },
   'delete /v1/devices': { id: 'revokeDevices', statuses: [204, 400, 401, 500, 503] },
+  'post /v1/session/refresh': { id: 'refreshSession', statuses: [200, 400, 401, 413, 415, 500, 503] },
+  'delete /v1/session': { id: 'signOut', statuses: [204, 400, 401, 500, 503] },
+  'get /v1/sessions': { id: 'listSessions', statuses: [200, 400, 401, 500, 503] },
+  'delete /v1/sessions': { id: 'endSessions', statuses: [204, 400, 401, 500, 503] },
+  'delete /v1/sessions/{id}': { id: 'endSession', statuses: [204, 400, 401, 404, 500, 503] },
   'get /v1/operations/blocks': { id: 'listBlocks', statuses: [200, 400, 401, 500, 503] },
   'delete /v1/operations/blocks': { id: 'liftAllBlocks', statuses: [204, 400, 401, 500, 503] },
   'delete /v1/operations/blocks/{id}': { id: 'liftBlock', statuses: [204, 400, 401, 404, 500, 503] },
@@ -143,6 +148,7 @@ describe('The OpenAPI document', () => {
       'Sign-up',
       'Verifications',
       'Signed in',
+      'Sessions',
       'For operators',
       'For developers',
     ]);
@@ -296,10 +302,19 @@ describe('The OpenAPI document', () => {
     describes('get /v1/verifications/{id}', await client.get(path));
     describes('post /v1/verifications/{id}/resend', await client.post(`${path}/resend`));
     describes('post /v1/verifications/{id}/check', await client.post(`${path}/check`, { code: 'wrong' }));
-    describes(
+    const session = describes(
       'post /v1/verifications/{id}/check',
       await client.post(`${path}/check`, { code: await newestCode(client, other) }),
-    );
+    ).body;
+    const signedIn = client.as(session.token);
+    const { refresh_token } = session;
+    describes('post /v1/session/refresh', await client.post('/v1/session/refresh', { refresh_token }));
+    describes('post /v1/session/refresh', await client.post('/v1/session/refresh', { refresh_token: 'x' }));
+    describes('get /v1/sessions', await signedIn.get('/v1/sessions'));
+    describes('delete /v1/sessions/{id}', await signedIn.delete('/v1/sessions/unknown'));
+    describes('delete /v1/sessions', await signedIn.delete('/v1/sessions'));
+    describes('delete /v1/session', await signedIn.delete('/v1/session'));
+    describes('get /v1/sessions', await signedIn.get('/v1/sessions'));
     describes('delete /v1/verifications/{id}', await client.delete(path));
     describes('get /health/ready', await client.get('/health/ready'));
     describes('get /dev/inbox/messages', await client.get('/dev/inbox/messages'));

@@ -273,11 +273,11 @@ describe('Unexpected errors', () => {
       return client.get(`/v1/verifications/${NO_ID}`);
     },
     'a guard that rejects': () => {
-      jest.spyOn(sessions(), 'userOf').mockRejectedValue(new RangeError(vault));
+      jest.spyOn(sessions(), 'authenticate').mockRejectedValue(new RangeError(vault));
       return client.as(token).get('/protected');
     },
     'a response that JSON cannot represent': () => {
-      jest.spyOn(sessions(), 'userOf').mockResolvedValue({ version: 1n } as never);
+      jest.spyOn(sessions(), 'authenticate').mockResolvedValue({ user: { version: 1n } } as never);
       return client.as(token).get('/protected');
     },
   };

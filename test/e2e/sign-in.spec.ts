@@ -53,6 +53,8 @@ describe.each(modes)('A server on $name', (mode) => {
         },
         token: expect.stringMatching(/^[A-Z2-7]{26}$/),
         expires_at: expect.stringMatching(/Z$/),
+        refresh_token: expect.stringMatching(/^[A-Z2-7]{26}$/),
+        refresh_expires_at: expect.stringMatching(/Z$/),
       });
       const hoursLeft = (Date.parse(signedUp.body.expires_at) - Date.now()) / 3_600_000;
       expect(hoursLeft).toBeCloseTo(48, 1);
@@ -222,6 +224,9 @@ describe.each(modes)('A server on $name', (mode) => {
         token: expect.stringMatching(/^[A-Z2-7]{26}$/),
         token_type: 'Bearer',
         expires_at: expect.any(String),
+        refresh_token: expect.stringMatching(/^[A-Z2-7]{26}$/),
+        refresh_expires_at: expect.any(String),
+        session_id: expect.any(String),
         is_new_user: true,
         device_token: expect.stringMatching(/^[\w-]{72}$/),
         user: expect.objectContaining({ name: 'Ada', phone_number }),

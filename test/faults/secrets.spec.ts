@@ -57,6 +57,12 @@ describe.each(modes)('A server on $name', (mode) => {
     await whileMissing(database, 'users', () => client.as(session.token).get('/protected'));
     const { body: signedUp } = await client.post('/signup', { phone_number: other, otp });
 
+    const { refresh_token } = session;
+    const { body: refreshed } = await client.post('/v1/session/refresh', { refresh_token });
+    await client.as(refreshed.token).get('/v1/sessions');
+    await database.query(`update refresh_tokens set used_at = now() - interval '1 hour' where used_at < now()`);
+    await client.post('/v1/session/refresh', { refresh_token });
+
     const inbox = nest.get(InboxProvider);
     const send = jest.spyOn(inbox, 'send').mockRejectedValue(new SendDeferred('busy', 60_000));
     const waiting = await client.post('/v1/verifications', { phone_number: someNumber() });
@@ -65,7 +71,7 @@ describe.each(modes)('A server on $name', (mode) => {
 
     secrets.numbers = [phone_number, other, message?.to as string].map((number) => number.slice(2));
     secrets.codes = [code, otp, message?.code as string];
-    secrets.tokens = [session.token, signedUp.token];
+    secrets.tokens = [session, signedUp, refreshed].flatMap((each) => [each.token, each.refresh_token]);
     ids.push(path.slice('/v1/verifications/'.length), waiting.body.id);
     seen.Postgres = await dumpPostgres(database);
     if (redisUrl) seen.Redis = await dumpRedis(redisUrl);
@@ -80,12 +86,13 @@ describe.each(modes)('A server on $name', (mode) => {
     expect(seen.logs).toContain('/v1/verifications/:id/check');
     expect(seen.logs).toMatch(/"level":50.*does not exist/);
     expect(seen.logs).toMatch(/"level":40.*postgres is unavailable/);
+    expect(seen.logs).toMatch(/"level":40.*refresh_token_reused/);
     expect(seen.metrics).toContain('route="/v1/verifications/:id/check"');
     expect(seen.Postgres).toContain('Ada');
     const store = mode.redis ? seen.Redis : seen.Postgres;
     expect(store).toContain('send-code');
     for (const id of ids) expect(store).toContain(id);
-    expect(kinds.map((kind) => secrets[kind].filter(Boolean).length)).toEqual([3, 3, 2, 1]);
+    expect(kinds.map((kind) => secrets[kind].filter(Boolean).length)).toEqual([3, 3, 6, 1]);
   });
 
   it.each(kinds.flatMap((kind) => places.map((place) => [kind, place] as const)))(

@@ -24,6 +24,7 @@ import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
 import { NumbersController } from './operations/numbers.controller.js';
 import { OperatorFailures } from './operations/operator-failures.js';
+import { SessionsController } from './sessions/sessions.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
 import { SignUpCookie } from './sign-up/sign-up-cookie.js';
 import { VerificationsController } from './verifications/verifications.controller.js';
@@ -38,6 +39,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     HealthController,
     ProblemsController,
     DevicesController,
+    SessionsController,
   ],
   providers: [
     { provide: APP_GUARD, useClass: AuthGuard },

@@ -5,6 +5,8 @@ import type { Details } from './abuse-events.js';
 export interface Requester {
   /** The client's IP address, as reported by trusted proxies. */
   readonly address: string;
+  /** The `User-Agent` header. */
+  readonly userAgent: string | null;
   readonly deviceToken: string | null;
   /** The token of the cookie that the first half of a sign-up set. */
   readonly signUpToken: string | null;

@@ -4,7 +4,7 @@ import { BackgroundService } from '#background';
 import { BadNumbersRepository } from '#delivery';
 import { IdempotencyService } from '#idempotency';
 import { VerificationService } from '#otp';
-import { TokensRepository } from '#tokens';
+import { ActiveSessionsRepository, TokensRepository } from '#tokens';
 
 const EVERY_MS = 10 * 60_000;
 
@@ -15,6 +15,7 @@ export class HousekeepingService implements OnModuleInit {
     private readonly background: BackgroundService,
     private readonly verifications: VerificationService,
     private readonly tokens: TokensRepository,
+    private readonly sessions: ActiveSessionsRepository,
     private readonly sendPolicy: SendPolicyService,
     private readonly badNumbers: BadNumbersRepository,
     private readonly idempotency: IdempotencyService,
@@ -24,6 +25,7 @@ export class HousekeepingService implements OnModuleInit {
     const kinds = {
       verifications: this.verifications,
       tokens: this.tokens,
+      sessions: this.sessions,
       'limits and abuse states': this.sendPolicy,
       'bad numbers': this.badNumbers,
       'idempotent answers': this.idempotency,

@@ -10,7 +10,7 @@ import { CODE_LENGTHS, MessageTask, OtpPolicy, sampleCode, TestNumbers } from '#
 import { parsePhoneNumber } from '#phone';
 import { PostgresOptions, sharePool } from '#postgres';
 import { RedisOptions } from '#redis';
-import { TokenPolicy } from '#tokens';
+import { SessionPolicy } from '#tokens';
 
 /** Provides the options of every library, read from `AppConfig`. */
 @Global()
@@ -33,7 +33,7 @@ export class OptionsModule {
       option(DeliveryOptions, { fallback }),
       option(MessageTask, SEND_CODE),
       option(MessagingOptions, messagingOptionsOf(config)),
-      option(TokenPolicy, { ttlMs: config.tokenTtlMs }),
+      option(SessionPolicy, config.sessions),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),
     ];
     return { module: OptionsModule, providers, exports: providers.map(({ provide }) => provide) };

@@ -8,9 +8,9 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { InvalidToken, Unauthenticated } from '#errors';
-import type { User } from '#users';
 import { OperatorCredential } from './operator-credential.js';
 import { SessionService } from './session.service.js';
+import type { Bearer } from './sessions.repository.js';
 
 const ACCESS = 'access';
 
@@ -19,8 +19,8 @@ type Access = 'public' | 'session_optional' | 'operators';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The user of the bearer token; absent without one. */
-    user?: User;
+    /** The owner of the bearer token; absent without one. */
+    bearer?: Bearer;
     /** True: the bearer token is not the one of operators, which the route needs. */
     hasWrongOperatorToken?: true;
   }
@@ -35,9 +35,14 @@ export const SessionOptional = () => SetMetadata<string, Access>(ACCESS, 'sessio
 /** Marks a route that accepts `OPERATOR_TOKEN` only. */
 export const OperatorsOnly = () => SetMetadata<string, Access>(ACCESS, 'operators');
 
+/** Injects the owner of the request's bearer token. */
+export const CurrentBearer = createParamDecorator((_: unknown, context: ExecutionContext) => {
+  return context.switchToHttp().getRequest<FastifyRequest>().bearer;
+});
+
 /** Injects the user of the request's bearer token. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) => {
-  return context.switchToHttp().getRequest<FastifyRequest>().user;
+  return context.switchToHttp().getRequest<FastifyRequest>().bearer?.user;
 });
 
 /** Authenticates the request, as the mark of its route demands. */
@@ -62,7 +67,7 @@ export class AuthGuard implements CanActivate {
       if (access === 'session_optional') return true;
       throw new Unauthenticated();
     }
-    if (access !== 'operators') request.user = await this.sessions.userOf(token);
+    if (access !== 'operators') request.bearer = await this.sessions.authenticate(token);
     else if (!this.operators.isRight(token)) {
       request.hasWrongOperatorToken = true;
       throw new InvalidToken();

@@ -32,7 +32,7 @@ export interface CodeRequest {
   readonly appHash?: string | null;
 }
 
-/** A session just created. Its token is known only now. */
+/** A session just created. Its secrets are known only now. */
 export interface Session extends CreatedSession {
   /** Identifies this device as a known device of the number from now on. */
   readonly deviceToken: string;
@@ -131,7 +131,7 @@ export class AuthService {
     const admitted = await this.guessPolicy.admit(this.guessedAt(pending), client, requester, alsoSeen);
     const guess = admitted ?? (await this.verifications.exhaust(pending.id));
     const proven = await this.verifications.attempt(guess, code);
-    const session = await this.sessions.create(proven, name);
+    const session = await this.sessions.create(proven, name, requester);
     return { ...session, deviceToken: await this.recordSuccess(proven, client, requester, guess.seen) };
   }
 

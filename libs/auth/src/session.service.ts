@@ -1,48 +1,137 @@
 import { Injectable } from '@nestjs/common';
-import { InvalidToken } from '#errors';
+import { InvalidToken, NotFound } from '#errors';
 import { type ProvenVerification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
-import { TokensRepository } from '#tokens';
+import {
+  type ActiveSession,
+  ActiveSessionsRepository,
+  type RefreshedTokens,
+  RefreshTokensRepository,
+  type SessionClient,
+  SessionUsesService,
+  TokensRepository,
+} from '#tokens';
 import { type User, UsersRepository } from '#users';
-import { type CreatedSession, SessionsRepository } from './sessions.repository.js';
+import { type Bearer, type CreatedSession, SessionsRepository } from './sessions.repository.js';
 
-/** Creates sessions and finds them by their token. */
+/** Part of a user's sessions. */
+export interface SessionPage {
+  readonly sessions: readonly (ActiveSession & { readonly isCurrent: boolean })[];
+  /** The id to continue after; null on the last page. */
+  readonly next: string | null;
+}
+
+export type RefreshedSession = RefreshedTokens & { readonly user: User };
+
+/** Creates, finds, lists, refreshes and ends sessions. */
 @Injectable()
 export class SessionService {
   constructor(
     private readonly sessions: SessionsRepository,
+    private readonly active: ActiveSessionsRepository,
+    private readonly refreshTokens: RefreshTokensRepository,
+    private readonly uses: SessionUsesService,
     private readonly users: UsersRepository,
     private readonly tokens: TokensRepository,
     private readonly verifications: VerificationService,
   ) {}
 
   /**
-   * Creates the user, if the number has none, and a token, and approves the verification. One caller succeeds.
+   * Creates the user, if the number has none, and a session, and approves the verification. One caller succeeds.
    *
    * @param name used when this creates the user.
    * @throws NotFound, Unavailable, VerificationClosed
    */
-  async create(proven: ProvenVerification, name: string | null): Promise<CreatedSession> {
-    const { id, phoneNumber, provenBy } = proven;
+  async create(
+    proven: ProvenVerification,
+    name: string | null,
+    { address, userAgent }: SessionClient,
+  ): Promise<CreatedSession> {
+    const { id: verificationId, phoneNumber, provenBy, route } = proven;
     const user = this.users.draft(phoneNumber, name);
+    const signIn = { user, verificationId, method: route.channel, address, userAgent };
     if (this.verifications.joinsSessions) {
       return this.verifications.approveBy(proven, async () => {
         await this.adoptEarlierForm(phoneNumber);
-        return this.sessions.createApproving(user, id, provenBy);
+        return this.sessions.createApproving(signIn, provenBy);
       });
     }
     const claimed = await this.verifications.claim(proven);
     return this.verifications.complete(claimed, async () => {
       await this.adoptEarlierForm(phoneNumber);
-      return this.sessions.create(user, id);
+      return this.sessions.create(signIn);
     });
   }
 
   /** @throws InvalidToken */
-  async userOf(token: string): Promise<User> {
-    const user = await this.sessions.findUser(token);
-    if (!user) throw new InvalidToken();
-    return user;
+  async authenticate(token: string): Promise<Bearer> {
+    const bearer = await this.sessions.find(token);
+    if (!bearer) throw new InvalidToken();
+    if (bearer.sessionId !== null) this.uses.record(bearer.sessionId);
+    return bearer;
+  }
+
+  /**
+   * Exchanges a refresh token for a new one and a new token.
+   *
+   * @throws InvalidToken, Unavailable
+   */
+  async refresh(refreshToken: string): Promise<RefreshedSession> {
+    const refreshed = await this.refreshTokens.refresh(refreshToken);
+    // Null: the session ended meanwhile.
+    const bearer = await this.sessions.find(refreshed.token);
+    if (!bearer) throw new InvalidToken();
+    return { ...refreshed, user: bearer.user };
+  }
+
+  /**
+   * Returns the newest sessions first.
+   *
+   * @param after the id of the last session of the page before; null for the first page.
+   * @throws Unavailable
+   */
+  async list(bearer: Bearer, limit: number, after: string | null): Promise<SessionPage> {
+    const current = await this.currentOf(bearer);
+    const found = await this.active.list(bearer.user.id, limit + 1, after);
+    const sessions = found.slice(0, limit).map((each) => ({ ...each, isCurrent: each.id === current }));
+    return { sessions, next: found.length > limit ? (sessions.at(-1)?.id ?? null) : null };
+  }
+
+  /**
+   * Ends one session of the user. From then on its tokens are invalid in every process.
+   *
+   * @throws NotFound, Unavailable
+   */
+  async end({ user }: Bearer, id: string): Promise<void> {
+    if (!(await this.active.belongs(id, user.id))) throw new NotFound('session');
+    await this.active.end(id, 'ended_by_user');
+  }
+
+  /**
+   * Ends the sessions of the user.
+   *
+   * @param includesCurrent false: the session of the request stays.
+   * @throws Unavailable
+   */
+  async endAll(bearer: Bearer, includesCurrent: boolean): Promise<void> {
+    const current = await this.currentOf(bearer);
+    await this.active.endOf(bearer.user.id, includesCurrent ? null : current, 'ended_by_user');
+  }
+
+  /**
+   * Ends the session of the request.
+   *
+   * @throws Unavailable
+   */
+  async signOut(bearer: Bearer): Promise<void> {
+    const current = await this.currentOf(bearer);
+    if (current !== null) await this.active.end(current, 'signed_out');
+  }
+
+  /** Gives every token of the user a session. Returns the id of the request's own; null if its token has just been purged. */
+  private async currentOf({ user, sessionId, tokenHash }: Bearer): Promise<string | null> {
+    await this.active.adoptTokens(user.id);
+    return sessionId ?? this.active.idOf(tokenHash);
   }
 
   private async adoptEarlierForm(phoneNumber: PhoneNumber): Promise<void> {

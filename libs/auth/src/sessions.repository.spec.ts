@@ -7,17 +7,25 @@ import { type ClientAttempts, PostgresVerificationStore, type VerificationId } f
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { connectRedis, quickOptions } from '#redis';
-import { NoTokenCache, RedisTokenCache, type TokenCache, TokensRepository } from '#tokens';
-import { UsersRepository } from '#users';
+import {
+  ActiveSessionsRepository,
+  NoTokenCache,
+  RedisTokenCache,
+  RefreshTokens,
+  type TokenCache,
+  TokensRepository,
+} from '#tokens';
+import { type NewUser, UsersRepository } from '#users';
 import { openBreakablePostgres, openBreakableRedis } from '../../../test/support/breakable-stores.js';
 import { modes } from '../../../test/support/databases.js';
 import { times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
-import { SessionsRepository } from './sessions.repository.js';
+import { type CreatedSession, SessionsRepository } from './sessions.repository.js';
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const NUMBER = '+14155550123' as PhoneNumber;
 const HOUR = 3_600_000;
+const USER_AGENT = 'Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0';
 
 type Opened = Awaited<ReturnType<typeof open>>;
 
@@ -30,9 +38,13 @@ async function open(redis: boolean) {
   const users = new UsersRepository(database, null as never, keys);
   const copies: TokenCache = cache ? new RedisTokenCache(cache.redis) : new NoTokenCache();
   const tokens = new TokensRepository(database, copies);
-  const sessionsFor = (ttlMs: number, by = copies) => new SessionsRepository(database, users, by, { ttlMs });
+  const active = new ActiveSessionsRepository(database, copies);
+  const sessionsFor = (ttlMs: number, by = copies) => {
+    const policy = { ttlMs, refreshTtlMs: 2 * ttlMs, maxAgeMs: 3 * ttlMs, reuseWindowMs: 1_000 };
+    return new SessionsRepository(database, users, by, policy, new RefreshTokens(keys));
+  };
   return {
-    ...{ postgres, cache, copies, users, tokens, sessionsFor, sessions: sessionsFor(HOUR) },
+    ...{ postgres, cache, copies, users, tokens, active, sessionsFor, sessions: sessionsFor(HOUR) },
     query: postgres.database.query,
     close: async () => {
       await postgres.close();
@@ -40,6 +52,14 @@ async function open(redis: boolean) {
     },
   };
 }
+
+/** A sign-in of the user by SMS. */
+const signInOf = (user: NewUser, verificationId = anId()) => {
+  return { user, verificationId, method: 'sms', address: '192.0.2.7', userAgent: USER_AGENT };
+};
+
+const userOf = async (sessions: SessionsRepository, secret: string) =>
+  (await sessions.find(secret))?.user ?? null;
 
 const anId = () => randomBytes(16).toString('base64url');
 const hashOf = (secret: string) => createHash('sha256').update(secret).digest();
@@ -57,8 +77,8 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
   afterAll(() => server.close());
 
   const create = (phoneNumber = NUMBER, { name = null as string | null, verification = anId() } = {}) =>
-    server.sessions.create(server.users.draft(phoneNumber, name), verification);
-  const find = (secret: string) => server.sessions.findUser(secret);
+    server.sessions.create(signInOf(server.users.draft(phoneNumber, name), verification));
+  const find = (secret: string) => userOf(server.sessions, secret);
   const stored = (table: 'users' | 'tokens') => server.query(`select from ${table}`);
 
   it('creates a user and a token for an unknown phone number', async () => {
@@ -140,7 +160,7 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
     await server.query(`update tokens set scope = 'another'`);
     expect(await find(foreign)).toBeNull();
     const [{ token: short }, { token: long }] = [
-      await server.sessionsFor(300).create(server.users.draft(NUMBER, null), anId()),
+      await server.sessionsFor(300).create(signInOf(server.users.draft(NUMBER, null))),
       await create(),
     ];
     expect(await find(short)).not.toBeNull();
@@ -166,7 +186,7 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
       await create('+14155550124' as PhoneNumber),
     ];
     for (const { token } of [first, second, other]) expect(await find(token)).not.toBeNull();
-    await server.tokens.revokeAllForUser('authentication', first.user.id);
+    await server.active.endOf(first.user.id, null, 'ended_by_user');
     expect(await find(first.token)).toBeNull();
     expect(await find(second.token)).toBeNull();
     expect(await find(other.token)).not.toBeNull();
@@ -180,6 +200,122 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
     await server.tokens.purge();
     expect(await stored('tokens')).toHaveLength(2);
     expect([await find(recent.token), await find(valid.token)]).toEqual([null, valid.user]);
+  });
+
+  it('creates a session with the client, the channel and a refresh token for each sign-in', async () => {
+    const { sessionId, user, refreshToken, expiresAt, refreshExpiresAt } = await create();
+    expect(sessionId).toMatch(UUID_V7);
+    expect(refreshToken).toMatch(/^[A-Z2-7]{26}$/);
+    expect(refreshExpiresAt.getTime() - expiresAt.getTime()).toBeCloseTo(HOUR, -2);
+    expect(await server.active.list(user.id, 10, null)).toEqual([
+      {
+        ...{ id: sessionId, createdAt: expect.any(Date), lastUsedAt: expect.any(Date) },
+        ...{ expiresAt: refreshExpiresAt, address: '192.0.2.7', method: 'sms' },
+        ...{ userAgent: USER_AGENT, label: 'Firefox on Linux' },
+      },
+    ]);
+    const stored = await server.query('select hash, generation, used_at from refresh_tokens');
+    expect(stored).toEqual([{ hash: hashOf(refreshToken), generation: 1, used_at: null }]);
+  });
+
+  it('creates one session for a verification when many ask for it at once', async () => {
+    const verification = anId();
+    await Promise.allSettled(times(20, () => create(NUMBER, { verification })));
+    expect(await server.query('select from sessions')).toHaveLength(1);
+    expect(await server.query('select from refresh_tokens')).toHaveLength(1);
+  });
+
+  it('names the session of a token, from Postgres and from a copy', async () => {
+    const { token, sessionId } = await create();
+    for (const _ of ['Postgres', 'copy'])
+      expect(await server.sessions.find(token)).toMatchObject({ sessionId, tokenHash: hashOf(token) });
+  });
+
+  it('ignores a copy of an earlier version, which does not name the session', async () => {
+    const { token, user, sessionId } = await create();
+    const found = await server.copies.find(hashOf(token));
+    const lease = 'lease' in found ? found.lease : null;
+    const [row] = await server.query('select id, created_at, name, phone_sealed, version from users');
+    if (lease) await server.copies.store(hashOf(token), lease, JSON.stringify(row), HOUR);
+    expect(await server.sessions.find(token)).toMatchObject({ user, sessionId });
+  });
+
+  describe('with a token of the Go server', () => {
+    const secret = 'ABCDEFGHIJKLMNOPQRSTUVWXY2';
+
+    /** Stores what the Go server stores: hash, user, expiry and scope. */
+    async function storeToken({ user }: Pick<CreatedSession, 'user'>): Promise<void> {
+      await server.query(
+        `insert into tokens (hash, user_id, expires_at, scope) values ($1, $2, now() + interval '1 hour', 'authentication')`,
+        [hashOf(secret), user.id],
+      );
+    }
+
+    it('accepts it as it is', async () => {
+      const owner = await create();
+      await storeToken(owner);
+      for (const _ of ['Postgres', 'copy'])
+        expect(await server.sessions.find(secret)).toMatchObject({ user: owner.user, sessionId: null });
+    });
+
+    it('gives it one session, however many ask for it, in every process', async () => {
+      const owner = await create();
+      await storeToken(owner);
+      await server.sessions.find(secret);
+      await Promise.all(times(10, () => server.active.adoptTokens(owner.user.id)));
+      const sessions = await server.active.list(owner.user.id, 10, null);
+      expect(sessions.map(({ method }) => method).toSorted()).toEqual(['otp', 'sms']);
+      const adopted = sessions.find(({ method }) => method === 'otp');
+      expect(await server.sessions.find(secret)).toMatchObject({ sessionId: adopted?.id });
+      await server.active.end(adopted?.id as string, 'ended_by_user');
+      expect(await find(secret)).toBeNull();
+    });
+  });
+
+  it('lists the sessions of a user in pages, newest first, without those that ended or expired', async () => {
+    const created: CreatedSession[] = [];
+    for (let n = 0; n < 6; n += 1) created.push(await create());
+    await create('+14155550124' as PhoneNumber);
+    const [expired, first, ended, second, third, fourth] = created as [CreatedSession, ...CreatedSession[]];
+    await server.query('update sessions set expires_at = now() where id = $1', [expired.sessionId]);
+    await server.active.end(ended?.sessionId as string, 'ended_by_user');
+    const page = async (before: string | null) =>
+      (await server.active.list(expired.user.id, 3, before)).map(({ id }) => id);
+    expect(await page(null)).toEqual([fourth, third, second].map((each) => each?.sessionId));
+    expect(await page(second?.sessionId as string)).toEqual([first?.sessionId]);
+  });
+
+  it('records why and when a session ended, once', async () => {
+    const { sessionId } = await create();
+    await server.active.end(sessionId, 'signed_out');
+    const [before] = await server.query('select ended_at, end_reason from sessions');
+    await server.active.end(sessionId, 'ended_by_user');
+    const [after] = await server.query('select ended_at, end_reason from sessions');
+    expect(after).toEqual(before);
+    expect(after).toEqual({ ended_at: expect.any(Date), end_reason: 'signed_out' });
+  });
+
+  it('ends all sessions but one, of this user only', async () => {
+    const [kept, other] = [await create(), await create()];
+    const foreign = await create('+14155550124' as PhoneNumber);
+    await server.active.endOf(kept.user.id, kept.sessionId, 'ended_by_user');
+    expect([await find(kept.token), await find(other.token), await find(foreign.token)]).toEqual([
+      kept.user,
+      null,
+      foreign.user,
+    ]);
+  });
+
+  it('purges expired sessions with their tokens, and keeps them while a copy could exist', async () => {
+    const [old, recent, valid] = [await create(), await create(), await create()];
+    const expire = `update sessions set expires_at = now() - $1 * interval '1 second' where id = $2`;
+    await server.query(expire, [61, old.sessionId]);
+    await server.query(expire, [1, recent.sessionId]);
+    await server.active.purge();
+    const left = await server.query<{ id: string }>('select id from sessions order by id');
+    expect(left.map(({ id }) => id)).toEqual([recent.sessionId, valid.sessionId]);
+    expect(await stored('tokens')).toHaveLength(2);
+    expect(await server.query('select from refresh_tokens')).toHaveLength(2);
   });
 
   it('makes every process read a changed user again', async () => {
@@ -216,25 +352,25 @@ describe.each(REDIS)('Cached sessions', () => {
     await one.close();
   });
 
-  const create = () => one.sessions.create(one.users.draft(NUMBER, null), anId());
-  const revoke = (userId: string) => one.tokens.revokeAllForUser('authentication', userId);
+  const create = () => one.sessions.create(signInOf(one.users.draft(NUMBER, null)));
+  const revoke = (userId: string) => one.active.endOf(userId, null, 'ended_by_user');
 
   it('answers the second request without Postgres, in every process', async () => {
     const { token, user } = await create();
-    await one.sessions.findUser(token);
+    await userOf(one.sessions, token);
     one.postgres.wire.cut();
-    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([user, user]);
+    expect([await userOf(one.sessions, token), await userOf(other, token)]).toEqual([user, user]);
     one.postgres.wire.heal();
   });
 
   it('keeps a copy no longer than a minute, and no longer than the token lives', async () => {
     const session = await create();
-    const short = await one.sessionsFor(5_000).create(one.users.draft(NUMBER, null), anId());
+    const short = await one.sessionsFor(5_000).create(signInOf(one.users.draft(NUMBER, null)));
     for (const [{ token }, longest] of [
       [session, 60_000],
       [short, 5_000],
     ] as const) {
-      await one.sessions.findUser(token);
+      await userOf(one.sessions, token);
       const left = await connection.pttl(`latchkey:session:${hashOf(token).toString('base64url')}`);
       expect(left).toBeGreaterThan(longest - 4_000);
       expect(left).toBeLessThanOrEqual(longest);
@@ -243,9 +379,9 @@ describe.each(REDIS)('Cached sessions', () => {
 
   it('ends a revoked session at the next request of every process', async () => {
     const { token, user } = await create();
-    await other.findUser(token);
+    await userOf(other, token);
     await revoke(user.id);
-    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([null, null]);
+    expect([await userOf(one.sessions, token), await userOf(other, token)]).toEqual([null, null]);
   });
 
   it('does not let a look-up that began before a revocation bring the session back', async () => {
@@ -256,7 +392,7 @@ describe.each(REDIS)('Cached sessions', () => {
     expect(lease).not.toBeNull();
     await revoke(user.id);
     await one.copies.store(hash, lease as string, JSON.stringify(user), HOUR);
-    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([null, null]);
+    expect([await userOf(one.sessions, token), await userOf(other, token)]).toEqual([null, null]);
   });
 
   it('does not let a look-up whose lease was given to another one store its copy', async () => {
@@ -264,19 +400,19 @@ describe.each(REDIS)('Cached sessions', () => {
     const hash = hashOf(token);
     const slow = (await one.copies.find(hash)) as { lease: string };
     await revoke(user.id);
-    await other.findUser(token);
+    await userOf(other, token);
     await one.copies.store(hash, slow.lease, JSON.stringify(user), HOUR);
-    expect(await other.findUser(token)).toBeNull();
+    expect(await userOf(other, token)).toBeNull();
   });
 
   it('never accepts a token after its revocation, however many look-ups race with it', async () => {
     for (let round = 0; round < 20; round += 1) {
       const { token, user } = await create();
-      const racing = times(10, (i) => (i % 2 ? one.sessions : other).findUser(token));
+      const racing = times(10, (i) => userOf(i % 2 ? one.sessions : other, token));
       await revoke(user.id);
-      const after = await Promise.all(times(4, (i) => (i % 2 ? one.sessions : other).findUser(token)));
+      const after = await Promise.all(times(4, (i) => userOf(i % 2 ? one.sessions : other, token)));
       await Promise.all(racing);
-      expect([...after, await other.findUser(token)]).toEqual(times(5, () => null));
+      expect([...after, await userOf(other, token)]).toEqual(times(5, () => null));
     }
   });
 
@@ -284,12 +420,12 @@ describe.each(REDIS)('Cached sessions', () => {
     const { wire } = one.cache as NonNullable<Opened['cache']>;
     const { token, user } = await create();
     wire.blackHole();
-    expect(await one.sessions.findUser(token)).toEqual(user);
+    expect(await userOf(one.sessions, token)).toEqual(user);
     wire.cut();
-    expect(await one.sessions.findUser(token)).toEqual(user);
+    expect(await userOf(one.sessions, token)).toEqual(user);
     wire.heal();
     const isCached = async () => {
-      await one.sessions.findUser(token);
+      await userOf(one.sessions, token);
       return 'copy' in (await one.copies.find(hashOf(token)));
     };
     await waitFor('the cache', isCached, 10_000);
@@ -298,7 +434,7 @@ describe.each(REDIS)('Cached sessions', () => {
   it('says that a revocation is not certain while Redis is away, and makes it certain when it is repeated', async () => {
     const { wire } = one.cache as NonNullable<Opened['cache']>;
     const { token, user } = await create();
-    await other.findUser(token);
+    await userOf(other, token);
     wire.cut();
     await expect(revoke(user.id)).rejects.toThrow(Unavailable);
     wire.heal();
@@ -311,7 +447,7 @@ describe.each(REDIS)('Cached sessions', () => {
         ),
       10_000,
     );
-    expect([await one.sessions.findUser(token), await other.findUser(token)]).toEqual([null, null]);
+    expect([await userOf(one.sessions, token), await userOf(other, token)]).toEqual([null, null]);
   });
 });
 
@@ -348,14 +484,14 @@ describe('createApproving of SessionsRepository', () => {
     return opened.id;
   };
   const approve = (id: VerificationId, by: ClientAttempts | null = null, phoneNumber = NUMBER) =>
-    server.sessions.createApproving(server.users.draft(phoneNumber, null), id, by);
+    server.sessions.createApproving(signInOf(server.users.draft(phoneNumber, null), id), by);
   const count = async (table: 'users' | 'tokens') => (await server.query(`select from ${table}`)).length;
 
   it('creates the session and approves the verification, with the attempt restored', async () => {
     const id = await openVerification();
     await store.attempt(id);
     const created = await approve(id);
-    expect(await server.sessions.findUser(created?.token as string)).toEqual(created?.user);
+    expect(await userOf(server.sessions, created?.token as string)).toEqual(created?.user);
     expect(await store.find(id)).toMatchObject({ status: 'approved', attemptsLeft: 5 });
   });
 
@@ -405,7 +541,7 @@ describe('createApproving of SessionsRepository', () => {
 
   it('approves a verification that produced a token before, and creates no other', async () => {
     const id = await openVerification();
-    await server.sessions.create(server.users.draft(NUMBER, null), id);
+    await server.sessions.create(signInOf(server.users.draft(NUMBER, null), id));
     await expect(approve(id)).rejects.toThrow(VerificationClosed);
     expect(await count('tokens')).toBe(1);
     expect(await store.find(id)).toMatchObject({ status: 'approved' });

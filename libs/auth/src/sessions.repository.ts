@@ -1,16 +1,48 @@
 import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
 import { Unavailable, VerificationClosed } from '#errors';
 import { APPROVABLE, approvalOf, type ClientAttempts } from '#otp';
 import { Database, type Statement } from '#postgres';
-import { hashOf, isTokenSecret, newTokenSecret, type Scope, TokenCache, TokenPolicy } from '#tokens';
+import {
+  hashOf,
+  isTokenSecret,
+  newTokenSecret,
+  RefreshTokens,
+  type Scope,
+  type SessionClient,
+  SessionPolicy,
+  sessionLabel,
+  storedUserAgent,
+  TokenCache,
+} from '#tokens';
 import { type NewUser, USER_COLUMNS, type User, type UserRow, UsersRepository } from '#users';
 
-/** A token with its user. The secret is known only when it is created: a hash of it is stored. */
+/** A session with its user. Both secrets are known only when they are created: hashes of them are stored. */
 export interface CreatedSession {
+  readonly sessionId: string;
   readonly token: string;
   readonly expiresAt: Date;
+  readonly refreshToken: string;
+  readonly refreshExpiresAt: Date;
   readonly user: User;
   readonly isNewUser: boolean;
+}
+
+/** A sign-in that its user has proven. */
+export interface SignIn extends SessionClient {
+  /** Stored unless the number has a user. */
+  readonly user: NewUser;
+  readonly verificationId: string;
+  /** The channel that carried the code. */
+  readonly method: string;
+}
+
+/** The owner of a token. */
+export interface Bearer {
+  readonly user: User;
+  /** Null for a token from before there were sessions. */
+  readonly sessionId: string | null;
+  readonly tokenHash: Buffer;
 }
 
 const SCOPE: Scope = 'authentication';
@@ -18,8 +50,9 @@ const SCOPE: Scope = 'authentication';
 /** A statement does not see a row that another transaction commits meanwhile. The next try does. */
 const TRIES = 3;
 
-type FoundRow = UserRow & { readonly ms_left: number };
-type CreatedRow = UserRow & { readonly expires_at: Date | null };
+type BearerRow = UserRow & { readonly session_id: string | null };
+type FoundRow = BearerRow & { readonly ms_left: number };
+type CreatedRow = UserRow & { readonly expires_at: Date | null; readonly refresh_expires_at: Date };
 /** The columns of the user are null if there is none. */
 type ApprovedRow = CreatedRow & { readonly isProven: boolean };
 
@@ -27,7 +60,7 @@ type ApprovedRow = CreatedRow & { readonly isProven: boolean };
 const FIND: Statement = {
   name: 'session-find',
   text: `
-    select ${USER_COLUMNS}, (extract(epoch from tokens.expires_at - now()) * 1000)::float8 as ms_left
+    select ${USER_COLUMNS}, tokens.session_id, (extract(epoch from tokens.expires_at - now()) * 1000)::float8 as ms_left
       from tokens join users on users.id = tokens.user_id
      where tokens.hash = $1 and tokens.scope = $2 and tokens.expires_at > now()`,
 };
@@ -49,20 +82,39 @@ const holderOf = (source: string) => `
     )`;
 
 /**
- * Finds or creates the user of the number, and inserts the token. One statement is one transaction, so a token has its user,
- * and no user exists without the sign-in that created it. The unique key of `verification_id` refuses a second token.
+ * Returns the part of a statement that inserts the token, its session and its refresh token. The unique key of
+ * `verification_id` refuses a second token, and without a token no session is inserted.
+ *
+ * @param source the `from` clause of the token.
+ */
+const sessionOf = (source: string) => `
+    token as (
+      insert into tokens (hash, user_id, scope, verification_id, expires_at, session_id)
+      select $5, holder.id, $6, $7, clock_timestamp() + $8 * interval '1 millisecond', $9 ${source}
+      on conflict do nothing
+      returning user_id, expires_at
+    ), session as (
+      insert into sessions (id, user_id, expires_at, address, user_agent, label, method)
+      select $9, token.user_id, clock_timestamp() + $10 * interval '1 millisecond', $11, $12, $13, $14 from token
+      returning id, expires_at
+    ), refresh as (
+      insert into refresh_tokens (hash, session_id, generation) select $15, session.id, 1 from session
+    )`;
+
+/** A repeated statement finds what the first one inserted. */
+const EXPIRIES = `
+    coalesce((select expires_at from token), (select expires_at from tokens where hash = $5)) as expires_at,
+    coalesce((select expires_at from session), (select expires_at from sessions where id = $9)) as refresh_expires_at`;
+
+/**
+ * Finds or creates the user of the number, and creates the session. One statement is one transaction, so a token has its user,
+ * and no user exists without the sign-in that created it.
  */
 const CREATE: Statement = {
   name: 'session-create',
   text: `
-    with ${holderOf('')}, token as (
-      insert into tokens (hash, user_id, scope, verification_id, expires_at)
-      select $5, holder.id, $6, $7, clock_timestamp() + $8 * interval '1 millisecond' from holder
-      on conflict do nothing
-      returning expires_at
-    )
-    select holder.*, coalesce((select expires_at from token), (select expires_at from tokens where hash = $5)) as expires_at
-      from holder`,
+    with ${holderOf('')}, ${sessionOf('from holder')}
+    select holder.*, ${EXPIRIES} from holder`,
 };
 
 /**
@@ -74,20 +126,16 @@ const APPROVE: Statement = {
   text: `
     with proven as (
       select id from verifications where id = $7 and ${APPROVABLE} for update
-    ), ${holderOf('from proven')}, token as (
-      insert into tokens (hash, user_id, scope, verification_id, expires_at)
-      select $5, holder.id, $6, proven.id, clock_timestamp() + $8 * interval '1 millisecond' from holder, proven
-      on conflict do nothing
-      returning expires_at
-    ), approved as (
-      update verifications set ${approvalOf('$9', '$10')}
+    ), ${holderOf('from proven')}, ${sessionOf('from holder, proven')}, approved as (
+      update verifications set ${approvalOf('$16', '$17')}
        where id in (select id from proven)
          and (exists (select from token) or exists (select from tokens where verification_id = $7))
     )
-    select exists (select from proven) as "isProven", holder.*,
-           coalesce((select expires_at from token), (select expires_at from tokens where hash = $5)) as expires_at
+    select exists (select from proven) as "isProven", holder.*, ${EXPIRIES}
       from (select) as always left join holder on true`,
 };
+
+type Secrets = Pick<CreatedSession, 'sessionId' | 'token' | 'refreshToken'>;
 
 /** The statements that need both a token and its user. */
 @Injectable()
@@ -96,24 +144,24 @@ export class SessionsRepository {
     private readonly database: Database,
     private readonly users: UsersRepository,
     private readonly cache: TokenCache,
-    private readonly policy: TokenPolicy,
+    private readonly policy: SessionPolicy,
+    private readonly refreshTokens: RefreshTokens,
   ) {}
 
   /**
    * Creates the session of a verification: the one user of its number, under any concurrency, and a token.
    *
-   * @param user stored unless the number has a user.
    * @throws Unavailable, or VerificationClosed when the verification already produced another token.
    */
-  async create(user: NewUser, verificationId: string): Promise<CreatedSession> {
-    const token = newTokenSecret();
-    const values = this.valuesOf(user, verificationId, token);
+  async create(signIn: SignIn): Promise<CreatedSession> {
+    const secrets = this.newSecrets();
+    const values = this.valuesOf(signIn, secrets);
     let row: CreatedRow | undefined;
     for (let tries = 1; tries <= TRIES && !row?.expires_at; tries += 1)
       [row] = await this.database.runIdempotent<CreatedRow>(CREATE, values);
     if (!row) throw new Unavailable('users');
     if (!row.expires_at) throw new VerificationClosed('approved');
-    return this.createdBy(row, row.expires_at, user, token);
+    return this.createdBy(row, row.expires_at, signIn, secrets);
   }
 
   /**
@@ -123,18 +171,14 @@ export class SessionsRepository {
    * @returns null when the verification cannot be approved, because it is not pending or another caller has claimed it.
    * @throws Unavailable, or VerificationClosed when the verification already produced another token.
    */
-  async createApproving(
-    user: NewUser,
-    verificationId: string,
-    provenBy: ClientAttempts | null,
-  ): Promise<CreatedSession | null> {
-    const token = newTokenSecret();
+  async createApproving(signIn: SignIn, provenBy: ClientAttempts | null): Promise<CreatedSession | null> {
+    const secrets = this.newSecrets();
     const client = [provenBy?.client ?? null, provenBy?.group?.name ?? null];
-    const values = [...this.valuesOf(user, verificationId, token), ...client];
+    const values = [...this.valuesOf(signIn, secrets), ...client];
     for (let tries = 1; tries <= TRIES; tries += 1) {
       const [row] = await this.database.runIdempotent<ApprovedRow>(APPROVE, values);
       if (!row) break;
-      if (row.expires_at) return this.createdBy(row, row.expires_at, user, token);
+      if (row.expires_at) return this.createdBy(row, row.expires_at, signIn, secrets);
       if (!row.isProven) return null;
       // Without a user: another transaction has committed it meanwhile.
       if (row.id !== null) throw new VerificationClosed('approved');
@@ -143,34 +187,59 @@ export class SessionsRepository {
   }
 
   /** Returns null for a secret that is malformed, unknown, expired or of another scope. */
-  async findUser(secret: string): Promise<User | null> {
+  async find(secret: string): Promise<Bearer | null> {
     if (!isTokenSecret(secret)) return null;
     const hash = hashOf(secret);
     const cached = await this.cache.find(hash);
-    if ('copy' in cached) return this.users.fromRow(readCopy(cached.copy));
+    const copy = 'copy' in cached ? readCopy(cached.copy) : null;
+    if (copy) return this.bearerOf(copy, hash);
     const askedAt = performance.now();
     const [found] = await this.database.run<FoundRow>(FIND, [hash, SCOPE]);
     if (!found) return null;
     const { ms_left, ...row } = found;
-    if (cached.lease !== null) {
+    if ('lease' in cached && cached.lease !== null) {
       const msLeft = ms_left - (performance.now() - askedAt);
       await this.cache.store(hash, cached.lease, JSON.stringify(row), msLeft);
     }
-    return this.users.fromRow(row);
+    return this.bearerOf(row, hash);
   }
 
-  private valuesOf(user: NewUser, verificationId: string, token: string): unknown[] {
-    const { id, name, phoneIndex, phoneSealed } = user;
-    return [id, name, phoneIndex, phoneSealed, hashOf(token), SCOPE, verificationId, this.policy.ttlMs];
+  private newSecrets() {
+    const sessionId = uuidv7();
+    return { sessionId, token: newTokenSecret(), refreshToken: this.refreshTokens.secretOf(sessionId, 1) };
   }
 
-  private createdBy(row: UserRow, expiresAt: Date, { id }: NewUser, token: string): CreatedSession {
-    return { token, expiresAt, user: this.users.fromRow(row), isNewUser: row.id === id };
+  private valuesOf(signIn: SignIn, { sessionId, token, refreshToken }: Secrets): unknown[] {
+    const { id, name, phoneIndex, phoneSealed } = signIn.user;
+    const userAgent = storedUserAgent(signIn.userAgent);
+    return [
+      ...[id, name, phoneIndex, phoneSealed],
+      ...[hashOf(token), SCOPE, signIn.verificationId, this.policy.ttlMs],
+      ...[sessionId, this.policy.refreshTtlMs],
+      ...[signIn.address, userAgent, sessionLabel(userAgent), signIn.method, hashOf(refreshToken)],
+    ];
+  }
+
+  private createdBy(row: CreatedRow, expiresAt: Date, { user }: SignIn, secrets: Secrets): CreatedSession {
+    return {
+      ...secrets,
+      expiresAt,
+      refreshExpiresAt: row.refresh_expires_at,
+      user: this.users.fromRow(row),
+      isNewUser: row.id === user.id,
+    };
+  }
+
+  private bearerOf({ session_id: sessionId, ...row }: BearerRow, tokenHash: Buffer): Bearer {
+    return { user: this.users.fromRow(row), sessionId, tokenHash };
   }
 }
 
-/** The phone number is sealed in a copy, as it is in the row. */
-function readCopy(copy: string): UserRow {
-  const row = JSON.parse(copy) as Omit<UserRow, 'created_at'> & { created_at: string };
-  return { ...row, created_at: new Date(row.created_at) };
+/**
+ * Reads a copy, in which the phone number is sealed as it is in the row. Returns null for a copy of an earlier version, which
+ * does not name the session.
+ */
+function readCopy(copy: string): BearerRow | null {
+  const row = JSON.parse(copy) as Omit<BearerRow, 'created_at'> & { created_at: string };
+  return row.session_id === undefined ? null : { ...row, created_at: new Date(row.created_at) };
 }

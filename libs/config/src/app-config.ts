@@ -79,7 +79,16 @@ export abstract class AppConfig {
   /** Null: the language of the number's country. */
   abstract readonly defaultLocale: LocaleTag | null;
   abstract readonly otp: { readonly ttlMs: number; readonly length: number; readonly maxAttempts: number };
-  abstract readonly tokenTtlMs: number;
+  abstract readonly sessions: {
+    /** Lifetime of a token. */
+    readonly ttlMs: number;
+    /** A session ends when it is not refreshed for this time. */
+    readonly refreshTtlMs: number;
+    /** A session ends this long after its sign-in. */
+    readonly maxAgeMs: number;
+    /** For this time a used refresh token may be used again. */
+    readonly reuseWindowMs: number;
+  };
   /** ISO 3166-1 alpha-2 codes, and calling codes such as `+870`. Null: all countries, and no numbers without one. */
   abstract readonly allowedCountries: readonly string[] | null;
   /** IP addresses and networks. */

@@ -1,3 +1,4 @@
+import { parseDurationMs } from './duration.js';
 import { configurationErrorOf, PRODUCTION, TWILIO } from '../../../test/support/configuration.js';
 import { readConfig } from './read-config.js';
 
@@ -67,9 +68,27 @@ describe('contradictions', () => {
       { HTTP_SENDER_METHOD: 'GET', HTTP_SENDER_URL: 'https://a.example/' },
       'HTTP_SENDER_URL',
     ],
+    ['a refresh before the end of the token', { TOKEN_TTL: '2h', REFRESH_TTL: '1h' }, 'REFRESH_TTL'],
+    ['a session that is shorter than its token', { SESSION_MAX_AGE: '47h' }, 'SESSION_MAX_AGE'],
+    [
+      'a session that cannot be refreshed for so long',
+      { REFRESH_TTL: '60d', SESSION_MAX_AGE: '59d' },
+      'SESSION_MAX_AGE',
+    ],
     ['a JSON body that is not JSON', { ...HTTP, HTTP_SENDER_BODY: '{"to": {{to}}, bad' }, 'HTTP_SENDER_BODY'],
   ])('rejects %s', (_, variables, name) => {
     expect(configurationErrorOf(variables).faults).toEqual([{ name, rule: expect.any(String) }]);
+  });
+
+  it.each([
+    [{}, '48h', '30d', '90d'],
+    [{ TOKEN_TTL: '60d' }, '60d', '60d', '90d'],
+    [{ REFRESH_TTL: '180d' }, '48h', '180d', '180d'],
+    [{ SESSION_MAX_AGE: '7d' }, '48h', '7d', '7d'],
+    [{ TOKEN_TTL: '1m', REFRESH_TTL: '1m', SESSION_MAX_AGE: '1m' }, '1m', '1m', '1m'],
+  ])('keeps the lifetimes of sessions with %j in their order', (variables, ttl, refreshTtl, maxAge) => {
+    const { ttlMs, refreshTtlMs, maxAgeMs } = readConfig(variables).sessions;
+    expect([ttlMs, refreshTtlMs, maxAgeMs]).toEqual([ttl, refreshTtl, maxAge].map(parseDurationMs));
   });
 
   it.each<Record<string, string>>([

@@ -1,4 +1,5 @@
 import type { ConfigurationFault } from './configuration-error.js';
+import { parseDurationMs } from './duration.js';
 import type { Environment } from './environment.js';
 import { type FallbackRoute, parseFallback } from './fallback.js';
 import { defaultProviderOf, providersOf, usesTwilio } from './providers.js';
@@ -14,6 +15,7 @@ export function contradictions(env: Environment): ConfigurationFault[] {
   const checks = [
     ...productionChecks(env),
     ...secretChecks(env),
+    ...sessionChecks(env),
     ...smsChecks(env),
     ...twilioChecks(env),
     ...httpChecks(env),
@@ -54,6 +56,17 @@ function secretChecks(env: Environment): Check[] {
       'SECRET_PREVIOUS',
       'requires SECRET, the secret that replaces it: set both, or SECRET only',
     ],
+  ];
+}
+
+/** An invalid duration compares as false: its own rule reports it. */
+function sessionChecks({ TOKEN_TTL, REFRESH_TTL, SESSION_MAX_AGE }: Environment): Check[] {
+  const [tokenMs, refreshMs, maxAgeMs] = [TOKEN_TTL, REFRESH_TTL, SESSION_MAX_AGE].map((text) =>
+    parseDurationMs(text ?? '') ?? Number.NaN,
+  ) as [number, number, number];
+  return [
+    [refreshMs < tokenMs, 'REFRESH_TTL', 'must be at least TOKEN_TTL'],
+    [maxAgeMs < tokenMs || maxAgeMs < refreshMs, 'SESSION_MAX_AGE', 'must be at least REFRESH_TTL and TOKEN_TTL'],
   ];
 }
 

@@ -303,6 +303,27 @@ export class Environment {
   TOKEN_TTL = '48h';
 
   /**
+   * The time after which a session ends if it is not refreshed. At least `TOKEN_TTL`. Default: `30d`, but not shorter than
+   * `TOKEN_TTL` and not longer than `SESSION_MAX_AGE`.
+   */
+  @Duration({ min: '1m', max: '365d', example: '30d' })
+  REFRESH_TTL?: string = undefined;
+
+  /**
+   * The time for which a refresh token may be used again after its first use, so that parallel tabs, retries and lost answers
+   * sign no user out. A later use ends the session.
+   */
+  @Duration({ min: '0s', max: '10m', example: '30s' })
+  REFRESH_REUSE_WINDOW = '30s';
+
+  /**
+   * The time after its sign-in at which a session ends, however often it is refreshed. At least `REFRESH_TTL`. Default: `90d`,
+   * or `REFRESH_TTL` if that is longer.
+   */
+  @Duration({ min: '1m', max: '3650d', example: '90d' })
+  SESSION_MAX_AGE?: string = undefined;
+
+  /**
    * The countries that messages are sent to, separated by commas: `US,CA`. Satellite phones and other numbers without a
    * country are allowed only by their calling code, such as `+870`. Default: all countries, and no such numbers.
    */

@@ -82,8 +82,18 @@ function codes(env: Environment) {
       length: Number(env.OTP_LENGTH),
       maxAttempts: Number(env.OTP_MAX_ATTEMPTS),
     },
-    tokenTtlMs: toMs(env.TOKEN_TTL),
+    sessions: toSessions(env),
   };
+}
+
+/** By default no lifetime is shorter than the one before it. */
+function toSessions(env: Environment): AppConfig['sessions'] {
+  const ttlMs = toMs(env.TOKEN_TTL);
+  const longest = env.SESSION_MAX_AGE ? toMs(env.SESSION_MAX_AGE) : Number.POSITIVE_INFINITY;
+  const usual = Math.min(Math.max(toMs('30d'), ttlMs), longest);
+  const refreshTtlMs = env.REFRESH_TTL ? toMs(env.REFRESH_TTL) : usual;
+  const maxAgeMs = env.SESSION_MAX_AGE ? longest : Math.max(toMs('90d'), refreshTtlMs);
+  return { ttlMs, refreshTtlMs, maxAgeMs, reuseWindowMs: toMs(env.REFRESH_REUSE_WINDOW) };
 }
 
 function abuse(env: Environment, names: readonly string[]) {

@@ -44,7 +44,7 @@ export class InvalidToken extends AppError {
   readonly code = 'invalid_token';
 
   constructor() {
-    super('the bearer token is malformed, unknown, expired or revoked');
+    super('the token is malformed, unknown, expired or revoked');
   }
 }
 

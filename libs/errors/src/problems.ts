@@ -19,7 +19,7 @@ export const PROBLEMS = {
     status: 401,
     title: 'The token is not valid',
     explanation:
-      'The bearer token is malformed, unknown, expired or revoked; the response does not say which. Sign in again.',
+      'The bearer token or refresh token is malformed, unknown, expired or revoked; the response does not say which. If you have a refresh token that you have not used, refresh the session; else sign in again.',
   },
   code_rejected: {
     status: 401,

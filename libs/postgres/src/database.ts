@@ -38,7 +38,15 @@ const UNAVAILABLE = new Set(['08', '53', '55', '57', '58', '40']);
 const READ_ONLY = '25006';
 
 /** The tables that every sign-in writes to. */
-const WRITTEN = ['users', 'tokens', 'verifications', 'abuse_states', 'bad_numbers'];
+const WRITTEN = [
+  'users',
+  'sessions',
+  'tokens',
+  'refresh_tokens',
+  'verifications',
+  'abuse_states',
+  'bad_numbers',
+];
 
 const READINESS = {
   name: 'readiness',

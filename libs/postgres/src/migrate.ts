@@ -14,6 +14,7 @@ import { AddSignUpClients0000000000010 } from './migrations/000010-add-sign-up-c
 import { AddCharges0000000000011 } from './migrations/000011-add-charges.js';
 import { IndexNumbers0000000000012 } from './migrations/000012-index-numbers.js';
 import { CreateTasks0000000000013 } from './migrations/000013-create-tasks.js';
+import { CreateSessions0000000000014 } from './migrations/000014-create-sessions.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -31,6 +32,7 @@ const MIGRATIONS = [
   AddCharges0000000000011,
   IndexNumbers0000000000012,
   CreateTasks0000000000013,
+  CreateSessions0000000000014,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

@@ -13,9 +13,13 @@ export class TokenEntity {
   @Column('text')
   scope: Scope;
 
-  /** The verification that produced it. Unique, so that one code cannot become two tokens. */
-  @Column({ name: 'verification_id', type: 'text', unique: true })
-  verificationId: string;
+  /** The session that it belongs to. Null: it was issued before there were sessions, or by the Go server. */
+  @Column({ name: 'session_id', type: 'uuid', nullable: true })
+  sessionId: string | null;
+
+  /** The verification that produced it; null after a refresh. Unique, so that one code cannot become two tokens. */
+  @Column({ name: 'verification_id', type: 'text', unique: true, nullable: true })
+  verificationId: string | null;
 
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt: Date;

@@ -4,12 +4,19 @@ import { base32nopad } from '@scure/base';
 /** The purpose of a token. */
 export type Scope = 'authentication';
 
-/** Returns 16 random bytes in base32 (RFC 4648, section 6, without padding): 26 characters that survive any transport. */
+export const SECRET_BYTES = 16;
+
+/** Returns 16 random bytes as the secret of a token. */
 export function newTokenSecret(): string {
-  return base32nopad.encode(randomBytes(16));
+  return secretFrom(randomBytes(SECRET_BYTES));
 }
 
-/** Returns true if the text has the form of a token secret. */
+/** Writes bytes in base32 (RFC 4648, section 6, without padding): 26 characters that survive any transport. */
+export function secretFrom(bytes: Uint8Array): string {
+  return base32nopad.encode(bytes);
+}
+
+/** Returns true if the text has the form of the secret of a token or a refresh token. */
 export function isTokenSecret(text: string): boolean {
   return /^[A-Z2-7]{26}$/.test(text);
 }

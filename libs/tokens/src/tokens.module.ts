@@ -1,12 +1,30 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ActiveSessionsRepository } from './active-sessions.repository.js';
+import { RefreshTokens } from './refresh-token.js';
+import { RefreshTokensRepository } from './refresh-tokens.repository.js';
+import { SessionEvents } from './session-events.js';
+import { SessionUsesService } from './session-uses.service.js';
 import { TokenEntity } from './token.entity.js';
 import { TokensRepository } from './tokens.repository.js';
 
-/** Bearer tokens. The application provides `TokenPolicy`. */
+/** Sessions with their tokens and refresh tokens. The application provides `SessionPolicy`. */
 @Module({
   imports: [TypeOrmModule.forFeature([TokenEntity])],
-  providers: [TokensRepository],
-  exports: [TokensRepository],
+  providers: [
+    ActiveSessionsRepository,
+    RefreshTokens,
+    RefreshTokensRepository,
+    SessionEvents,
+    SessionUsesService,
+    TokensRepository,
+  ],
+  exports: [
+    ActiveSessionsRepository,
+    RefreshTokens,
+    RefreshTokensRepository,
+    SessionUsesService,
+    TokensRepository,
+  ],
 })
 export class TokensModule {}

@@ -8,6 +8,7 @@ const TAGS = {
   Verifications:
     'The steps of a sign-in as separate requests: send a code, follow its delivery, send it again, check it.',
   'Signed in': 'Requests of a signed-in user. They need the token of a sign-in.',
+  Sessions: 'Refresh, list and end sessions.',
   'For operators': 'Health checks, and requests that need `OPERATOR_TOKEN`.',
   'For developers': 'The inbox, which shows messages instead of sending them. Not for production.',
 };

@@ -74,6 +74,13 @@ export class RequestFields {
   device_token?: string | null;
 
   /**
+   * The `refresh_token` of a sign-in or of the last refresh.
+   * @example "MF3H5Q2N3XW4EYAV6DZTLM5RUI"
+   */
+  @IsText({ max: 64 })
+  refresh_token: string;
+
+  /**
    * Solution of the `challenge` that came with `proof_of_work_required`: the Base64 of `{"challenge", "solution"}` as JSON.
    * @example "eyJjaGFsbGVuZ2UiOnt9LCJzb2x1dGlvbiI6e319"
    */

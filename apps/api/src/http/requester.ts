@@ -24,6 +24,7 @@ export function requesterOf(request: FastifyRequest): Requester {
   const { device_token, altcha } = (request.body ?? {}) as Credentials;
   return {
     address: addressOf(request),
+    userAgent: request.headers['user-agent'] ?? null,
     deviceToken: device_token ?? request.cookies[DEVICE_COOKIE] ?? null,
     signUpToken: request.cookies[SIGN_UP_COOKIE] ?? null,
     proof: altcha ?? null,

@@ -52,8 +52,27 @@ export class SignedUpDto {
    */
   expires_at: Date;
 
-  static of({ user, token, expiresAt }: Session): SignedUpDto {
-    const message = 'User registered successfully';
-    return { success: true, message, data: UserDto.of(user), token, expires_at: expiresAt };
+  /**
+   * Exchanges the session's tokens for new ones, by `POST /v1/session/refresh`.
+   * @example "MF3H5Q2N3XW4EYAV6DZTLM5RUI"
+   */
+  refresh_token: string;
+
+  /**
+   * When the session ends, unless it is refreshed before.
+   * @example "2026-12-25T10:00:00.000Z"
+   */
+  refresh_expires_at: Date;
+
+  static of({ user, token, expiresAt, refreshToken, refreshExpiresAt }: Session): SignedUpDto {
+    return {
+      success: true,
+      message: 'User registered successfully',
+      data: UserDto.of(user),
+      token,
+      expires_at: expiresAt,
+      refresh_token: refreshToken,
+      refresh_expires_at: refreshExpiresAt,
+    };
   }
 }

@@ -1,8 +1,6 @@
 import { ApiProperty, ApiSchema, PickType } from '@nestjs/swagger';
-import type { Session } from '#auth';
 import type { Delivery, Verification } from '#otp';
 import { RequestFields } from '../http/request-fields.dto.js';
-import { UserDto } from '../sign-up/user.dto.js';
 
 @ApiSchema({ description: 'A request for a code.' })
 export class OpenVerificationDto extends PickType(RequestFields, [
@@ -121,47 +119,6 @@ export class VerificationDto {
       expires_at: verification.expiresAt,
       resend_at: verification.resendAt,
       delivery: DeliveryDto.of(verification.delivery),
-    };
-  }
-}
-
-@ApiSchema({ description: 'A session of a signed-in user.' })
-export class SessionDto {
-  /**
-   * The bearer token. It cannot be read again later.
-   * @example "7CJ5KQ2N3XW4EYAV6DZTLM5RUI"
-   */
-  token: string;
-
-  /** The scheme to send the token with (RFC 6750). */
-  token_type: 'Bearer';
-
-  /**
-   * When the token expires.
-   * @example "2026-12-25T10:00:00.000Z"
-   */
-  expires_at: Date;
-
-  /** True if this sign-in created the account. */
-  is_new_user: boolean;
-
-  /**
-   * Store it on the device and send it with the next sign-in with this number. Browsers also get it as a cookie.
-   * @example "pJ0Xv2mQk1uZc8dY5rT3wAGbQ0l3WfYk2m8s9q7e6d5c4b3a291807f6e5d4c3b2a1908070605"
-   */
-  device_token: string;
-
-  /** The user who signed in. */
-  user: UserDto;
-
-  static of({ token, expiresAt, isNewUser, deviceToken, user }: Session): SessionDto {
-    return {
-      token,
-      token_type: 'Bearer',
-      expires_at: expiresAt,
-      is_new_user: isNewUser,
-      device_token: deviceToken,
-      user: UserDto.of(user),
     };
   }
 }

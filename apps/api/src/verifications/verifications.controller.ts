@@ -23,11 +23,11 @@ import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
 import { RequestSignal } from '../http/request-signal.js';
 import { FromRequester } from '../http/requester.js';
+import { SessionDto } from '../sessions/session.dto.js';
 import {
   CheckVerificationDto,
   OpenVerificationDto,
   ResendVerificationDto,
-  SessionDto,
   VerificationDto,
 } from './verification.dto.js';
 import { CHECK_EXAMPLES, ID_PARAMETER, REQUEST_EXAMPLES, RESEND_EXAMPLES } from './verification.examples.js';

@@ -1,0 +1,62 @@
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Database, type Statement } from '#postgres';
+
+const EVERY_MS = 60_000;
+
+/** Uses are collected for this time and written together. */
+const COLLECT_MS = 5_000;
+
+/** The sessions whose last record a process remembers. A forgotten one costs a row of a statement. */
+const MOST_REMEMBERED = 100_000;
+
+/** Rows that another process writes are skipped: it writes the same minute. */
+const RECORD: Statement = {
+  name: 'sessions-used',
+  text: `
+    with due as (
+      select sessions.id, given.at from unnest($1::uuid[], $2::timestamptz[]) as given (id, at)
+        join sessions on sessions.id = given.id
+       where sessions.last_used_at <= given.at - $3 * interval '1 millisecond'
+         for update of sessions skip locked
+    )
+    update sessions set last_used_at = due.at from due where sessions.id = due.id`,
+};
+
+/** Records when sessions were last used: in the background, and at most once a minute for each. */
+@Injectable()
+export class SessionUsesService implements OnApplicationShutdown {
+  private readonly logger = new Logger('Sessions');
+  private readonly recorded = new LRUCache<string, true>({ max: MOST_REMEMBERED, ttl: EVERY_MS });
+  private pending = new Map<string, Date>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly database: Database) {}
+
+  record(sessionId: string): void {
+    if (this.recorded.has(sessionId)) return;
+    this.recorded.set(sessionId, true);
+    this.pending.set(sessionId, new Date());
+    this.timer ??= setTimeout(() => void this.write(), COLLECT_MS).unref();
+  }
+
+  /** Runs before Postgres, whose module is global, is closed. */
+  async onApplicationShutdown(): Promise<void> {
+    clearTimeout(this.timer);
+    await this.write();
+  }
+
+  /** A use that could not be written is recorded by the next one. */
+  private async write(): Promise<void> {
+    this.timer = undefined;
+    const uses = this.pending;
+    if (uses.size === 0) return;
+    this.pending = new Map();
+    try {
+      await this.database.run(RECORD, [[...uses.keys()], [...uses.values()], EVERY_MS]);
+    } catch (failure) {
+      this.logger.warn(`uses of sessions were not recorded: ${(failure as Error).message}`);
+      for (const id of uses.keys()) this.recorded.delete(id);
+    }
+  }
+}
