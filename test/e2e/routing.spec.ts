@@ -35,6 +35,7 @@ describe('Routes', () => {
     '/v1/devices': 'DELETE',
     '/v1/session': 'DELETE',
     '/v1/session/refresh': 'POST',
+    '/v1/session/verify': 'GET, HEAD',
     '/v1/sessions': 'GET, HEAD, DELETE',
     '/v1/sessions/:id': 'DELETE',
     '/health/live': 'GET, HEAD',

@@ -17,6 +17,7 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { ProblemsController } from './http/problems.controller.js';
 import { PublicPath } from './http/public-path.js';
 import { RequestMetrics } from './http/request-metrics.js';
+import { SessionCookie } from './http/session-cookie.js';
 import { createValidationPipe } from './http/validation.js';
 import { InboxController } from './inbox/inbox.controller.js';
 import { BlocksController } from './operations/blocks.controller.js';
@@ -72,6 +73,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
       inject: [AppConfig, Keys],
     },
     AppHashParser,
+    SessionCookie,
     { provide: ChannelParser, useFactory: createChannelParser, inject: [MessageProviders, AppConfig] },
     RequestMetrics,
     OperatorFailures,

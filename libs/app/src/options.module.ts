@@ -1,6 +1,6 @@
 import { type Abstract, type DynamicModule, Global, Module, type ValueProvider } from '@nestjs/common';
 import { AbuseOptions, LimitPolicy, type Policy, readPolicy, readPrices } from '#abuse';
-import { OperatorCredential } from '#auth';
+import { OperatorCredential, SessionCookieOptions, sessionCookieOptions } from '#auth';
 import { BackgroundOptions } from '#background';
 import { AppConfig, ConfigurationError } from '#config';
 import { DeliveryOptions, SEND_CODE } from '#delivery';
@@ -34,6 +34,7 @@ export class OptionsModule {
       option(MessageTask, SEND_CODE),
       option(MessagingOptions, messagingOptionsOf(config)),
       option(SessionPolicy, config.sessions),
+      option(SessionCookieOptions, sessionCookieOptions(config.sessionCookie, config.publicUrl)),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),
     ];
     return { module: OptionsModule, providers, exports: providers.map(({ provide }) => provide) };

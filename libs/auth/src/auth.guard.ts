@@ -7,9 +7,11 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { InvalidToken, Unauthenticated } from '#errors';
+import { CrossSiteRequest, InvalidToken, Unauthenticated } from '#errors';
+import { isCrossSite } from './cross-site.js';
 import { OperatorCredential } from './operator-credential.js';
 import { SessionService } from './session.service.js';
+import { SessionCookieOptions } from './session-cookie.js';
 import type { Bearer } from './sessions.repository.js';
 
 const ACCESS = 'access';
@@ -51,6 +53,7 @@ export class AuthGuard implements CanActivate {
   constructor(
     private readonly sessions: SessionService,
     private readonly operators: OperatorCredential,
+    private readonly cookie: SessionCookieOptions,
     private readonly reflector: Reflector,
   ) {}
 
@@ -63,16 +66,30 @@ export class AuthGuard implements CanActivate {
 
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const token = bearerOf(request.headers.authorization);
-    if (token === null) {
-      if (access === 'session_optional') return true;
-      throw new Unauthenticated();
-    }
-    if (access !== 'operators') request.bearer = await this.sessions.authenticate(token);
-    else if (!this.operators.isRight(token)) {
-      request.hasWrongOperatorToken = true;
-      throw new InvalidToken();
-    }
+    if (access === 'operators') this.authenticateOperator(request, token);
+    else if (token !== null) request.bearer = await this.sessions.authenticate(token);
+    // The browser sends a cookie unasked: one that has expired must not lock its user out of signing in.
+    else if (access !== 'session_optional')
+      request.bearer = await this.sessions.authenticate(this.tokenInCookie(request));
     return true;
+  }
+
+  private authenticateOperator(request: FastifyRequest, token: string | null): void {
+    if (token === null) throw new Unauthenticated();
+    if (this.operators.isRight(token)) return;
+    request.hasWrongOperatorToken = true;
+    throw new InvalidToken();
+  }
+
+  /** @throws CrossSiteRequest, Unauthenticated */
+  private tokenInCookie({ cookies, method, headers }: FastifyRequest): string {
+    const { name, publicHost } = this.cookie;
+    const token = name === null ? undefined : cookies[name];
+    if (token === undefined) throw new Unauthenticated();
+    const from = { method, fetchSite: headers['sec-fetch-site'] as string | undefined, origin: headers.origin };
+    const ownHosts = [publicHost ?? headers.host ?? ''];
+    if (isCrossSite(from, ownHosts)) throw new CrossSiteRequest();
+    return token;
   }
 }
 

@@ -7,4 +7,5 @@ export type { NumberReport, VerificationReport } from './number-report.js';
 export { OperatorCredential } from './operator-credential.js';
 export { type RefreshedSession, type SessionPage, SessionService } from './session.service.js';
 export type { Bearer } from './sessions.repository.js';
+export { SessionCookieOptions, sessionCookieOptions } from './session-cookie.js';
 export { SignUpService } from './sign-up.service.js';

@@ -89,6 +89,10 @@ export abstract class AppConfig {
     /** For this time a used refresh token may be used again. */
     readonly reuseWindowMs: number;
   };
+  /** True: browsers also get their token as a cookie, which authenticates them. */
+  abstract readonly sessionCookie: boolean;
+  /** True: reverse proxies get the phone number of the user. */
+  abstract readonly forwardPhone: boolean;
   /** ISO 3166-1 alpha-2 codes, and calling codes such as `+870`. Null: all countries, and no numbers without one. */
   abstract readonly allowedCountries: readonly string[] | null;
   /** IP addresses and networks. */

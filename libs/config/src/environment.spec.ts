@@ -102,6 +102,8 @@ const WRONG = {
   TOKEN_TTL: ['59s', '366d', 'forever'],
   REFRESH_TTL: ['59s', '366d', '30'],
   REFRESH_REUSE_WINDOW: ['11m', '30', '-1s'],
+  SESSION_COOKIE: ['yes', 'ON', ''],
+  FORWARD_PHONE: ['true'],
   SESSION_MAX_AGE: ['59s', '3651d', 'never'],
   ALLOWED_COUNTRIES: ['us', 'US,', 'US;CA', 'US,XX', '__proto__', '+1', '+979', '870', 'US,+87'],
   NEW_NUMBER_RANGES: ['8619', '+', '+86', '+86 19', '+0819', '+8619,', '+123456789012345'],

@@ -324,6 +324,17 @@ export class Environment {
   SESSION_MAX_AGE?: string = undefined;
 
   /**
+   * `on` also sets the token of a sign-in as the HttpOnly cookie `latchkey_session`, and accepts it. With a `PUBLIC_URL` of
+   * https:// its name is `__Host-latchkey_session`.
+   */
+  @OneOf('on', 'off')
+  SESSION_COOKIE = 'off';
+
+  /** `on` adds the header `X-User-Phone`, with the user's phone number, to the answer of `/v1/session/verify`. */
+  @OneOf('on', 'off')
+  FORWARD_PHONE = 'off';
+
+  /**
    * The countries that messages are sent to, separated by commas: `US,CA`. Satellite phones and other numbers without a
    * country are allowed only by their calling code, such as `+870`. Default: all countries, and no such numbers.
    */

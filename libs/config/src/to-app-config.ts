@@ -83,6 +83,8 @@ function codes(env: Environment) {
       maxAttempts: Number(env.OTP_MAX_ATTEMPTS),
     },
     sessions: toSessions(env),
+    sessionCookie: env.SESSION_COOKIE === 'on',
+    forwardPhone: env.FORWARD_PHONE === 'on',
   };
 }
 

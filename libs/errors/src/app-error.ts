@@ -102,6 +102,14 @@ export class ProofOfWorkRequired extends AppError {
   }
 }
 
+export class CrossSiteRequest extends AppError {
+  readonly code = 'cross_site_request';
+
+  constructor() {
+    super('a request with the session cookie must come from a page of this site');
+  }
+}
+
 export class InvalidSignature extends AppError {
   readonly code = 'invalid_signature';
 

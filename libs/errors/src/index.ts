@@ -1,6 +1,7 @@
 export {
   AppError,
   CodeRejected,
+  CrossSiteRequest,
   type Extensions,
   type Fault,
   InvalidRequest,

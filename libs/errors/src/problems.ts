@@ -33,6 +33,12 @@ export const PROBLEMS = {
     explanation:
       'Solve the proof-of-work challenge in `challenge` (ALTCHA, version 2; the ALTCHA widget and `altcha-lib` can do it). Then repeat the request with `altcha`: the Base64 of `{"challenge", "solution"}` as JSON. A challenge is valid for one phone number, once, for a few minutes.',
   },
+  cross_site_request: {
+    status: 403,
+    title: 'The request comes from another site',
+    explanation:
+      'The request was authenticated by the session cookie, which browsers also send for pages of other sites. A request that changes something must have `Sec-Fetch-Site: same-origin` or `same-site`, as browsers send it, or an `Origin` that names this server. Apps that are not browsers send the token as `Authorization: Bearer <token>`.',
+  },
   invalid_signature: {
     status: 403,
     title: 'The signature is not valid',

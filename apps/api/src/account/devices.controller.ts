@@ -16,7 +16,7 @@ export class DevicesController {
    * Each device is an unknown device on its next sign-in, including this one. Sessions are not revoked.
    */
   @ApiNoContentResponse({ description: 'The device tokens are revoked.' })
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'cross_site_request')
   @Delete()
   @HttpCode(204)
   async revokeDevices(@CurrentUser() user: User): Promise<void> {

@@ -1,5 +1,6 @@
 import {
   CodeRejected,
+  CrossSiteRequest,
   InvalidRequest,
   InvalidSignature,
   InvalidToken,
@@ -52,6 +53,7 @@ const THROWN: Record<ProblemCode, (place: Place) => unknown> = {
   invalid_token: () => new InvalidToken(),
   code_rejected: ({ path }) => new CodeRejected(path === '/signup' ? undefined : 4),
   proof_of_work_required: () => new ProofOfWorkRequired(CHALLENGE),
+  cross_site_request: () => new CrossSiteRequest(),
   invalid_signature: () => new InvalidSignature(),
   not_found: () => new NotFound('verification'),
   method_not_allowed: () => ({ statusCode: 405 }),

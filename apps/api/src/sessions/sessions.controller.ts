@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -8,12 +8,27 @@ import {
   ApiQuery,
   ApiTags,
 } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Bearer, CurrentBearer, Public, SessionService } from '#auth';
+import { AppConfig } from '#config';
 import { Problems } from '../http/problems.decorator.js';
+import { SessionCookie } from '../http/session-cookie.js';
 import { RefreshDto, RefreshedSessionDto, SessionListDto } from './session.dto.js';
 import { asCursor, asInclude, asPageSize, asSessionId, LONGEST_PAGE } from './session-parameters.js';
 
 const SESSION_ID = { type: 'string', examples: ['0197f0c4-7b11-7d2a-8c3e-1f2e3d4c5b6a'] };
+
+const VERIFIED_HEADERS = {
+  'X-User-Id': { description: 'The `id` of the user.', schema: SESSION_ID },
+  'X-Session-Id': {
+    description: 'The `id` of the session. Not sent for a token that is older than sessions.',
+    schema: SESSION_ID,
+  },
+  'X-User-Phone': {
+    description: 'The phone number of the user in E.164 form, if `FORWARD_PHONE` is on.',
+    schema: { type: 'string', examples: ['+14155550100'] },
+  },
+} as const;
 
 const REFRESH_EXAMPLES = {
   refresh: { summary: 'The newest refresh token', value: { refresh_token: 'MF3H5Q2N3XW4EYAV6DZTLM5RUI' } },
@@ -22,7 +37,11 @@ const REFRESH_EXAMPLES = {
 @ApiTags('Sessions')
 @Controller('v1')
 export class SessionsController {
-  constructor(private readonly sessions: SessionService) {}
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly cookie: SessionCookie,
+    private readonly config: AppConfig,
+  ) {}
 
   /**
    * Exchanges a refresh token for new tokens.
@@ -37,8 +56,34 @@ export class SessionsController {
   @Problems('invalid_token')
   @Post('session/refresh')
   @HttpCode(200)
-  async refreshSession(@Body() { refresh_token }: RefreshDto): Promise<RefreshedSessionDto> {
-    return RefreshedSessionDto.of(await this.sessions.refresh(refresh_token));
+  async refreshSession(
+    @Body() { refresh_token }: RefreshDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RefreshedSessionDto> {
+    const session = await this.sessions.refresh(refresh_token);
+    this.cookie.set(request, reply, session);
+    return RefreshedSessionDto.of(session);
+  }
+
+  /**
+   * Authenticates a request for a reverse proxy.
+   *
+   * The answer has no body. Forward it to the backend as headers: nginx `auth_request`, Caddy `forward_auth` and Traefik
+   * `ForwardAuth` call this route before each request.
+   */
+  @ApiBearerAuth()
+  @ApiNoContentResponse({ description: 'The request has a valid token.', headers: VERIFIED_HEADERS })
+  @Problems('unauthenticated')
+  @Get('session/verify')
+  @HttpCode(204)
+  verifySession(
+    @CurrentBearer() { user, sessionId }: Bearer,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): void {
+    reply.header('x-user-id', user.id);
+    if (sessionId !== null) reply.header('x-session-id', sessionId);
+    if (this.config.forwardPhone) reply.header('x-user-phone', user.phoneNumber);
   }
 
   /**
@@ -48,11 +93,16 @@ export class SessionsController {
    */
   @ApiBearerAuth()
   @ApiNoContentResponse({ description: 'The session has ended.' })
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'cross_site_request')
   @Delete('session')
   @HttpCode(204)
-  async signOut(@CurrentBearer() bearer: Bearer): Promise<void> {
+  async signOut(
+    @CurrentBearer() bearer: Bearer,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
     await this.sessions.signOut(bearer);
+    this.cookie.clear(request, reply);
   }
 
   /**
@@ -97,7 +147,7 @@ export class SessionsController {
     schema: { type: 'string', enum: ['current'] },
   })
   @ApiNoContentResponse({ description: 'The sessions have ended.' })
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'cross_site_request')
   @Delete('sessions')
   @HttpCode(204)
   async endSessions(
@@ -115,7 +165,7 @@ export class SessionsController {
   @ApiBearerAuth()
   @ApiParam({ name: 'id', description: 'The `id` of the session.', schema: SESSION_ID })
   @ApiNoContentResponse({ description: 'The session has ended.' })
-  @Problems('unauthenticated', 'not_found')
+  @Problems('unauthenticated', 'cross_site_request', 'not_found')
   @Delete('sessions/:id')
   @HttpCode(204)
   async endSession(

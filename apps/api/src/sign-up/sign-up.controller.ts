@@ -13,9 +13,9 @@ import { CurrentUser, type Session, SessionOptional, SignUpService } from '#auth
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { LocaleChoice } from '#messaging';
 import type { User } from '#users';
+import { AnswersSessionAs } from '../http/answers-session.js';
 import { AppHashParser } from '../http/app-hash-parser.js';
 import { ChannelParser } from '../http/channel-parser.js';
-import { AnswersSessionAs } from '../http/device-cookie.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';

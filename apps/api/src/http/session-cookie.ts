@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SessionCookieOptions } from '#auth';
+import { cameOverTls } from './device-cookie.js';
+
+/** Keeps the token of a browser's session where no script can read it, if `SESSION_COOKIE` is on. */
+@Injectable()
+export class SessionCookie {
+  constructor(private readonly options: SessionCookieOptions) {}
+
+  set(request: FastifyRequest, reply: FastifyReply, session: { token: string; expiresAt: Date }): void {
+    const { name } = this.options;
+    if (name !== null)
+      // The answer to a repeated request is JSON, where a date is text.
+      reply.setCookie(name, session.token, { ...attributes(name, request), expires: new Date(session.expiresAt) });
+  }
+
+  clear(request: FastifyRequest, reply: FastifyReply): void {
+    const { name } = this.options;
+    if (name !== null) reply.clearCookie(name, attributes(name, request));
+  }
+}
+
+function attributes(name: string, request: FastifyRequest) {
+  const secure = name.startsWith('__Host-') || cameOverTls(request);
+  return { httpOnly: true, secure, sameSite: 'lax', path: '/' } as const;
+}

@@ -1,0 +1,25 @@
+import { isCrossSite } from './cross-site.js';
+
+const OWN = ['login.example.com', 'localhost:4000'];
+
+it.each<[method: string, fetchSite: string | undefined, origin: string | undefined, isCrossSite: boolean]>([
+  ['GET', 'cross-site', 'https://evil.example', false],
+  ['HEAD', undefined, undefined, false],
+  ['DELETE', 'same-origin', undefined, false],
+  ['POST', 'same-site', 'https://app.example.com', false],
+  ['POST', 'none', undefined, false],
+  ['POST', 'cross-site', 'https://login.example.com', true],
+  ['POST', 'unknown', 'https://login.example.com', true],
+  ['POST', '', 'https://login.example.com', true],
+  ['DELETE', undefined, undefined, true],
+  ['DELETE', undefined, 'https://login.example.com', false],
+  ['DELETE', undefined, 'http://localhost:4000', false],
+  ['DELETE', undefined, 'http://localhost:4001', true],
+  ['DELETE', undefined, 'https://login.example.com.evil.example', true],
+  ['DELETE', undefined, 'https://app.example.com', true],
+  ['PATCH', undefined, 'null', true],
+  ['PUT', undefined, '', true],
+  ['delete', undefined, undefined, true],
+])('%s with Sec-Fetch-Site %j and Origin %j is cross-site: %j', (method, fetchSite, origin, expected) => {
+  expect(isCrossSite({ method, fetchSite, origin }, OWN)).toBe(expected);
+});
