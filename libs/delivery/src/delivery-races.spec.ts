@@ -26,7 +26,8 @@ const CALL = { channel: 'call', provider: 'twilio' } as const;
 const UNREACHABLE: Failure = { code: '30003', reason: 'unreachable', recovery: 'another_channel' };
 const TEMPORARY: Failure = { code: '30008', reason: 'provider', recovery: 'same_route' };
 
-const CONCURRENT = 20;
+/** Enough to race. A busy machine answers `Unavailable` to some of many more, because all of them wait for one row. */
+const CONCURRENT = 10;
 /** The prices of messages to a US number, in millionths of a US dollar. */
 const PRICES = { sms: 8_300, call: 14_000 };
 
