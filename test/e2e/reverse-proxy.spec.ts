@@ -1,19 +1,15 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type RunningApi, startApi } from '../support/api.js';
-import { Client } from '../support/client.js';
 import { POSTGRES_ALONE } from '../support/databases.js';
-import { freePort } from '../support/free-port.js';
+import { Nginx } from '../support/nginx.js';
 import { findProgram } from '../support/system-programs.js';
 import { openVerification } from '../support/verifications.js';
-import { waitFor } from '../support/wait.js';
 
-const nginx = findProgram(['nginx'], 'nginx in front of another service');
+const program = findProgram(['nginx'], 'nginx in front of another service');
 
 describe('GET /v1/session/verify', () => {
   let api: RunningApi;
@@ -51,21 +47,18 @@ describe('GET /v1/session/verify', () => {
     expect(headers.get('x-user-phone')).toBe(phone_number);
   });
 
-  (nginx ? it : it.skip)('protects a service behind nginx, as docs/reverse-proxies.md configures it', async () => {
+  (program ? it : it.skip)('protects a service behind nginx, as docs/reverse-proxies.md configures it', async () => {
     const seen: IncomingHttpHeaders[] = [];
     const service = createServer((request, response) => {
       seen.push(request.headers);
       response.end('the service');
     }).listen(0, '127.0.0.1');
     await once(service, 'listening');
-    const port = await freePort();
-    const folder = mkdtempSync(join(tmpdir(), 'latchkey-nginx-'));
-    writeFileSync(join(folder, 'nginx.conf'), nginxConf(folder, port, (service.address() as AddressInfo).port));
-    const proxy = spawn(nginx as string, ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')]);
-    const client = new Client(`http://127.0.0.1:${port}`);
+    const { port } = service.address() as AddressInfo;
+    const nginx = await Nginx.start(program as string, (address) => documentedServer(address, port));
+    const { client } = nginx;
     try {
-      const refused = await waitFor('nginx', () => client.get('/').catch(() => null));
-      expect([refused.status, seen.length]).toEqual([401, 0]);
+      expect([(await client.get('/')).status, seen.length]).toEqual([401, 0]);
       const forged = { 'x-user-id': 'forged', 'x-session-id': 'forged' };
       const byToken = await client.as(session.token).get('/page', forged);
       const byCookie = await client.get('/page', { cookie: `latchkey_session=${session.token}` });
@@ -79,30 +72,18 @@ describe('GET /v1/session/verify', () => {
       expect((await client.as(session.token).get('/page')).status).toBe(401);
       expect(seen).toHaveLength(2);
     } finally {
-      proxy.kill('SIGTERM');
-      await once(proxy, 'exit');
+      await nginx.stop();
       service.close();
       service.closeAllConnections();
-      rmSync(folder, { recursive: true });
     }
   });
 
   /** The documented server, with the ports of this spec. */
-  function nginxConf(folder: string, port: number, servicePort: number): string {
+  function documentedServer(address: string, servicePort: number): string {
     const page = readFileSync(resolve(import.meta.dirname, '../../docs/reverse-proxies.md'), 'utf8');
-    const server = (/```nginx\n([\s\S]+?)```/.exec(page)?.[1] as string)
-      .replace('listen 80', `listen 127.0.0.1:${port}`)
+    return (/```nginx\n([\s\S]+?)```/.exec(page)?.[1] as string)
+      .replace('listen 80', `listen ${address}`)
       .replace('127.0.0.1:8080', `127.0.0.1:${servicePort}`)
       .replace('http://127.0.0.1:4000', api.client.url);
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      (name) => `${name}_temp_path ${folder}/${name};`,
-    );
-    return `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr;
-events { worker_connections 1024; }
-http {
-  access_log off; ${temporary.join(' ')}
-  ${server}
-}
-`;
   }
 });

@@ -1,30 +1,16 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Client } from '../support/client.js';
 import { freshDatabase, type TestDatabase } from '../support/databases.js';
+import { Nginx } from '../support/nginx.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { ServerProcess } from '../support/server-process.js';
 import { SECRET } from '../support/settings.js';
 import { findProgram } from '../support/system-programs.js';
 import { waitFor } from '../support/wait.js';
 
-const nginx = findProgram(['nginx'], 'rolling updates behind nginx');
-const maybe = nginx ? it : it.skip;
+const program = findProgram(['nginx'], 'rolling updates behind nginx');
+const maybe = program ? it : it.skip;
 
 const portOf = ({ client }: ServerProcess) => Number(new URL(client.url).port);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
 
 describe('A rolling update', () => {
   let database: TestDatabase;
@@ -46,20 +32,11 @@ describe('A rolling update', () => {
 
   maybe('behind nginx loses no request', async () => {
     const replicas = await Promise.all([start(), start()]);
-    const folder = mkdtempSync(join(tmpdir(), 'latchkey-nginx-'));
-    const port = await freePort();
-    writeFileSync(join(folder, 'nginx.conf'), nginxConf(folder, port, replicas.map(portOf)));
-    const proxy = spawn(nginx as string, ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')]);
-    let errors = '';
-    proxy.stderr.on('data', (chunk) => {
-      errors += chunk;
-    });
-    const client = new Client(`http://127.0.0.1:${port}`);
+    const nginx = await Nginx.start(program as string, (address) => serverOf(address, replicas.map(portOf)));
     try {
-      await waitFor('nginx', () => client.get('/health/live').catch(() => null));
       const statuses: unknown[] = [];
       const load = setInterval(() => {
-        client.post('/v1/verifications', { phone_number: someNumber() }).then(
+        nginx.client.post('/v1/verifications', { phone_number: someNumber() }).then(
           ({ status }) => statuses.push(status),
           (error) => statuses.push(error),
         );
@@ -71,11 +48,9 @@ describe('A rolling update', () => {
       clearInterval(load);
       await waitFor('the answers', () => statuses.length > 100);
       const lost = statuses.filter((status) => status !== 202);
-      expect({ lost, errors }).toEqual({ lost: [], errors });
+      expect({ lost, errors: nginx.errors }).toEqual({ lost: [], errors: nginx.errors });
     } finally {
-      proxy.kill('SIGTERM');
-      await once(proxy, 'exit');
-      rmSync(folder, { recursive: true });
+      await nginx.stop();
     }
   });
 
@@ -103,19 +78,12 @@ describe('A rolling update', () => {
  * A connection can arrive in the moment in which a replica stops listening; nginx repeats a POST on it only with
  * `non_idempotent`.
  */
-function nginxConf(folder: string, port: number, replicas: number[]): string {
+function serverOf(address: string, replicas: number[]): string {
   const servers = replicas.map((replica) => `server 127.0.0.1:${replica} max_fails=0;`).join(' ');
-  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  return `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr;
-events { worker_connections 4096; }
-http {
-  access_log off;
-  ${folders.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+  return `
   upstream latchkey { ${servers} keepalive 8; }
   server {
-    listen 127.0.0.1:${port};
+    listen ${address};
     location / { proxy_pass http://latchkey; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_next_upstream error timeout non_idempotent; }
-  }
-}
-`;
+  }`;
 }

@@ -1,11 +1,11 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { freePort } from './free-port.js';
 
 /** A Redis of its own on a free port of the loopback interface, without persistence. */
 export class RedisServer {
@@ -47,13 +47,4 @@ function untilReady(server: ChildProcessByStdio<null, Readable, null>): Promise<
     });
     server.once('close', () => reject(new Error(`Redis did not start. Its output:\n${lines.join('\n')}`)));
   });
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
