@@ -2,19 +2,21 @@ import { abuseApis } from '../support/abuse-api.js';
 import type { Answer } from '../support/client.js';
 import { mainlyOn } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
-import { times } from '../support/repeat.js';
+import { BURST, mapInFlight, times } from '../support/repeat.js';
 
 describe.each(mainlyOn('redis'))('The request limits on $name', (mode) => {
   const { start } = abuseApis(mode);
 
   it('count two hundred forged forwarding headers as one client', async () => {
     const api = await start({ LIMIT_SENDS_PER_ADDRESS: '30/10m', BREAKER_MODE: 'monitor' });
-    const answers = await Promise.all(
-      times(200, (i) => {
-        const forged = `10.${i}.0.1`;
-        const headers = { 'x-forwarded-for': forged, forwarded: `for=${forged}`, 'x-real-ip': forged };
-        return api.client.post('/v1/verifications', { phone_number: someNumber() }, headers);
-      }),
+    const ask = (forged: string) => {
+      const headers = { 'x-forwarded-for': forged, forwarded: `for=${forged}`, 'x-real-ip': forged };
+      return api.client.post('/v1/verifications', { phone_number: someNumber() }, headers);
+    };
+    const answers = await mapInFlight(
+      times(200, (i) => `10.${i}.0.1`),
+      ask,
+      BURST,
     );
     expect(answers.filter(({ status }) => status === 202)).toHaveLength(30);
     const { body } = answers.find(({ status }) => status === 429) as Answer;

@@ -5,8 +5,8 @@ export function times<T>(count: number, make: (i: number) => T): T[] {
 /** Enough requests at the same time to keep a server busy, few enough not to measure their own queue. */
 const IN_FLIGHT = 8;
 
-/** A burst of requests. A busy machine answers 503 to some of many more. */
-export const BURST = 40;
+/** A burst of requests. A machine that does other work as well answers 503 to some of many more. */
+export const BURST = 16;
 
 /** Maps the items with limited concurrency and keeps their order. */
 export async function mapInFlight<T, R>(
