@@ -30,6 +30,7 @@ export class SessionUsesService implements OnApplicationShutdown {
   private readonly recorded = new LRUCache<string, true>({ max: MOST_REMEMBERED, ttl: EVERY_MS });
   private pending = new Map<string, Date>();
   private timer: NodeJS.Timeout | undefined;
+  private writing: Promise<void> = Promise.resolve();
 
   constructor(private readonly database: Database) {}
 
@@ -37,21 +38,26 @@ export class SessionUsesService implements OnApplicationShutdown {
     if (this.recorded.has(sessionId)) return;
     this.recorded.set(sessionId, true);
     this.pending.set(sessionId, new Date());
-    this.timer ??= setTimeout(() => void this.write(), COLLECT_MS).unref();
+    this.timer ??= setTimeout(() => this.start(), COLLECT_MS).unref();
   }
 
   /** Runs before Postgres, whose module is global, is closed. */
   async onApplicationShutdown(): Promise<void> {
     clearTimeout(this.timer);
-    await this.write();
+    this.start();
+    await this.writing;
+  }
+
+  private start(): void {
+    this.timer = undefined;
+    const uses = this.pending;
+    this.pending = new Map();
+    this.writing = this.writing.then(() => this.write(uses));
   }
 
   /** A use that could not be written is recorded by the next one. */
-  private async write(): Promise<void> {
-    this.timer = undefined;
-    const uses = this.pending;
+  private async write(uses: ReadonlyMap<string, Date>): Promise<void> {
     if (uses.size === 0) return;
-    this.pending = new Map();
     try {
       await this.database.run(RECORD, [[...uses.keys()], [...uses.values()], EVERY_MS]);
     } catch (failure) {
