@@ -34,6 +34,8 @@ const OPERATIONS: Record<string, Documented> = {
     statuses: [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
   },
   'delete /v1/devices': { id: 'revokeDevices', statuses: [204, 400, 401, 403, 500, 503] },
+  'get /v1/me': { id: 'getMe', statuses: [200, 400, 401, 500, 503] },
+  'patch /v1/me': { id: 'changeMe', statuses: [200, 400, 401, 403, 409, 413, 415, 500, 503] },
   'post /v1/session/refresh': { id: 'refreshSession', statuses: [200, 400, 401, 413, 415, 500, 503] },
   'get /v1/session/verify': { id: 'verifySession', statuses: [204, 400, 401, 500, 503] },
   'delete /v1/session': { id: 'signOut', statuses: [204, 400, 401, 403, 500, 503] },
@@ -311,6 +313,11 @@ describe('The OpenAPI document', () => {
     const { refresh_token } = session;
     describes('post /v1/session/refresh', await client.post('/v1/session/refresh', { refresh_token }));
     describes('post /v1/session/refresh', await client.post('/v1/session/refresh', { refresh_token: 'x' }));
+    describes('get /v1/me', await signedIn.get('/v1/me'));
+    const change = (body: object) =>
+      signedIn.send('PATCH', '/v1/me', JSON.stringify(body), { 'content-type': 'application/json' });
+    describes('patch /v1/me', await change({ name: 'Grace' }));
+    describes('patch /v1/me', await change({ name: 'Ada', version: 1 }));
     describes('get /v1/sessions', await signedIn.get('/v1/sessions'));
     describes('delete /v1/sessions/{id}', await signedIn.delete('/v1/sessions/unknown'));
     describes('delete /v1/sessions', await signedIn.delete('/v1/sessions'));

@@ -33,6 +33,7 @@ describe('Routes', () => {
     '/v1/verifications/:id/resend': 'POST',
     '/v1/verifications/:id/check': 'POST',
     '/v1/devices': 'DELETE',
+    '/v1/me': 'GET, HEAD, PATCH',
     '/v1/session': 'DELETE',
     '/v1/session/refresh': 'POST',
     '/v1/session/verify': 'GET, HEAD',

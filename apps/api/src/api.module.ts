@@ -7,6 +7,7 @@ import { AppConfig } from '#config';
 import { Keys } from '#keys';
 import { callbackUrlFor, MessageProviders } from '#messaging';
 import { DevicesController } from './account/devices.controller.js';
+import { MeController } from './account/me.controller.js';
 import { AppHashParser } from './http/app-hash-parser.js';
 import { ChannelParser } from './http/channel-parser.js';
 import { ConnectionCloser } from './http/connection-closer.js';
@@ -40,6 +41,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     HealthController,
     ProblemsController,
     DevicesController,
+    MeController,
     SessionsController,
   ],
   providers: [

@@ -4,6 +4,7 @@ import { DeliveryModule } from '#delivery';
 import { OtpModule } from '#otp';
 import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
+import { AccountService } from './account.service.js';
 import { AuthService } from './auth.service.js';
 import { SessionService } from './session.service.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -13,7 +14,14 @@ import { SignUpClients } from './sign-up-clients.js';
 /** Sign-in by phone. The application provides `OperatorCredential`. */
 @Module({
   imports: [AbuseModule, DeliveryModule, OtpModule, TokensModule, UsersModule],
-  providers: [AuthService, SignUpService, SignUpClients, SessionService, SessionsRepository],
-  exports: [AuthService, SignUpService, SessionService],
+  providers: [
+    AccountService,
+    AuthService,
+    SignUpService,
+    SignUpClients,
+    SessionService,
+    SessionsRepository,
+  ],
+  exports: [AccountService, AuthService, SignUpService, SessionService],
 })
 export class AuthModule {}

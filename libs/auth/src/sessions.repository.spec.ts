@@ -89,6 +89,7 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
       id,
       createdAt: expect.any(Date),
       name: 'Ada',
+      locale: null,
       phoneNumber: NUMBER,
       version: 1,
     });

@@ -67,6 +67,14 @@ export class NotFound extends AppError {
   }
 }
 
+export class VersionConflict extends AppError {
+  readonly code = 'version_conflict';
+
+  constructor() {
+    super('the user has changed since; read it again');
+  }
+}
+
 export class VerificationClosed extends AppError {
   readonly code = 'verification_closed';
   override readonly extensions: Extensions;

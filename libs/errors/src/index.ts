@@ -16,5 +16,6 @@ export {
   Unauthenticated,
   Unavailable,
   VerificationClosed,
+  VersionConflict,
 } from './app-error.js';
 export { PROBLEMS, type ProblemCode } from './problems.js';

@@ -61,6 +61,12 @@ export const PROBLEMS = {
     title: 'The request took too long to arrive',
     explanation: 'The whole request must arrive within 10 seconds. Send it again over a faster connection.',
   },
+  version_conflict: {
+    status: 409,
+    title: 'The resource has changed',
+    explanation:
+      'The change is based on another version than the current one: another device has changed the resource. Read it again, and repeat the change with its `version`.',
+  },
   verification_closed: {
     status: 410,
     title: 'The verification is closed',

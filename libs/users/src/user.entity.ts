@@ -13,6 +13,10 @@ export class UserEntity {
   @Column({ type: 'text', nullable: true })
   name: string | null;
 
+  /** BCP 47; null: not chosen. */
+  @Column({ type: 'text', nullable: true })
+  locale: string | null;
+
   @Column({ name: 'phone_index', type: 'text', unique: true })
   phoneIndex: string;
 

@@ -11,6 +11,8 @@ export interface User {
   readonly id: string;
   readonly createdAt: Date;
   readonly name: string | null;
+  /** The language that the user chose (BCP 47). */
+  readonly locale: string | null;
   readonly phoneNumber: PhoneNumber;
   /** Incremented by every change, for optimistic locking. */
   readonly version: number;
@@ -21,12 +23,19 @@ export interface UserRow {
   readonly id: string;
   readonly created_at: Date;
   readonly name: string | null;
+  readonly locale?: string | null;
   readonly phone_sealed: string;
   readonly version: number;
 }
 
 /** The columns of a user, for statements that join `users`. */
-export const USER_COLUMNS = 'users.id, users.created_at, users.name, users.phone_sealed, users.version';
+export const USER_COLUMNS = 'users.id, users.created_at, users.name, users.locale, users.phone_sealed, users.version';
+
+/** The members of a user that it may change itself. An absent one stays as it is. */
+export interface UserChange {
+  readonly name?: string | null;
+  readonly locale?: string | null;
+}
 
 /** The values of a user that may have to be created. */
 export type NewUser = Pick<UserEntity, 'id' | 'name' | 'phoneIndex' | 'phoneSealed'>;
@@ -37,6 +46,15 @@ const ADOPT_EARLIER_FORM = {
           where phone_index = any($3) and not exists (select from users where phone_index = $1)
          returning id`,
 };
+
+const CHANGE = {
+  name: 'user-change',
+  text: `update users set name = coalesce($3, name), locale = coalesce($4, locale), version = version + 1
+          where id = $1 and ($2::int is null or version = $2)
+         returning ${USER_COLUMNS}`,
+};
+
+const DELETE = { name: 'user-delete', text: 'delete from users where id = $1' };
 
 @Injectable()
 export class UsersRepository {
@@ -88,8 +106,29 @@ export class UsersRepository {
   }
 
   /** Reads a row of `USER_COLUMNS`. */
-  fromRow({ id, created_at: createdAt, name, phone_sealed: phoneSealed, version }: UserRow): User {
-    return this.toUser({ id, createdAt, name, phoneSealed, version });
+  fromRow({ id, created_at: createdAt, name, locale = null, phone_sealed, version }: UserRow): User {
+    return this.toUser({ id, createdAt, name, locale, phoneSealed: phone_sealed, version });
+  }
+
+  /**
+   * Changes the given members of a user.
+   *
+   * @param version the version that the change is based on; null: any.
+   * @returns null if there is no such user, or it has another version.
+   * @throws Unavailable
+   */
+  async change(id: string, { name, locale }: UserChange, version: number | null): Promise<User | null> {
+    const [row] = await this.database.run<UserRow>(CHANGE, [id, version, name ?? null, locale ?? null]);
+    return row ? this.fromRow(row) : null;
+  }
+
+  /**
+   * Deletes a user, with everything that refers to it.
+   *
+   * @throws Unavailable
+   */
+  async delete(id: string): Promise<void> {
+    await this.database.run(DELETE, [id]);
   }
 
   private anyFormOf(phoneNumber: PhoneNumber) {
@@ -100,8 +139,8 @@ export class UsersRepository {
     return [phoneNumber, ...earlierFormsOf(phoneNumber)].map((form) => this.keys.phoneIndexOf(form));
   }
 
-  private toUser(user: Pick<UserEntity, 'id' | 'createdAt' | 'name' | 'phoneSealed' | 'version'>): User {
-    const { id, createdAt, name, phoneSealed, version } = user;
-    return { id, createdAt, name, phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber, version };
+  private toUser(user: Omit<UserEntity, 'phoneIndex'>): User {
+    const { id, createdAt, name, locale, phoneSealed, version } = user;
+    return { id, createdAt, name, locale, phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber, version };
   }
 }

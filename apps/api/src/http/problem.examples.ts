@@ -14,6 +14,7 @@ import {
   Unauthenticated,
   Unavailable,
   VerificationClosed,
+  VersionConflict,
 } from '#errors';
 import { problemBody, problemOf } from './problem.js';
 
@@ -59,6 +60,7 @@ const THROWN: Record<ProblemCode, (place: Place) => unknown> = {
   method_not_allowed: () => ({ statusCode: 405 }),
   request_timeout: () => ({ statusCode: 408 }),
   verification_closed: () => new VerificationClosed('expired'),
+  version_conflict: () => new VersionConflict(),
   payload_too_large: () => ({ statusCode: 413 }),
   unsupported_media_type: () => ({ statusCode: 415 }),
   misdirected_request: () => new MisdirectedRequest(),

@@ -1,5 +1,5 @@
 import { ApiSchema } from '@nestjs/swagger';
-import { UserDto } from './user.dto.js';
+import { UserDto } from '../account/user.dto.js';
 
 @ApiSchema({ description: 'The answer of a route that needs a session.' })
 export class ProtectedDto {

@@ -23,7 +23,7 @@ import { FromRequester } from '../http/requester.js';
 import { ProtectedDto } from './protected.dto.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
 import { SignUpCookie } from './sign-up-cookie.js';
-import { UserDto } from './user.dto.js';
+import { UserDto } from '../account/user.dto.js';
 
 /** In the order in which a reader tries them. */
 const EXAMPLES = {

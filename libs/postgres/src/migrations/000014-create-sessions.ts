@@ -27,6 +27,7 @@ export class CreateSessions0000000000014 implements MigrationInterface {
         used_at    timestamptz,
         unique (session_id, generation)
       )`);
+    await runner.query('alter table users add column locale text');
     // Tokens of a refresh have no verification; tokens from before this migration have no session.
     await runner.query(`
       alter table tokens
@@ -42,6 +43,7 @@ export class CreateSessions0000000000014 implements MigrationInterface {
     await runner.query(
       'alter table tokens drop column session_id, alter column verification_id set not null',
     );
+    await runner.query('alter table users drop column locale');
     await runner.query('drop table refresh_tokens');
     await runner.query('drop table sessions');
   }

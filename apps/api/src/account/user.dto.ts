@@ -16,10 +16,16 @@ export class UserDto {
   created_at: Date;
 
   /**
-   * Name from the sign-in that created the account.
+   * Name from the sign-in that created the account, or the one that the user chose since.
    * @example "Ada"
    */
   name: string | null;
+
+  /**
+   * Language that the user chose (BCP 47).
+   * @example "en"
+   */
+  locale: string | null;
 
   /**
    * The phone number in E.164 form.
@@ -33,7 +39,7 @@ export class UserDto {
    */
   version: number;
 
-  static of({ id, createdAt, name, phoneNumber, version }: User): UserDto {
-    return { id, created_at: createdAt, name, phone_number: phoneNumber, version };
+  static of({ id, createdAt, name, locale, phoneNumber, version }: User): UserDto {
+    return { id, created_at: createdAt, name, locale, phone_number: phoneNumber, version };
   }
 }
