@@ -2,7 +2,9 @@ import { type RunningApi, startApi, startReplica } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
 import { BURST, mapInFlight, times } from '../support/repeat.js';
-import { signIn } from '../support/verifications.js';
+import { dumpPostgres, dumpRedis } from '../support/dumps.js';
+import { inboxMessages, openVerification, signIn, untilCooledDown } from '../support/verifications.js';
+import { waitFor } from '../support/wait.js';
 
 describe.each(modes)('GET and PATCH /v1/me on $name, with two servers', (mode) => {
   let api: RunningApi;
@@ -80,5 +82,100 @@ describe.each(modes)('GET and PATCH /v1/me on $name, with two servers', (mode) =
     expect((await change(body)).body.code).toBe('invalid_request');
     expect((await change({ name: 'Ada' }, { 'if-match': 'x' })).body.code).toBe('invalid_request');
     expect((await me()).body.version).toBe(1);
+  });
+});
+
+describe.each(modes)('DELETE /v1/me and GET /v1/me/export on $name', (mode) => {
+  let api: RunningApi;
+  let replica: RunningApi;
+
+  beforeAll(async () => {
+    api = await startApi(mode, { LIMIT_COOL_DOWN: '1s' });
+    replica = await startReplica(api);
+  });
+  afterAll(async () => {
+    await replica.stop();
+    await api.stop();
+  });
+
+  async function session(members: object = {}): Promise<Answer['body']> {
+    const { path, code } = await openVerification(api, members);
+    return (await api.client.post(`${path}/check`, { code })).body;
+  }
+  const remove = (token: string) => api.client.as(token).delete('/v1/me');
+
+  it('exports the user, the sessions and the verifications, without secrets', async () => {
+    const { token, refresh_token, session_id, user } = await session({ name: 'Ada' });
+    const { status, body } = await replica.client.as(token).get('/v1/me/export');
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      user,
+      sessions: [expect.objectContaining({ id: session_id, ended_at: null, method: 'sms' })],
+      verifications: [expect.objectContaining({ status: 'approved', name: 'Ada', channel: 'sms' })],
+    });
+    for (const secret of [token, refresh_token]) expect(JSON.stringify(body)).not.toContain(secret);
+  });
+
+  it('deletes everything of the user, and nothing of others', async () => {
+    const [gone, other] = [await session({ name: 'Adalbert' }), await session()];
+    const { body: refreshed } = await replica.client.post('/v1/session/refresh', {
+      refresh_token: gone.refresh_token,
+    });
+    for (const { token } of [gone, refreshed, other])
+      expect((await replica.client.as(token).get('/protected')).status).toBe(200);
+    expect((await remove(gone.token)).status).toBe(204);
+    for (const server of [api, replica])
+      for (const { token } of [gone, refreshed])
+        expect((await server.client.as(token).get('/protected')).status).toBe(401);
+    const dump = (await dumpPostgres(api.database)) + (mode.redis ? await dumpRedis(api.config.redisUrl as string) : '');
+    expect(dump).not.toContain('Adalbert');
+    expect(dump).not.toContain(gone.user.id);
+    expect(dump).not.toContain(gone.user.phone_number.slice(2));
+    expect((await remove(gone.token)).status).toBe(401);
+    expect((await replica.client.as(other.token).get('/protected')).status).toBe(200);
+  });
+
+  it('needs a sign-in within ten minutes: a refresh is none', async () => {
+    const { session_id, refresh_token } = await session();
+    await api.database.query(`update sessions set created_at = now() - interval '10 minutes' where id = $1`, [
+      session_id,
+    ]);
+    const { body: refreshed } = await api.client.post('/v1/session/refresh', { refresh_token });
+    const { status, body } = await remove(refreshed.token);
+    expect([status, body.code]).toEqual([403, 'recent_sign_in_required']);
+    expect((await api.client.as(refreshed.token).get('/protected')).status).toBe(200);
+  });
+
+  it('lets the number sign up again, as a new user', async () => {
+    const first = await session({ name: 'Ada' });
+    const { phone_number } = first.user;
+    await remove(first.token);
+    const again = await untilCooledDown(() => api.client.post('/v1/verifications', { phone_number }));
+    const code = await api.codeFor(phone_number);
+    const { body } = await api.client.post(`/v1/verifications/${again.body.id}/check`, { code });
+    expect(body).toMatchObject({ is_new_user: true, user: { name: null, phone_number } });
+    expect(body.user.id).not.toBe(first.user.id);
+  });
+
+  it('leaves no session of a sign-in that races with it', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const first = await session();
+      const { phone_number } = first.user;
+      const open = await untilCooledDown(() => replica.client.post('/v1/verifications', { phone_number }));
+      const code = await waitFor('another code', async () => {
+        const found = await inboxMessages(api.client, phone_number);
+        return found.length > 1 && found[0].code;
+      });
+      const [removed, signedIn] = await Promise.all([
+        remove(first.token),
+        replica.client.post(`/v1/verifications/${open.body.id}/check`, { code }),
+      ]);
+      expect(removed.status).toBe(204);
+      expect([200, 404, 410]).toContain(signedIn.status);
+      if (signedIn.status !== 200) continue;
+      // Either it came first and is gone, or it made a new user.
+      const { status } = await api.client.as(signedIn.body.token).get('/protected');
+      expect(status).toBe(signedIn.body.is_new_user ? 200 : 401);
+    }
   });
 });

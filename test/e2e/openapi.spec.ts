@@ -36,6 +36,8 @@ const OPERATIONS: Record<string, Documented> = {
   'delete /v1/devices': { id: 'revokeDevices', statuses: [204, 400, 401, 403, 500, 503] },
   'get /v1/me': { id: 'getMe', statuses: [200, 400, 401, 500, 503] },
   'patch /v1/me': { id: 'changeMe', statuses: [200, 400, 401, 403, 409, 413, 415, 500, 503] },
+  'delete /v1/me': { id: 'deleteMe', statuses: [204, 400, 401, 403, 500, 503] },
+  'get /v1/me/export': { id: 'exportMe', statuses: [200, 400, 401, 500, 503] },
   'post /v1/session/refresh': { id: 'refreshSession', statuses: [200, 400, 401, 413, 415, 500, 503] },
   'get /v1/session/verify': { id: 'verifySession', statuses: [204, 400, 401, 500, 503] },
   'delete /v1/session': { id: 'signOut', statuses: [204, 400, 401, 403, 500, 503] },
@@ -316,6 +318,7 @@ describe('The OpenAPI document', () => {
     describes('get /v1/me', await signedIn.get('/v1/me'));
     const change = (body: object) =>
       signedIn.send('PATCH', '/v1/me', JSON.stringify(body), { 'content-type': 'application/json' });
+    describes('get /v1/me/export', await signedIn.get('/v1/me/export'));
     describes('patch /v1/me', await change({ name: 'Grace' }));
     describes('patch /v1/me', await change({ name: 'Ada', version: 1 }));
     describes('get /v1/sessions', await signedIn.get('/v1/sessions'));

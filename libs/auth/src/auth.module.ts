@@ -5,6 +5,7 @@ import { OtpModule } from '#otp';
 import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
 import { AccountService } from './account.service.js';
+import { AccountsRepository } from './accounts.repository.js';
 import { AuthService } from './auth.service.js';
 import { SessionService } from './session.service.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -16,6 +17,7 @@ import { SignUpClients } from './sign-up-clients.js';
   imports: [AbuseModule, DeliveryModule, OtpModule, TokensModule, UsersModule],
   providers: [
     AccountService,
+    AccountsRepository,
     AuthService,
     SignUpService,
     SignUpClients,

@@ -1,4 +1,4 @@
-export { AccountService } from './account.service.js';
+export { type AccountExport, AccountService } from './account.service.js';
 export { AuthGuard, CurrentBearer, CurrentUser, OperatorsOnly, Public, SessionOptional } from './auth.guard.js';
 export { AuthModule } from './auth.module.js';
 export { AuthService, type Session } from './auth.service.js';

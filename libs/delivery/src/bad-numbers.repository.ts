@@ -88,6 +88,16 @@ export class BadNumbersRepository {
     await this.database.answerOf(this.numbers.delete(this.keyOf(phoneNumber, route)));
   }
 
+  /**
+   * Forgets the number on every route.
+   *
+   * @throws Unavailable
+   */
+  async deleteByNumber(phoneNumber: PhoneNumber): Promise<void> {
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    await this.database.answerOf(this.numbers.delete({ phoneIndex }));
+  }
+
   /** @throws Unavailable */
   async purge(): Promise<void> {
     await this.database.answerOf(this.numbers.delete({ expiresAt: hasPassed }));

@@ -110,6 +110,14 @@ export class ProofOfWorkRequired extends AppError {
   }
 }
 
+export class RecentSignInRequired extends AppError {
+  readonly code = 'recent_sign_in_required';
+
+  constructor() {
+    super('sign in again, and repeat the request within ten minutes');
+  }
+}
+
 export class CrossSiteRequest extends AppError {
   readonly code = 'cross_site_request';
 

@@ -12,6 +12,7 @@ export {
   PhoneNumberNotAllowed,
   ProofOfWorkRequired,
   RateLimited,
+  RecentSignInRequired,
   SendsSuspended,
   Unauthenticated,
   Unavailable,

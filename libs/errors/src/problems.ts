@@ -33,6 +33,12 @@ export const PROBLEMS = {
     explanation:
       'Solve the proof-of-work challenge in `challenge` (ALTCHA, version 2; the ALTCHA widget and `altcha-lib` can do it). Then repeat the request with `altcha`: the Base64 of `{"challenge", "solution"}` as JSON. A challenge is valid for one phone number, once, for a few minutes.',
   },
+  recent_sign_in_required: {
+    status: 403,
+    title: 'A recent sign-in is required',
+    explanation:
+      'The account can be deleted only by a session that began within the last ten minutes, so that a stolen token cannot do it. A refresh is no sign-in. Sign in again, then repeat the request with the new token.',
+  },
   cross_site_request: {
     status: 403,
     title: 'The request comes from another site',

@@ -483,6 +483,21 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
     });
   });
 
+  describe('deleteByNumber', () => {
+    it('deletes the verifications of the number and of no other, whatever their status', async () => {
+      const ids = [await opened(), await opened({ purpose: 'sign_in' }), await opened({ device: 'a device' })];
+      const other = await opened({ phoneIndex: 'index of another number' });
+      await store.cancel(ids[0] as VerificationId);
+      await store.deleteByNumber(ADDRESS.phoneIndex);
+      expect(await store.findAll(ids)).toEqual([]);
+      expect(await store.findByNumber(ADDRESS.phoneIndex, 20)).toEqual([]);
+      expect(await store.findOpen('sign_in', ADDRESS.phoneIndex, null)).toEqual([]);
+      expect(await store.find(other)).toMatchObject({ status: 'pending' });
+      expect((await store.queuedMessages(-1_000, 10)).map(({ id }) => id)).toEqual([other]);
+      await store.deleteByNumber(ADDRESS.phoneIndex);
+    });
+  });
+
   describe('findOpen', () => {
     const found = async (purpose = ADDRESS.purpose, phoneIndex: string = ADDRESS.phoneIndex) =>
       (await store.findOpen(purpose, phoneIndex, null))[0]?.id;

@@ -125,6 +125,12 @@ export class PostgresVerificationStore extends VerificationStore {
     );
   }
 
+  async deleteByNumber(phoneIndex: string): Promise<void> {
+    await this.rows('verification-delete-by-number', 'delete from verifications where phone_index = :phoneIndex', {
+      phoneIndex,
+    });
+  }
+
   resend(
     id: VerificationId,
     {

@@ -120,6 +120,12 @@ export class RedisVerificationStore extends VerificationStore {
     return this.findAll(ids as VerificationId[]);
   }
 
+  /** The sorted sets forget a verification that does not exist when they are read. */
+  async deleteByNumber(phoneIndex: string): Promise<void> {
+    const ids = await asking(this.redis.lrange(key.ofNumber(phoneIndex), 0, -1));
+    await asking(this.redis.del(key.ofNumber(phoneIndex), ...ids.map(key.verification)));
+  }
+
   resend(id: VerificationId, message: Resend) {
     const { resendAfterMs, name, locale, appHash, ticket, charge, route, hasFallback, client } = message;
     const { channel, provider } = route;

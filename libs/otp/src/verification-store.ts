@@ -117,6 +117,9 @@ export abstract class VerificationStore {
    */
   abstract findByNumber(phoneIndex: string, limit: number): Promise<StoredVerification[]>;
 
+  /** Deletes the verifications of the number: at least the newest `MAX_FOUND_BY_NUMBER`. */
+  abstract deleteByNumber(phoneIndex: string): Promise<void>;
+
   /** Queues one more message. Returns null when the verification takes no more codes. */
   abstract resend(id: VerificationId, resend: Resend): Promise<StoredVerification | null>;
 

@@ -130,6 +130,15 @@ export class VerificationService {
     return (await this.store.findAll(ids)).map((found) => this.unsealed(found));
   }
 
+  /**
+   * Deletes the verifications of the number. Their codes and messages in the queue are void.
+   *
+   * @throws Unavailable
+   */
+  deleteByNumber(phoneNumber: PhoneNumber): Promise<void> {
+    return this.store.deleteByNumber(this.keys.phoneIndexOf(phoneNumber));
+  }
+
   /** Returns the verifications that still take codes, newest first. */
   async findOpen(purpose: Purpose, phoneNumber: PhoneNumber, device: string | null): Promise<Verification[]> {
     const found = await this.store.findOpen(purpose, this.keys.phoneIndexOf(phoneNumber), device);

@@ -21,10 +21,11 @@ export interface Statement {
 }
 
 /**
- * The connection was lost before the answer, or two transactions conflicted: worth one more try.
+ * The connection was lost before the answer, or two transactions conflicted: worth one more try. 23503: another one deleted
+ * the row that this one refers to.
  * A time-out is not: the caller has waited long enough.
  */
-const RETRIED = new Set(['08006', '57P01', '40001', '40P01', 'ECONNRESET', 'EPIPE']);
+const RETRIED = new Set(['08006', '57P01', '40001', '40P01', '23503', 'ECONNRESET', 'EPIPE']);
 const CONNECTION_LOST = /^Connection terminated( unexpectedly)?$/;
 
 /** TypeORM's errors for a connection that was lost between two statements of a transaction. */

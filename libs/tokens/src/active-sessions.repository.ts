@@ -1,20 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { Database, type Statement, type Transaction } from '#postgres';
-import type { ActiveSession, EndReason } from './session.js';
+import type { ActiveSession, EndReason, RecordedSession } from './session.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
 const ACTIVE = 'ended_at is null and expires_at > now()';
+
+const COLUMNS = `
+  id, created_at as "createdAt", last_used_at as "lastUsedAt", expires_at as "expiresAt",
+  address, user_agent as "userAgent", label, method`;
 
 /** The newest first: the ids are UUIDv7. */
 const LIST: Statement = {
   name: 'sessions-list',
   text: `
-    select id, created_at as "createdAt", last_used_at as "lastUsedAt", expires_at as "expiresAt",
-           address, user_agent as "userAgent", label, method
-      from sessions
+    select ${COLUMNS} from sessions
      where user_id = $1 and ${ACTIVE} and ($2::uuid is null or id < $2)
      order by id desc limit $3`,
+};
+
+const LIST_ALL: Statement = {
+  name: 'sessions-list-all',
+  text: `
+    select ${COLUMNS}, ended_at as "endedAt", end_reason as "endReason" from sessions
+     where user_id = $1 order by id desc`,
 };
 
 const WITHOUT_SESSION: Statement = {
@@ -91,6 +100,15 @@ export class ActiveSessionsRepository {
    */
   list(userId: string, limit: number, before: string | null): Promise<ActiveSession[]> {
     return this.database.run<ActiveSession>(LIST, [userId, before, limit]);
+  }
+
+  /**
+   * Returns every session of the user that is kept, the newest first.
+   *
+   * @throws Unavailable
+   */
+  listAll(userId: string): Promise<RecordedSession[]> {
+    return this.database.run<RecordedSession>(LIST_ALL, [userId]);
   }
 
   /**

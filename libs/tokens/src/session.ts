@@ -23,6 +23,12 @@ export interface ActiveSession extends SessionClient {
   readonly method: string;
 }
 
+/** A session as stored, ended or not. */
+export interface RecordedSession extends ActiveSession {
+  readonly endedAt: Date | null;
+  readonly endReason: EndReason | null;
+}
+
 /** Long enough for the browsers of today, and short enough for a database row. */
 const LONGEST_USER_AGENT = 256;
 

@@ -54,8 +54,6 @@ const CHANGE = {
          returning ${USER_COLUMNS}`,
 };
 
-const DELETE = { name: 'user-delete', text: 'delete from users where id = $1' };
-
 @Injectable()
 export class UsersRepository {
   constructor(
@@ -120,15 +118,6 @@ export class UsersRepository {
   async change(id: string, { name, locale }: UserChange, version: number | null): Promise<User | null> {
     const [row] = await this.database.run<UserRow>(CHANGE, [id, version, name ?? null, locale ?? null]);
     return row ? this.fromRow(row) : null;
-  }
-
-  /**
-   * Deletes a user, with everything that refers to it.
-   *
-   * @throws Unavailable
-   */
-  async delete(id: string): Promise<void> {
-    await this.database.run(DELETE, [id]);
   }
 
   private anyFormOf(phoneNumber: PhoneNumber) {

@@ -1,9 +1,11 @@
-import { Body, Controller, Get, Headers, Patch, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { AccountService, CurrentUser } from '#auth';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Patch, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AccountService, type Bearer, CurrentBearer, CurrentUser } from '#auth';
 import type { User } from '#users';
 import { Problems } from '../http/problems.decorator.js';
+import { SessionCookie } from '../http/session-cookie.js';
+import { AccountExportDto } from './account-export.dto.js';
 import { ChangeMeDto } from './me.dto.js';
 import { UserDto } from './user.dto.js';
 import { tagOfVersion, versionOfTag } from './version.js';
@@ -21,7 +23,10 @@ const CHANGE_EXAMPLES = {
 @ApiBearerAuth()
 @Controller('v1/me')
 export class MeController {
-  constructor(private readonly accounts: AccountService) {}
+  constructor(
+    private readonly accounts: AccountService,
+    private readonly cookie: SessionCookie,
+  ) {}
 
   /**
    * Returns the signed-in user.
@@ -61,5 +66,36 @@ export class MeController {
     const changed = await this.accounts.change(id, { name, locale }, version ?? versionOfTag(ifMatch));
     reply.header('etag', tagOfVersion(changed.version));
     return UserDto.of(changed);
+  }
+
+  /**
+   * Returns all that is stored about the signed-in user.
+   *
+   * Secrets, which are stored as hashes, are not part of it.
+   */
+  @ApiOkResponse({ type: AccountExportDto, description: 'The stored data.' })
+  @Problems('unauthenticated')
+  @Get('export')
+  async exportMe(@CurrentBearer() bearer: Bearer): Promise<AccountExportDto> {
+    return AccountExportDto.of(await this.accounts.export(bearer));
+  }
+
+  /**
+   * Deletes the account of the signed-in user.
+   *
+   * Deletes the user, all sessions, and the verifications of the number. The session must have begun within the last ten
+   * minutes. Repeat the request when the answer is 503; if it is 401 then, sign in again and check.
+   */
+  @ApiNoContentResponse({ description: 'The account is deleted.' })
+  @Problems('unauthenticated', 'cross_site_request', 'recent_sign_in_required')
+  @Delete()
+  @HttpCode(204)
+  async deleteMe(
+    @CurrentBearer() bearer: Bearer,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    await this.accounts.delete(bearer);
+    this.cookie.clear(request, reply);
   }
 }

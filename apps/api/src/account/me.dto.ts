@@ -1,4 +1,4 @@
-import { IsInt, IsOptional, Min } from 'class-validator';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import { ApiSchema, PickType } from '@nestjs/swagger';
 import { RequestFields } from '../http/request-fields.dto.js';
 
@@ -12,5 +12,6 @@ export class ChangeMeDto extends PickType(RequestFields, ['name', 'locale']) {
   @IsOptional()
   @IsInt({ message: 'must be a whole number' })
   @Min(1, { message: 'must be at least 1' })
+  @Max(2_147_483_647, { message: 'must be at most 2147483647' })
   version?: number | null;
 }

@@ -1,0 +1,130 @@
+import { ApiSchema } from '@nestjs/swagger';
+import type { AccountExport } from '#auth';
+import { DeliveryDto } from '../verifications/verification.dto.js';
+import { UserDto } from './user.dto.js';
+
+@ApiSchema({ description: 'A session as stored.' })
+export class ExportedSessionDto {
+  /**
+   * Identifies the session: a UUIDv7.
+   * @example "0197f0c4-7b11-7d2a-8c3e-1f2e3d4c5b6a"
+   */
+  id: string;
+
+  /**
+   * When the user signed in.
+   * @example "2026-11-25T10:00:00.000Z"
+   */
+  created_at: Date;
+
+  /**
+   * When the session was last used, to the minute.
+   * @example "2026-11-25T12:30:00.000Z"
+   */
+  last_used_at: Date;
+
+  /**
+   * When the session expires or expired.
+   * @example "2026-12-25T10:00:00.000Z"
+   */
+  expires_at: Date;
+
+  /** When the session was ended; null if it was not. */
+  ended_at: Date | null;
+
+  /**
+   * Why the session was ended.
+   * @example "signed_out"
+   */
+  end_reason: string | null;
+
+  /**
+   * IP address of the sign-in.
+   * @example "203.0.113.7"
+   */
+  address: string | null;
+
+  /**
+   * `User-Agent` header of the sign-in.
+   * @example "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
+   */
+  user_agent: string | null;
+
+  /**
+   * Channel that carried the code.
+   * @example "sms"
+   */
+  method: string;
+}
+
+@ApiSchema({ description: 'A verification as stored. It is deleted about an hour after it expires.' })
+export class ExportedVerificationDto {
+  /** State of the verification. */
+  status: 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
+
+  /**
+   * Name that was sent with the request.
+   * @example "Ada"
+   */
+  name: string | null;
+
+  /**
+   * Language of the message (BCP 47).
+   * @example "en"
+   */
+  locale: string | null;
+
+  /**
+   * Channel of the newest message.
+   * @example "sms"
+   */
+  channel: string;
+
+  /**
+   * When the code was requested.
+   * @example "2026-11-25T10:00:00.000Z"
+   */
+  created_at: Date;
+
+  /**
+   * When the code expires or expired.
+   * @example "2026-11-25T10:05:00.000Z"
+   */
+  expires_at: Date;
+
+  /** Delivery of the newest message. */
+  delivery: DeliveryDto;
+}
+
+@ApiSchema({ description: 'All that is stored about the signed-in user, without secrets.' })
+export class AccountExportDto {
+  /** The user. */
+  user: UserDto;
+
+  /** The sessions, newest first: also ended ones, until they would have expired. */
+  sessions: ExportedSessionDto[];
+
+  /** The verifications of the number, newest first. */
+  verifications: ExportedVerificationDto[];
+
+  static of({ user, sessions, verifications }: AccountExport): AccountExportDto {
+    return {
+      user: UserDto.of(user),
+      sessions: sessions.map((session) => ({
+        id: session.id,
+        created_at: session.createdAt,
+        last_used_at: session.lastUsedAt,
+        expires_at: session.expiresAt,
+        ended_at: session.endedAt,
+        end_reason: session.endReason,
+        address: session.address,
+        user_agent: session.userAgent,
+        method: session.method,
+      })),
+      verifications: verifications.map(({ status, name, locale, route, createdAt, expiresAt, delivery }) => ({
+        ...{ status, name, locale, channel: route.channel, created_at: createdAt, expires_at: expiresAt },
+        delivery: DeliveryDto.of(delivery),
+      })),
+    };
+  }
+}
