@@ -1,8 +1,8 @@
 import { type RunningApi, startApi, startReplica } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
-import { BURST, mapInFlight, times } from '../support/repeat.js';
 import { dumpPostgres, dumpRedis } from '../support/dumps.js';
+import { BURST, mapInFlight, times } from '../support/repeat.js';
 import { inboxMessages, openVerification, signIn, untilCooledDown } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
@@ -127,7 +127,8 @@ describe.each(modes)('DELETE /v1/me and GET /v1/me/export on $name', (mode) => {
     for (const server of [api, replica])
       for (const { token } of [gone, refreshed])
         expect((await server.client.as(token).get('/protected')).status).toBe(401);
-    const dump = (await dumpPostgres(api.database)) + (mode.redis ? await dumpRedis(api.config.redisUrl as string) : '');
+    const dump =
+      (await dumpPostgres(api.database)) + (mode.redis ? await dumpRedis(api.config.redisUrl as string) : '');
     expect(dump).not.toContain('Adalbert');
     expect(dump).not.toContain(gone.user.id);
     expect(dump).not.toContain(gone.user.phone_number.slice(2));

@@ -24,7 +24,7 @@ let token: string;
 let timedOut: Promise<Answer>;
 
 beforeAll(async () => {
-  api = await startApi(POSTGRES_ALONE, { PUBLIC_URL });
+  api = await startApi(POSTGRES_ALONE, { PUBLIC_URL, SESSION_COOKIE: 'on' });
   client = api.client;
   timedOut = sendRawOnce(client, rawPost('/v1/verifications', { 'Content-Length': 2 }, '{'));
   token = await signIn(api);
@@ -74,6 +74,26 @@ describe('Problem responses', () => {
         return ask();
       },
       extensions: { challenge: { parameters: expect.any(Object), signature: expect.any(String) } },
+    },
+    recent_sign_in_required: {
+      answer: async () => {
+        const old = await signIn(api);
+        await api.database.query(`update sessions set created_at = now() - interval '1 hour'`);
+        return client.as(old).delete('/v1/me');
+      },
+    },
+    cross_site_request: {
+      answer: () =>
+        client.send('DELETE', '/v1/session', undefined, {
+          cookie: `__Host-latchkey_session=${token}`,
+          origin: 'https://evil.example',
+        }),
+    },
+    version_conflict: {
+      answer: () =>
+        client.as(token).send('PATCH', '/v1/me', '{"name":"Ada","version":99}', {
+          'content-type': 'application/json',
+        }),
     },
     invalid_signature: {
       answer: () =>

@@ -47,41 +47,45 @@ describe('GET /v1/session/verify', () => {
     expect(headers.get('x-user-phone')).toBe(phone_number);
   });
 
-  (program ? it : it.skip)('protects a service behind nginx, as docs/reverse-proxies.md configures it', async () => {
-    const seen: IncomingHttpHeaders[] = [];
-    const service = createServer((request, response) => {
-      seen.push(request.headers);
-      response.end('the service');
-    }).listen(0, '127.0.0.1');
-    await once(service, 'listening');
-    const { port } = service.address() as AddressInfo;
-    const nginx = await Nginx.start(program as string, (address) => documentedServer(address, port));
-    const { client } = nginx;
-    try {
-      expect([(await client.get('/')).status, seen.length]).toEqual([401, 0]);
-      const forged = { 'x-user-id': 'forged', 'x-session-id': 'forged' };
-      const byToken = await client.as(session.token).get('/page', forged);
-      const byCookie = await client.get('/page', { cookie: `latchkey_session=${session.token}` });
-      expect([byToken, byCookie].map(({ status, body }) => [status, body])).toEqual([
-        [200, 'the service'],
-        [200, 'the service'],
-      ]);
-      const named = { 'x-user-id': session.user.id, 'x-session-id': session.session_id };
-      expect(seen).toEqual([expect.objectContaining(named), expect.objectContaining(named)]);
-      await api.client.as(session.token).delete('/v1/session');
-      expect((await client.as(session.token).get('/page')).status).toBe(401);
-      expect(seen).toHaveLength(2);
-    } finally {
-      await nginx.stop();
-      service.close();
-      service.closeAllConnections();
-    }
-  });
+  (program ? it : it.skip)(
+    'protects a service behind nginx, as docs/reverse-proxies.md configures it',
+    async () => {
+      const seen: IncomingHttpHeaders[] = [];
+      const service = createServer((request, response) => {
+        seen.push(request.headers);
+        response.end('the service');
+      }).listen(0, '127.0.0.1');
+      await once(service, 'listening');
+      const { port } = service.address() as AddressInfo;
+      const nginx = await Nginx.start(program as string, (address) => documentedServer(address, port));
+      const { client } = nginx;
+      try {
+        expect([(await client.get('/')).status, seen.length]).toEqual([401, 0]);
+        const forged = { 'x-user-id': 'forged', 'x-session-id': 'forged' };
+        const byToken = await client.as(session.token).get('/page', forged);
+        const byCookie = await client.get('/page', { cookie: `latchkey_session=${session.token}` });
+        expect([byToken, byCookie].map(({ status, body }) => [status, body])).toEqual([
+          [200, 'the service'],
+          [200, 'the service'],
+        ]);
+        const named = { 'x-user-id': session.user.id, 'x-session-id': session.session_id };
+        expect(seen).toEqual([expect.objectContaining(named), expect.objectContaining(named)]);
+        await api.client.as(session.token).delete('/v1/session');
+        expect((await client.as(session.token).get('/page')).status).toBe(401);
+        expect(seen).toHaveLength(2);
+      } finally {
+        await nginx.stop();
+        service.close();
+        service.closeAllConnections();
+      }
+    },
+  );
 
   /** The documented server, with the ports of this spec. */
   function documentedServer(address: string, servicePort: number): string {
     const page = readFileSync(resolve(import.meta.dirname, '../../docs/reverse-proxies.md'), 'utf8');
-    return (/```nginx\n([\s\S]+?)```/.exec(page)?.[1] as string)
+    const [, documented = ''] = /```nginx\n([\s\S]+?)```/.exec(page) ?? [];
+    return documented
       .replace('listen 80', `listen ${address}`)
       .replace('127.0.0.1:8080', `127.0.0.1:${servicePort}`)
       .replace('http://127.0.0.1:4000', api.client.url);

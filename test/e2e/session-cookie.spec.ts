@@ -63,7 +63,10 @@ describe('The session cookie', () => {
     ['an opaque Origin', { origin: 'null' }],
   ])('does not authenticate a change with %s', async (_, headers) => {
     const cookie = await signedIn();
-    const { status, body } = await api.client.send('DELETE', '/v1/session', undefined, { cookie, ...headers });
+    const { status, body } = await api.client.send('DELETE', '/v1/session', undefined, {
+      cookie,
+      ...headers,
+    });
     expect([status, body.code]).toEqual([403, 'cross_site_request']);
     expect((await api.client.get('/protected', { cookie })).status).toBe(200);
   });
@@ -94,15 +97,23 @@ describe('The session cookie', () => {
 });
 
 it('With an https PUBLIC_URL the session cookie has the __Host- prefix, and no other name is accepted', async () => {
-  const api = await startApi(POSTGRES_ALONE, { SESSION_COOKIE: 'on', PUBLIC_URL: 'https://login.example.com' });
+  const api = await startApi(POSTGRES_ALONE, {
+    SESSION_COOKIE: 'on',
+    PUBLIC_URL: 'https://login.example.com',
+  });
   const answer = await signIn(api);
-  expect(cookieOf(answer)).toMatch(/^__Host-latchkey_session=[A-Z2-7]{26}; Path=\/; .*HttpOnly; Secure; SameSite=Lax/);
+  expect(cookieOf(answer)).toMatch(
+    /^__Host-latchkey_session=[A-Z2-7]{26}; Path=\/; .*HttpOnly; Secure; SameSite=Lax/,
+  );
   const { token } = answer.body;
   const ask = (cookie: string, headers = {}) => api.client.get('/protected', { cookie, ...headers });
   expect((await ask(`__Host-latchkey_session=${token}`)).status).toBe(200);
   expect((await ask(`latchkey_session=${token}`)).status).toBe(401);
   const remove = (origin: string) =>
-    api.client.send('DELETE', '/v1/session', undefined, { cookie: `__Host-latchkey_session=${token}`, origin });
+    api.client.send('DELETE', '/v1/session', undefined, {
+      cookie: `__Host-latchkey_session=${token}`,
+      origin,
+    });
   expect((await remove(api.client.url)).status).toBe(403);
   expect((await remove('https://login.example.com')).status).toBe(204);
   await api.stop();

@@ -98,7 +98,8 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
 
     it('in pages', async () => {
       const [first, second] = await signInTwice();
-      const list = async (query: string) => (await api.client.as(first.token).get(`/v1/sessions${query}`)).body;
+      const list = async (query: string) =>
+        (await api.client.as(first.token).get(`/v1/sessions${query}`)).body;
       const page = await list('?limit=1');
       expect([page.items.length, page.items[0].id]).toEqual([1, second.session_id]);
       const last = await list(`?limit=1&cursor=${page.next_cursor}`);
@@ -180,7 +181,11 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
       const session = await signIn();
       const { status, body } = await refresh(session.refresh_token, replica.client);
       expect(status).toBe(200);
-      expect(body).toMatchObject({ session_id: session.session_id, token_type: 'Bearer', user: session.user });
+      expect(body).toMatchObject({
+        session_id: session.session_id,
+        token_type: 'Bearer',
+        user: session.user,
+      });
       expect(new Set([session.token, session.refresh_token, body.token, body.refresh_token]).size).toBe(4);
       for (const { token } of [session, body]) expect(await statusesOf(token)).toEqual([200, 200]);
       expect(await idsOf(body.token)).toEqual([session.session_id]);
@@ -200,9 +205,7 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
 
     it('by 50 requests at once: one family, and 50 answers that work', async () => {
       const session = await signIn();
-      const answers = await Promise.all(
-        times(50, (i) => refresh(session.refresh_token, servers()[i % 2])),
-      );
+      const answers = await Promise.all(times(50, (i) => refresh(session.refresh_token, servers()[i % 2])));
       expect(answers.map(({ status }) => status)).toEqual(times(50, () => 200));
       for (const { body } of answers) {
         expect((await api.client.as(body.token).get('/protected')).status).toBe(200);
@@ -282,9 +285,9 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
 
     it('without an end, with a bounded number of tokens', async () => {
       const session = await signIn();
-      const [newest, ...others] = (
-        await Promise.all(times(40, () => refresh(session.refresh_token)))
-      ).map(({ body }) => body);
+      const [newest, ...others] = (await Promise.all(times(40, () => refresh(session.refresh_token)))).map(
+        ({ body }) => body,
+      );
       await api.database.query(
         `insert into tokens (hash, user_id, scope, session_id, expires_at, created_at)
          select sha256(n::text::bytea), $1, 'authentication', $2, now() + interval '1 day', now() - interval '1 day'
@@ -292,10 +295,10 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
         [session.user.id, session.session_id],
       );
       const { body } = await refresh(newest.refresh_token);
-      const [{ count }] = await api.database.query<{ count: string }>(
+      const [{ count }] = (await api.database.query<{ count: string }>(
         'select count(*) from tokens where session_id = $1 and expires_at > now()',
         [session.session_id],
-      ) as [{ count: string }];
+      )) as [{ count: string }];
       expect(Number(count)).toBe(100);
       for (const { token } of [body, newest, ...others]) expect(await statusesOf(token)).toEqual([200, 200]);
     });

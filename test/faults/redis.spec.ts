@@ -6,9 +6,9 @@ import { connectRedis, findServerFault, quickOptions, REQUIRED_COMMANDS } from '
 import { busyness } from '../support/busyness.js';
 import { freshDatabase, type TestDatabase } from '../support/databases.js';
 import { FakeTwilio } from '../support/fake-twilio.js';
+import { freePort } from '../support/free-port.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { TcpProxy } from '../support/proxy.js';
-import { freePort } from '../support/free-port.js';
 import { RedisServer } from '../support/redis-server.js';
 import { ServerProcess } from '../support/server-process.js';
 import { SECRET, throughTwilio, UNREACHABLE_TWILIO } from '../support/settings.js';

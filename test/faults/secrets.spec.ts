@@ -60,7 +60,9 @@ describe.each(modes)('A server on $name', (mode) => {
     const { refresh_token } = session;
     const { body: refreshed } = await client.post('/v1/session/refresh', { refresh_token });
     await client.as(refreshed.token).get('/v1/sessions');
-    await database.query(`update refresh_tokens set used_at = now() - interval '1 hour' where used_at < now()`);
+    await database.query(
+      `update refresh_tokens set used_at = now() - interval '1 hour' where used_at < now()`,
+    );
     await client.post('/v1/session/refresh', { refresh_token });
 
     const inbox = nest.get(InboxProvider);

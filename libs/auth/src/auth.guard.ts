@@ -86,7 +86,11 @@ export class AuthGuard implements CanActivate {
     const { name, publicHost } = this.cookie;
     const token = name === null ? undefined : cookies[name];
     if (token === undefined) throw new Unauthenticated();
-    const from = { method, fetchSite: headers['sec-fetch-site'] as string | undefined, origin: headers.origin };
+    const from = {
+      method,
+      fetchSite: headers['sec-fetch-site'] as string | undefined,
+      origin: headers.origin,
+    };
     const ownHosts = [publicHost ?? headers.host ?? ''];
     if (isCrossSite(from, ownHosts)) throw new CrossSiteRequest();
     return token;

@@ -18,7 +18,10 @@ const SAME_SITE = ['same-origin', 'same-site', 'none'];
  *
  * @param ownHosts hosts of this server with their ports, as in a Host header.
  */
-export function isCrossSite({ method, fetchSite, origin }: RequestOrigin, ownHosts: readonly string[]): boolean {
+export function isCrossSite(
+  { method, fetchSite, origin }: RequestOrigin,
+  ownHosts: readonly string[],
+): boolean {
   if (SAFE_METHODS.includes(method)) return false;
   if (fetchSite !== undefined) return !SAME_SITE.includes(fetchSite);
   if (origin === undefined || !URL.canParse(origin)) return true;

@@ -1,5 +1,12 @@
 export { type AccountExport, AccountService } from './account.service.js';
-export { AuthGuard, CurrentBearer, CurrentUser, OperatorsOnly, Public, SessionOptional } from './auth.guard.js';
+export {
+  AuthGuard,
+  CurrentBearer,
+  CurrentUser,
+  OperatorsOnly,
+  Public,
+  SessionOptional,
+} from './auth.guard.js';
 export { AuthModule } from './auth.module.js';
 export { AuthService, type Session } from './auth.service.js';
 export { NumberLookupModule } from './number-lookup.module.js';
@@ -7,6 +14,6 @@ export { NumberLookupService } from './number-lookup.service.js';
 export type { NumberReport, VerificationReport } from './number-report.js';
 export { OperatorCredential } from './operator-credential.js';
 export { type RefreshedSession, type SessionPage, SessionService } from './session.service.js';
-export type { Bearer } from './sessions.repository.js';
 export { SessionCookieOptions, sessionCookieOptions } from './session-cookie.js';
+export type { Bearer } from './sessions.repository.js';
 export { SignUpService } from './sign-up.service.js';

@@ -1,5 +1,5 @@
-import { parseDurationMs } from './duration.js';
 import { configurationErrorOf, PRODUCTION, TWILIO } from '../../../test/support/configuration.js';
+import { parseDurationMs } from './duration.js';
 import { readConfig } from './read-config.js';
 
 const HTTP = { HTTP_SENDER_URL: 'https://gateway.example/send?to={{to}}' };

@@ -273,7 +273,13 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
         await verifications().cancel(id);
         return admission;
       });
-      const requester = { address: '192.0.2.1', userAgent: null, deviceToken: null, signUpToken: null, proof: null };
+      const requester = {
+        address: '192.0.2.1',
+        userAgent: null,
+        deviceToken: null,
+        signUpToken: null,
+        proof: null,
+      };
       const resent = auth.resendCode(id, requester, null);
       await expect(resent).rejects.toMatchObject({ code: 'verification_closed' });
       expect(await spent()).toBe(0);
@@ -338,7 +344,13 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
 
     it('a suspicion of fraud, which counts once', async () => {
       const request = { device: null, isKnownNumber: async () => false, routes: [SMS] as const };
-      const requester = { address: '198.51.100.7', userAgent: null, deviceToken: null, signUpToken: null, proof: null };
+      const requester = {
+        address: '198.51.100.7',
+        userAgent: null,
+        deviceToken: null,
+        signUpToken: null,
+        proof: null,
+      };
       const number = '+14155550199' as PhoneNumber;
       const { ticket } = await sendPolicy().admit(number, requester, request);
       const breaker = (replicas[0] as INestApplicationContext).get(BreakerService);

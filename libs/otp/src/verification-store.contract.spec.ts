@@ -485,7 +485,11 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
 
   describe('deleteByNumber', () => {
     it('deletes the verifications of the number and of no other, whatever their status', async () => {
-      const ids = [await opened(), await opened({ purpose: 'sign_in' }), await opened({ device: 'a device' })];
+      const ids = [
+        await opened(),
+        await opened({ purpose: 'sign_in' }),
+        await opened({ device: 'a device' }),
+      ];
       const other = await opened({ phoneIndex: 'index of another number' });
       await store.cancel(ids[0] as VerificationId);
       await store.deleteByNumber(ADDRESS.phoneIndex);

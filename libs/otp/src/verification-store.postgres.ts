@@ -126,9 +126,13 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   async deleteByNumber(phoneIndex: string): Promise<void> {
-    await this.rows('verification-delete-by-number', 'delete from verifications where phone_index = :phoneIndex', {
-      phoneIndex,
-    });
+    await this.rows(
+      'verification-delete-by-number',
+      'delete from verifications where phone_index = :phoneIndex',
+      {
+        phoneIndex,
+      },
+    );
   }
 
   resend(

@@ -1,7 +1,13 @@
 export { ActiveSessionsRepository } from './active-sessions.repository.js';
 export { RefreshTokens } from './refresh-token.js';
 export { type RefreshedTokens, RefreshTokensRepository } from './refresh-tokens.repository.js';
-export { type ActiveSession, type EndReason, type RecordedSession, type SessionClient, storedUserAgent } from './session.js';
+export {
+  type ActiveSession,
+  type EndReason,
+  type RecordedSession,
+  type SessionClient,
+  storedUserAgent,
+} from './session.js';
 export { SessionEvents } from './session-events.js';
 export { sessionLabel } from './session-label.js';
 export { SessionPolicy } from './session-policy.js';

@@ -17,12 +17,15 @@ it.each([
   expect(sessionLabel(storedUserAgent(userAgent))).toBe(label);
 });
 
-it.each(['curl/8.14.1', 'okhttp/5.1.0', 'MyApp/3.2 (com.example; build 7) CFNetwork/3826', '('.repeat(256), '/ '.repeat(128)])(
-  'finds some label or none for %j, and does not fail',
-  (userAgent) => {
-    expect([null, expect.any(String)]).toContainEqual(sessionLabel(userAgent));
-  },
-);
+it.each([
+  'curl/8.14.1',
+  'okhttp/5.1.0',
+  'MyApp/3.2 (com.example; build 7) CFNetwork/3826',
+  '('.repeat(256),
+  '/ '.repeat(128),
+])('finds some label or none for %j, and does not fail', (userAgent) => {
+  expect([null, expect.any(String)]).toContainEqual(sessionLabel(userAgent));
+});
 
 it.each([
   [`${'a'.repeat(300)}`, 'a'.repeat(256)],

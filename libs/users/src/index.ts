@@ -1,3 +1,10 @@
 export { faultOfName, MAX_NAME_LENGTH } from './user-name.js';
 export { UsersModule } from './users.module.js';
-export { type NewUser, USER_COLUMNS, type User, type UserChange, type UserRow, UsersRepository } from './users.repository.js';
+export {
+  type NewUser,
+  USER_COLUMNS,
+  type User,
+  type UserChange,
+  type UserRow,
+  UsersRepository,
+} from './users.repository.js';

@@ -29,7 +29,8 @@ export interface UserRow {
 }
 
 /** The columns of a user, for statements that join `users`. */
-export const USER_COLUMNS = 'users.id, users.created_at, users.name, users.locale, users.phone_sealed, users.version';
+export const USER_COLUMNS =
+  'users.id, users.created_at, users.name, users.locale, users.phone_sealed, users.version';
 
 /** The members of a user that it may change itself. An absent one stays as it is. */
 export interface UserChange {
@@ -130,6 +131,13 @@ export class UsersRepository {
 
   private toUser(user: Omit<UserEntity, 'phoneIndex'>): User {
     const { id, createdAt, name, locale, phoneSealed, version } = user;
-    return { id, createdAt, name, locale, phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber, version };
+    return {
+      id,
+      createdAt,
+      name,
+      locale,
+      phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber,
+      version,
+    };
   }
 }

@@ -1,5 +1,5 @@
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import { ApiSchema, PickType } from '@nestjs/swagger';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import { RequestFields } from '../http/request-fields.dto.js';
 
 @ApiSchema({ description: 'Changes of the signed-in user. Absent members stay as they are.' })

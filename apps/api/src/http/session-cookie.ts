@@ -12,7 +12,10 @@ export class SessionCookie {
     const { name } = this.options;
     if (name !== null)
       // The answer to a repeated request is JSON, where a date is text.
-      reply.setCookie(name, session.token, { ...attributes(name, request), expires: new Date(session.expiresAt) });
+      reply.setCookie(name, session.token, {
+        ...attributes(name, request),
+        expires: new Date(session.expiresAt),
+      });
   }
 
   clear(request: FastifyRequest, reply: FastifyReply): void {

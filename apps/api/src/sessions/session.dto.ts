@@ -1,7 +1,7 @@
 import { ApiSchema, OmitType, PickType } from '@nestjs/swagger';
 import type { RefreshedSession, Session, SessionPage } from '#auth';
-import { RequestFields } from '../http/request-fields.dto.js';
 import { UserDto } from '../account/user.dto.js';
+import { RequestFields } from '../http/request-fields.dto.js';
 
 @ApiSchema({ description: 'A session of a signed-in user.' })
 export class SessionDto {

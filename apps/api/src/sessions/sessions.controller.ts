@@ -168,10 +168,7 @@ export class SessionsController {
   @Problems('unauthenticated', 'cross_site_request', 'not_found')
   @Delete('sessions/:id')
   @HttpCode(204)
-  async endSession(
-    @CurrentBearer() bearer: Bearer,
-    @Param('id', asSessionId) id: string,
-  ): Promise<void> {
+  async endSession(@CurrentBearer() bearer: Bearer, @Param('id', asSessionId) id: string): Promise<void> {
     await this.sessions.end(bearer, id);
   }
 }

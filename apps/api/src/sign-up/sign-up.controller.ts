@@ -13,6 +13,7 @@ import { CurrentUser, type Session, SessionOptional, SignUpService } from '#auth
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { LocaleChoice } from '#messaging';
 import type { User } from '#users';
+import { UserDto } from '../account/user.dto.js';
 import { AnswersSessionAs } from '../http/answers-session.js';
 import { AppHashParser } from '../http/app-hash-parser.js';
 import { ChannelParser } from '../http/channel-parser.js';
@@ -23,7 +24,6 @@ import { FromRequester } from '../http/requester.js';
 import { ProtectedDto } from './protected.dto.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
 import { SignUpCookie } from './sign-up-cookie.js';
-import { UserDto } from '../account/user.dto.js';
 
 /** In the order in which a reader tries them. */
 const EXAMPLES = {

@@ -1,7 +1,7 @@
 import { ApiSchema, PickType } from '@nestjs/swagger';
 import type { Session } from '#auth';
-import { RequestFields } from '../http/request-fields.dto.js';
 import { UserDto } from '../account/user.dto.js';
+import { RequestFields } from '../http/request-fields.dto.js';
 
 @ApiSchema({ description: 'A request for a code, or with `otp` a sign-in.' })
 export class SignUpDto extends PickType(RequestFields, [

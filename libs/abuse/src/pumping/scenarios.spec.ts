@@ -256,7 +256,13 @@ async function admitted(
   }
 }
 
-const requesterAt = (address: string) => ({ address, userAgent: null, deviceToken: null, signUpToken: null, proof: null });
+const requesterAt = (address: string) => ({
+  address,
+  userAgent: null,
+  deviceToken: null,
+  signUpToken: null,
+  proof: null,
+});
 
 class TravelClock extends Clock {
   time = STARTED;

@@ -33,9 +33,7 @@ export class CreateSessions0000000000014 implements MigrationInterface {
       alter table tokens
         alter column verification_id drop not null,
         add column session_id uuid references sessions on delete cascade`);
-    await runner.query(
-      'create index tokens_session on tokens (session_id) where session_id is not null',
-    );
+    await runner.query('create index tokens_session on tokens (session_id) where session_id is not null');
   }
 
   async down(runner: QueryRunner): Promise<void> {
