@@ -4,13 +4,13 @@ import { type RunningApi, startApi } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { POSTGRES_ALONE } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
-import { mapInFlight } from '../support/repeat.js';
+import { BURST, mapInFlight } from '../support/repeat.js';
 import { scaled } from '../support/scale.js';
-import { afterCoolDown } from '../support/verifications.js';
+import { afterCoolDown, inboxMessages } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
 const BODIES = scaled(10_000);
-const IN_FLIGHT = 32;
+const MOST_TRIES = 5;
 const SEED = 4_226;
 
 /** A request body and its content type. */
@@ -158,18 +158,26 @@ describe('Invalid input', () => {
     return api.client.send('POST', path, bytes, { 'content-type': contentType });
   }
 
+  /** Repeats a request that was answered 503, as a client does. A busy machine answers so to a few of many. */
+  async function sendPatiently(path: string, each: Body): Promise<Answer> {
+    let answer = await send(path, each);
+    for (let tries = 1; answer.status === 503 && tries < MOST_TRIES; tries += 1)
+      answer = await send(path, each);
+    return answer;
+  }
+
   it.each([0, 1, 2, 3, 4])(
     'gets a documented answer to each of many bodies (route %#)',
     async (index) => {
       const [path, good] = routes()[index] as [string, number[]];
       const bodies = fc.sample(body, { numRuns: BODIES, seed: SEED + index });
       const check = async (each: Body) => {
-        const fault = faultOf(await send(path, each), good);
+        const fault = faultOf(await sendPatiently(path, each), good);
         return (
           fault && `${fault} for ${each.contentType} ${Buffer.from(each.bytes).toString().slice(0, 300)}`
         );
       };
-      const faults = await mapInFlight(bodies, check, IN_FLIGHT);
+      const faults = await mapInFlight(bodies, check, BURST);
       expect(faults.filter(Boolean)).toEqual([]);
     },
     180_000,
@@ -221,16 +229,17 @@ describe('Invalid input', () => {
       ],
     ];
     const users = new Set<string>();
+    let sent = 0;
     for (const phone_number of spellings) {
       await afterCoolDown(() => quick.client.post('/signup', { phone_number }));
-      const { body: signedUp } = await waitFor('the sign-up', async () => {
-        const answer = await quick.client.post('/signup', {
-          phone_number,
-          otp: await quick.codeFor('+14155552671'),
-        });
-        return answer.status === 200 && answer;
+      sent += 1;
+      const [newest] = await waitFor('the message', async () => {
+        const messages = await inboxMessages(quick.client, '+14155552671');
+        return messages.length === sent && messages;
       });
-      users.add(signedUp.data.id);
+      const { status, body } = await quick.client.post('/signup', { phone_number, otp: newest.code });
+      expect(status).toBe(200);
+      users.add(body.data.id);
     }
     const noNumbers = [
       '+1415555267',

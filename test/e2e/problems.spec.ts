@@ -134,8 +134,8 @@ describe('Problem responses', () => {
         const { path } = await openVerification(api);
         return client.post(`${path}/resend`);
       },
-      extensions: { limit: 'cool_down', retry_after: 30 },
-      headers: { 'retry-after': '30' },
+      extensions: { limit: 'cool_down', retry_after: expect.any(Number) },
+      headers: { 'retry-after': expect.stringMatching(/^\d+$/) },
     },
     headers_too_large: {
       answer: () => sendRawOnce(client, rawGet('/health/live', `X-Bomb: ${'a'.repeat(16_384)}`)),

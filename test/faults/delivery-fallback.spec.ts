@@ -111,29 +111,28 @@ describe.each(mainlyOn('postgres'))('A delivery on $name', (mode) => {
 
       const first = await requestCode(server, someNumber());
       await waitFor('the first fallback', () => gateway.received.length === 1);
-      const openedAt = Date.now();
       expect(await isOpen()).toBe('1');
       expect(await metrics()).toContain('latchkey_message_alarms_total{sender="twilio",code="20003"} 1');
-      const asked = await mapInFlight(times(50, someNumber), (number) => requestCode(server, number));
+      const asked = await mapInFlight(times(13, someNumber), (number) => requestCode(server, number));
       // These have no fallback and wait.
       const waiting = await mapInFlight(times(3, someNumber), (number) =>
         requestCode(server, number, { channel: 'whatsapp' }),
       );
-      await waitFor('the other fallbacks', () => gateway.received.length === 51);
+      await waitFor('the other fallbacks', () => gateway.received.length === 14);
       expect(twilio.requests).toHaveLength(1);
       expect(gateway.numbers).toEqual([first, ...asked].map(({ number }) => number).sort());
       const waits = asked.map(({ number, at }) => gateway.receivedAt(number) - at);
 
       twilio.answerAll('accept');
       await waitFor('the waiting messages', () => twilio.messages.length === 3, 20_000);
-      const pauseMs = Number(twilio.messages[0]?.receivedAt) - openedAt;
+      const pauseMs = Number(twilio.messages[0]?.receivedAt) - first.at;
       print('a suspended account', { ...percentiles(waits), pauseMs });
       expect(twilio.messages.map(({ to }) => to).sort()).toEqual(waiting.map(({ number }) => number).sort());
-      expect(pauseMs).toBeGreaterThan(9_000);
+      expect(pauseMs).toBeGreaterThanOrEqual(10_000);
       expect(await isOpen()).toBe('0');
       const next = await requestCode(server, someNumber());
       await waitFor('the usual provider', () => twilio.messagesTo(next.number).length === 1);
-      expect(gateway.received).toHaveLength(51);
+      expect(gateway.received).toHaveLength(14);
       expect(percentiles(waits).p95).toBeLessThanOrEqual(2_000 * busyness());
     });
   });

@@ -83,9 +83,9 @@ describe('A role of one schema', () => {
       standard_conforming_strings: 'off',
       default_transaction_isolation: 'serializable',
       lock_timeout: '1ms',
-      statement_timeout: '300ms',
+      statement_timeout: '5s',
       idle_in_transaction_session_timeout: '1ms',
-      idle_session_timeout: '1s',
+      idle_session_timeout: '5s',
     };
     for (const [name, value] of Object.entries(defaults))
       await database.query(`alter database ${database.name} set ${name} to '${value}'`);

@@ -13,6 +13,7 @@ import { withClient } from '../support/postgres.js';
 import { times } from '../support/repeat.js';
 import { ServerProcess } from '../support/server-process.js';
 import { GENEROUS } from '../support/settings.js';
+import { newestCode } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
 const processes: ServerProcess[] = [];
@@ -67,7 +68,8 @@ async function pasteBanner({ client }: ServerProcess): Promise<string> {
   const [ask, ...rest] = lines.filter((line) => /^(curl|CODE=|TOKEN=)/.test(line)) as [string, ...string[]];
   const shell = promisify(execFile);
   await shell('bash', ['-c', ask]);
-  await waitFor('the message', async () => (await client.get('/dev/inbox/messages')).body.length > 0);
+  const [phoneNumber] = /\+\d+/.exec(ask) as RegExpExecArray;
+  await newestCode(client, phoneNumber);
   return (await shell('bash', ['-c', rest.join('\n')])).stdout;
 }
 

@@ -15,8 +15,8 @@ const portOf = ({ client }: ServerProcess) => Number(new URL(client.url).port);
 describe('A rolling update', () => {
   let database: TestDatabase;
   const servers: ServerProcess[] = [];
-  const start = async (PORT = '0') => {
-    const variables = { DATABASE_URL: database.url, SECRET, SHUTDOWN_DELAY: '2s', PORT };
+  const start = async (PORT = '0', SHUTDOWN_DELAY = '2s') => {
+    const variables = { DATABASE_URL: database.url, SECRET, SHUTDOWN_DELAY, PORT };
     const server = await ServerProcess.api(variables);
     servers.push(server);
     return server;
@@ -55,7 +55,7 @@ describe('A rolling update', () => {
   });
 
   it('keeps answering new connections for SHUTDOWN_DELAY, but is not ready', async () => {
-    const server = await start();
+    const server = await start('0', '8s');
     const fresh = (path: string) =>
       new Promise<unknown[]>((resolve, reject) => {
         get(server.client.url + path, { agent: new Agent() }, (response) => {

@@ -77,12 +77,19 @@ export class AbuseApi {
 
   /** Opens a verification and reads its own code, not the code of an earlier one. */
   async openAndRead(phone_number: string, more: object = {}) {
+    // Messages that are sent at the same time may arrive in any order.
+    await this.untilAllArrived(phone_number);
     const verification = await this.open(phone_number, more);
-    const messages = await waitFor('the message', async () => {
+    const [newest] = await this.untilAllArrived(phone_number);
+    return { verification, code: newest?.code as string };
+  }
+
+  /** Waits for every accepted message to a number and returns them, newest first. */
+  private untilAllArrived(phone_number: string): Promise<Answer['body'][]> {
+    return waitFor('the messages', async () => {
       const found = await inboxMessages(this.client, phone_number);
-      return found.length === this.accepted.get(phone_number) && found;
+      return found.length === (this.accepted.get(phone_number) ?? 0) && found;
     });
-    return { verification, code: messages[0].code as string };
   }
 
   check({ id }: { id: string }, code: string, more: object = {}): Promise<Answer> {

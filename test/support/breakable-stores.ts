@@ -35,10 +35,18 @@ export interface BreakableRedis {
   close(): Promise<void>;
 }
 
+/** No time limits: a busy machine would exceed them, and ioredis repeats a command whose connection it has given up. */
+const PATIENT = {
+  ...quickOptions,
+  disconnectTimeout: 1,
+  commandTimeout: undefined,
+  socketTimeout: undefined,
+};
+
 /** Opens a connection to an empty Redis database through a proxy. */
 export async function openBreakableRedis(): Promise<BreakableRedis> {
   const wire = await TcpProxy.before(await freshRedis());
-  const redis = connectRedis(wire.url, { ...quickOptions, disconnectTimeout: 1 });
+  const redis = connectRedis(wire.url, PATIENT);
   await once(redis, 'ready');
   return {
     wire,

@@ -259,7 +259,8 @@ describe('Database', () => {
     });
 
     it('is unavailable while all connections are in use', async () => {
-      const busy = new Database(await connected(server.url, { poolSize: 1, connectTimeoutMS: 200 }));
+      const busy = new Database(await connected(server.url, 1));
+      busy.pool.options.connectionTimeoutMillis = 200;
       await busy.transaction(async () => {
         await expect(busy.ping()).rejects.toThrow(Unavailable);
         await expect(busy.transaction((t) => t.query('select 1'))).rejects.toThrow(Unavailable);
@@ -270,8 +271,9 @@ describe('Database', () => {
     it('is asked only once for a connection when it did not give one in time', async () => {
       const hanging = await TcpProxy.before(server.url);
       closers.push(() => hanging.close());
-      const source = await connected(hanging.url, { connectTimeoutMS: 200 });
+      const source = await connected(hanging.url);
       const slow = new Database(source);
+      slow.pool.options.connectionTimeoutMillis = 200;
       hanging.cut();
       await waitFor('the end of all connections', () => slow.pool.totalCount === 0);
       hanging.blackHole();
@@ -290,8 +292,8 @@ describe('Database', () => {
   });
 
   /** Opens a data source of its own, closed after the test. */
-  async function connected(url: string, options: { poolSize?: number; connectTimeoutMS?: number } = {}) {
-    const source = await new DataSource({ type: 'postgres', url, ...options }).initialize();
+  async function connected(url: string, poolSize?: number) {
+    const source = await new DataSource({ type: 'postgres', url, poolSize }).initialize();
     closers.push(() => source.destroy());
     return source;
   }

@@ -256,6 +256,7 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
       it('decides without reading them', async () => {
         const [key, shared] = [someKey(), new SharedState(store)];
         await add(shared, key);
+        jest.spyOn(performance, 'now').mockReturnValue(performance.now());
         const seen = await shared.snapshot([key, 'absent']);
         const reads = jest.spyOn(store, 'read');
         await add(shared, key, seen);
