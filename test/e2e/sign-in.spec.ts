@@ -322,6 +322,16 @@ describe.each(modes)('A server on $name', (mode) => {
   });
 
   describe('under parallel requests', () => {
+    it('creates at most one session for 500 right codes at once', async () => {
+      const { id, path, code } = await openVerification(api);
+      const answers = await Promise.all(times(500, () => post(`${path}/check`, { code })));
+      const tokens = await api.database.query('select from tokens where verification_id = $1', [id]);
+      // A busy machine may answer 503 to the one that succeeds, and to all who still have an attempt.
+      expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1);
+      expect(tokens.length).toBeLessThanOrEqual(1);
+      expect(unexpected(answers, [200, 410, 503])).toEqual([]);
+    });
+
     it('creates one session for 500 right codes', async () => {
       const { path, code } = await openVerification(api);
       const check = () => post(`${path}/check`, { code });

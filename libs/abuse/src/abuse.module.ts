@@ -3,6 +3,7 @@ import { AbuseEvents } from './abuse-events.js';
 import { Clock } from './clock.js';
 import { DeviceTokens } from './guessing/device-tokens.js';
 import { GuessPolicyService } from './guessing/guess-policy.service.js';
+import { KnownDevicesService } from './guessing/known-devices.service.js';
 import { LimitsService } from './limits/limits.service.js';
 import { NumberStatusService } from './number-status.service.js';
 import { AdmissionService } from './pumping/admission.service.js';
@@ -30,10 +31,18 @@ import { BreakerState, LedgerState } from './state/shared-state.js';
     SpendingService,
     BreakerService,
     GuessPolicyService,
+    KnownDevicesService,
     AdmissionService,
     SendPolicyService,
     NumberStatusService,
   ],
-  exports: [SendPolicyService, GuessPolicyService, BreakerService, NumberStatusService, Clock],
+  exports: [
+    SendPolicyService,
+    GuessPolicyService,
+    KnownDevicesService,
+    BreakerService,
+    NumberStatusService,
+    Clock,
+  ],
 })
 export class AbuseModule {}

@@ -22,6 +22,7 @@ export {
   GuessPolicyService,
   HOLDER_OF_ID,
 } from './guessing/guess-policy.service.js';
+export { KnownDevicesService } from './guessing/known-devices.service.js';
 export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
 export { LimitPolicy } from './limits/limits.service.js';
 export { type DeviceLimit, type NumberStatus, NumberStatusService } from './number-status.service.js';

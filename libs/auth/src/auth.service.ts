@@ -18,7 +18,7 @@ import {
   VerificationService,
 } from '#otp';
 import type { PhoneNumber } from '#phone';
-import { type User, UsersRepository } from '#users';
+import { UsersRepository } from '#users';
 import { SessionService } from './session.service.js';
 import type { CreatedSession } from './sessions.repository.js';
 
@@ -133,11 +133,6 @@ export class AuthService {
     const proven = await this.verifications.attempt(guess, code);
     const session = await this.sessions.create(proven, name, requester);
     return { ...session, deviceToken: await this.recordSuccess(proven, client, requester, guess.seen) };
-  }
-
-  /** Revokes every device token of the user's number, including that of the requester. */
-  async forgetDevices({ phoneNumber }: User): Promise<void> {
-    await this.guessPolicy.forgetDevices(phoneNumber);
   }
 
   /**

@@ -32,20 +32,34 @@ const LAUNCH_WAITS_MS = [0, 50, 250, 1_000];
  */
 export async function startEmbeddedPostgres(directory: string): Promise<EmbeddedPostgres> {
   const cluster = await openCluster(directory);
-  const presence = await joinServer(cluster);
+  await removeDrafts(cluster);
+  for (;;) {
+    const presence = await joinServer(cluster);
+    try {
+      await createDatabase(presence);
+      if (await isReady(cluster)) return embedded(cluster, presence);
+    } catch (error) {
+      if (!isTemporary(error)) {
+        await leaveServer(cluster, presence);
+        throw error;
+      }
+    }
+    // The server is stopping: it had ended the connection whose exclusive lock kept this process out.
+    await presence.end();
+  }
+}
+
+function embedded(cluster: Cluster, presence: Client): EmbeddedPostgres {
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= leaveServer(cluster, presence);
     return stopped;
   };
-  try {
-    await removeDrafts(cluster);
-    await createDatabase(presence);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
   return { url: urlOf(cluster, presence.port, DATABASE), stop };
+}
+
+async function isReady(cluster: Cluster): Promise<boolean> {
+  return (await findServer(cluster))?.ready === true;
 }
 
 async function joinServer(cluster: Cluster): Promise<Client> {

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { pino } from 'pino';
 import { addToLog, inOwnLogContext, newLogContext, runInLogContext } from '#logging';
@@ -67,13 +66,21 @@ describe('openLog', () => {
 
   it('outlives the reader of its lines', async () => {
     const { child, end } = start(`
-      const timer = setInterval(() => log.info('a line'), 5);
-      process.stdin.resume().once('end', () => { clearInterval(timer); process.exitCode = 3; });`);
+      log.info('the first line');
+      process.stdin.once('data', () => {
+        let lines = 0;
+        const timer = setInterval(() => {
+          log.info('a line without a reader');
+          if (++lines < 20) return;
+          clearInterval(timer);
+          process.stdin.destroy();
+          process.exitCode = 3;
+        }, 5);
+      });`);
     await once(child.stdout, 'data');
     child.stdout.destroy();
-    // The next lines fail before the program ends.
-    await sleep(100);
-    child.stdin.end();
+    await once(child.stdout, 'close');
+    child.stdin.write('go on');
     expect((await end)[0]).toBe(3);
   });
 });

@@ -1,6 +1,7 @@
 import { Controller, Delete, HttpCode } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
-import { AuthService, CurrentUser } from '#auth';
+import { KnownDevicesService } from '#abuse';
+import { CurrentUser } from '#auth';
 import type { User } from '#users';
 import { Problems } from '../http/problems.decorator.js';
 
@@ -8,7 +9,7 @@ import { Problems } from '../http/problems.decorator.js';
 @ApiBearerAuth()
 @Controller('v1/devices')
 export class DevicesController {
-  constructor(private readonly auth: AuthService) {}
+  constructor(private readonly devices: KnownDevicesService) {}
 
   /**
    * Revokes every device token of the number.
@@ -19,7 +20,7 @@ export class DevicesController {
   @Problems('unauthenticated', 'cross_site_request')
   @Delete()
   @HttpCode(204)
-  async revokeDevices(@CurrentUser() user: User): Promise<void> {
-    await this.auth.forgetDevices(user);
+  revokeDevices(@CurrentUser() { phoneNumber }: User): Promise<void> {
+    return this.devices.forgetAll(phoneNumber);
   }
 }

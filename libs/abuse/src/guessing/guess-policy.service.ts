@@ -10,7 +10,6 @@ import { clientAddressOf } from '../limits/client-address.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
 import { type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
-import { type Device, DeviceTokens } from './device-tokens.js';
 import {
   type CountedGuess,
   countOfKnownDevice,
@@ -24,13 +23,12 @@ import {
   codeLengthFor,
   dayOf,
   type Guessable,
-  type GuessRecord,
   type GuessRefusal,
   guessesOfYear,
-  isTrusted,
   waitBeforeGuessMs,
 } from './guess-ledger.js';
 import { deviceKey, gaugeKey, gaugeOf, numberKey, RAISED, recordOf, saveRecord } from './guess-states.js';
+import { KnownDevicesService } from './known-devices.service.js';
 
 /** A requester's standing with a number. */
 export interface Standing {
@@ -108,7 +106,7 @@ export class GuessPolicyService {
   constructor(
     private readonly limits: LimitsService,
     private readonly ledger: LedgerState,
-    private readonly devices: DeviceTokens,
+    private readonly devices: KnownDevicesService,
     private readonly events: AbuseEvents,
     private readonly keys: Keys,
     private readonly clock: Clock,
@@ -124,16 +122,16 @@ export class GuessPolicyService {
   }
 
   /** Prepares the decision on the requester's standing, for a decision on more than that. */
-  findStanding(phoneNumber: PhoneNumber, { deviceToken }: Pick<Requester, 'deviceToken'>): FoundStanding {
+  findStanding(phoneNumber: PhoneNumber, requester: Pick<Requester, 'deviceToken'>): FoundStanding {
     const now = this.clock.now();
-    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    const claimed = deviceToken === null ? null : this.devices.read(deviceToken, phoneIndex, now);
+    const number = numberKey(this.keys.phoneIndexOf(phoneNumber));
+    const found = this.devices.findRequesting(phoneNumber, requester);
     const gauge = gaugeKey(phoneNumber);
-    const keys = [numberKey(phoneIndex), gauge, RAISED, ...(claimed ? [deviceKey(claimed.id)] : [])];
+    const keys = [number, gauge, RAISED, ...found.keys];
     const standing = (draft: Pick<Draft, 'get'>): Standing => {
-      const record = recordOf(draft, numberKey(phoneIndex));
-      if (claimed && this.isKnown(draft, record, claimed, now))
-        return { device: claimed.id, codeLength: this.options.codeLengths.usual };
+      const device = found.device(draft);
+      if (device !== null) return { device, codeLength: this.options.codeLengths.usual };
+      const record = recordOf(draft, number);
       const raised = draft.get<RaisedCountries>(RAISED);
       const isEverywhere = isRaisedEverywhere(this.options.policy, raised, dayOf(now));
       return {
@@ -219,13 +217,12 @@ export class GuessPolicyService {
       this.logger.warn(`could not forgive typos: ${failure.message}`);
       return null;
     });
-    const phoneIndex = this.keys.phoneIndexOf(verification.phoneNumber);
-    return this.devices.issue(phoneIndex, this.clock.now(), device ?? undefined);
+    return this.devices.issueToken(verification.phoneNumber, device);
   }
 
   /** Returns the known device that acts on the verification: the one that opened it, or the requester's. */
   async deviceOf(verification: GuessedAt, requester: Requester): Promise<string | null> {
-    const { keys, device } = this.findDevice(verification, requester);
+    const { keys, device } = this.devices.findActing(verification, requester);
     return keys.length === 0 ? null : this.ledger.decide(keys, device);
   }
 
@@ -236,15 +233,6 @@ export class GuessPolicyService {
       const record = recordOf(draft, key);
       abandon(record, id, this.clock.now());
       if (record.foreign.length > 0) saveRecord(draft, key, record);
-    });
-  }
-
-  /** Revokes all known devices of the number. */
-  async forgetDevices(phoneNumber: PhoneNumber): Promise<void> {
-    const key = numberKey(this.keys.phoneIndexOf(phoneNumber));
-    await this.ledger.decide([key], (draft) => {
-      // The extra millisecond also revokes a token that was issued in the same millisecond.
-      saveRecord(draft, key, { ...recordOf(draft, key), devicesSince: this.clock.now() + 1 });
     });
   }
 
@@ -282,7 +270,7 @@ export class GuessPolicyService {
     const keyOfChecks = this.limits.keyOfChecks(address, this.ledger);
     if (keyOfChecks === null) await this.admitAddress(requester);
     const guessable = this.guessableOf(verification, client, requester);
-    const found = this.findDevice(verification, requester);
+    const found = this.devices.findActing(verification, requester);
     // Under load a success shares its read with other requests, so seeing its states now would save nothing.
     const forSuccess = this.ledger.isIdle ? alsoSeen : [];
     const ofSameStore = keyOfChecks === null ? [] : [keyOfChecks, ...forSuccess];
@@ -320,34 +308,6 @@ export class GuessPolicyService {
     return [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber), RAISED];
   }
 
-  /** Prepares the look at the known device that acts on a verification. It has no keys if there is no such device. */
-  private findDevice(
-    { device, phoneNumber, createdAt }: GuessedAt,
-    { deviceToken }: Pick<Requester, 'deviceToken'>,
-  ): { readonly keys: readonly string[]; device(draft: Pick<Draft, 'get'>): string | null } {
-    const now = this.clock.now();
-    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    const opener = device === null ? null : { id: device, issuedAt: createdAt.getTime() };
-    const requesting = deviceToken === null ? null : this.devices.read(deviceToken, phoneIndex, now);
-    const acting = opener ?? requesting;
-    if (acting === null) return { keys: [], device: () => null };
-    const key = numberKey(phoneIndex);
-    return {
-      keys: [key, deviceKey(acting.id)],
-      device: (draft) => (this.isKnown(draft, recordOf(draft, key), acting, now) ? acting.id : null),
-    };
-  }
-
-  private isKnown(
-    draft: Pick<Draft, 'get'>,
-    number: GuessRecord,
-    { id, issuedAt }: Device,
-    now: number,
-  ): boolean {
-    const isRevoked = number.devicesSince !== undefined && issuedAt < number.devicesSince;
-    return !isRevoked && isTrusted(this.options.policy, recordOf(draft, deviceKey(id)), now);
-  }
-
   /** @returns the known device that gave the code. */
   private forgive(
     verification: GuessedAt,
@@ -357,7 +317,7 @@ export class GuessPolicyService {
   ): Promise<string | null> {
     const now = this.clock.now();
     const number = this.guessedNumber(verification.phoneNumber);
-    const found = this.findDevice(verification, requester);
+    const found = this.devices.findActing(verification, requester);
     const decision = (draft: Draft): string | null => {
       const device = found.device(draft);
       forgiveTypos(draft, number, device, guessable, now);

@@ -18,6 +18,7 @@ import type { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { DeviceTokens } from '../guessing/device-tokens.js';
 import { GuessPolicyService } from '../guessing/guess-policy.service.js';
+import { KnownDevicesService } from '../guessing/known-devices.service.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { DEFAULT_POLICY } from '../policy.js';
 import { BreakerState, LedgerState } from '../state/shared-state.js';
@@ -327,7 +328,7 @@ async function openStores(mode: Mode): Promise<Opened> {
       const stepUp = new StepUpService(new ProofOfWork(keys), events, clock, options);
       const breaker = new BreakerService(breakerState, stepUp, events, keys, clock, options);
       const spending = new SpendingService(ledgerState, events, clock, options);
-      const devices = new DeviceTokens(keys);
+      const devices = new KnownDevicesService(ledgerState, new DeviceTokens(keys), keys, clock, options);
       const guesses = new GuessPolicyService(limits, ledgerState, devices, events, keys, clock, options);
       const states = [breakerState, ledgerState] as const;
       const admission = new AdmissionService(...states, guesses, limits, stepUp, breaker, spending, clock);
