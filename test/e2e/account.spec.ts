@@ -98,7 +98,7 @@ describe.each(modes)('DELETE /v1/me and GET /v1/me/export on $name', (mode) => {
     await api.stop();
   });
 
-  async function session(members: object = {}): Promise<Answer['body']> {
+  async function session(members: Record<string, unknown> = {}): Promise<Answer['body']> {
     const { path, code } = await openVerification(api, members);
     return (await api.client.post(`${path}/check`, { code })).body;
   }

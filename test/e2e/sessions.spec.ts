@@ -106,7 +106,7 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
       expect([last.items[0].id, last.next_cursor]).toEqual([first.session_id, null]);
     });
 
-    it.each(['limit=0', 'limit=201', 'limit=x', 'cursor=x', 'limit=1&limit=2', 'cursor[]=x'])(
+    it.each(['limit=0', 'limit=201', 'limit=x', 'cursor=x', 'limit=1&limit=2', 'cursor=x&cursor=y'])(
       'only with a valid query, not with %s',
       async (query) => {
         const { token } = await signIn();
@@ -209,9 +209,10 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
       expect(answers.map(({ status }) => status)).toEqual(times(50, () => 200));
       for (const { body } of answers) {
         expect((await api.client.as(body.token).get('/protected')).status).toBe(200);
-        expect((await refresh(body.refresh_token)).status).toBe(200);
+        const { status, body: again } = await refresh(body.refresh_token);
+        expect(status).toBe(200);
+        expect(await idsOf(again.token)).toEqual([session.session_id]);
       }
-      expect(await idsOf(session.token)).toEqual([session.session_id]);
     });
 
     it('by two tabs in turn a hundred times', async () => {

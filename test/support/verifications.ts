@@ -18,9 +18,8 @@ export interface OpenedVerification {
 /** Opens a verification and waits for its code. */
 export async function openVerification(
   { client, codeFor }: SignInServer,
-  members: object = {},
+  { phone_number = someNumber(), ...members }: { phone_number?: string; [member: string]: unknown } = {},
 ): Promise<OpenedVerification> {
-  const phone_number = someNumber();
   const { body } = await client.post('/v1/verifications', { phone_number, ...members });
   const path = `/v1/verifications/${body.id}`;
   return { id: body.id, path, phone_number, code: await codeFor(phone_number) };

@@ -28,10 +28,13 @@ export const asPageSize: PipeTransform<unknown, number> = {
   },
 };
 
-/** Returns true if the session of the request is included. */
-export const asInclude: PipeTransform<unknown, boolean> = {
+/** The sessions to end. Not a boolean, which the validation of all routes would read as `true` or `false` first. */
+export type SessionsToEnd = 'others' | 'all';
+
+export const asSessionsToEnd: PipeTransform<unknown, SessionsToEnd> = {
   transform(text) {
-    if (text === undefined || text === 'current') return text === 'current';
+    if (text === undefined) return 'others';
+    if (text === 'current') return 'all';
     throw new InvalidRequest('`include` must be `current`');
   },
 };

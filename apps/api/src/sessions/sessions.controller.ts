@@ -14,7 +14,14 @@ import { AppConfig } from '#config';
 import { Problems } from '../http/problems.decorator.js';
 import { SessionCookie } from '../http/session-cookie.js';
 import { RefreshDto, RefreshedSessionDto, SessionListDto } from './session.dto.js';
-import { asCursor, asInclude, asPageSize, asSessionId, LONGEST_PAGE } from './session-parameters.js';
+import {
+  asCursor,
+  asPageSize,
+  asSessionId,
+  asSessionsToEnd,
+  LONGEST_PAGE,
+  type SessionsToEnd,
+} from './session-parameters.js';
 
 const SESSION_ID = { type: 'string', examples: ['0197f0c4-7b11-7d2a-8c3e-1f2e3d4c5b6a'] };
 
@@ -152,9 +159,9 @@ export class SessionsController {
   @HttpCode(204)
   async endSessions(
     @CurrentBearer() bearer: Bearer,
-    @Query('include', asInclude) includesCurrent: boolean,
+    @Query('include', asSessionsToEnd) ended: SessionsToEnd,
   ): Promise<void> {
-    await this.sessions.endAll(bearer, includesCurrent);
+    await this.sessions.endAll(bearer, ended === 'all');
   }
 
   /**
