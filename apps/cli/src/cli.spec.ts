@@ -249,7 +249,7 @@ describe('latchkey simulate', () => {
       const before = await written();
       const { code, stdout, stderr } = await latchkey(['simulate', attack, '--policy', '/nonexistent']);
       expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
-      expect(stderr).toBe('latchkey: --policy: the policy file cannot be read: ENOENT\n');
+      expect(stderr).toBe('latchkey: --policy: the file cannot be read: ENOENT\n');
       expect(await written()).toEqual(before);
     },
   );

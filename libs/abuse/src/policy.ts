@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readJsonFile } from '#config';
 
 /** The effect of a trip on a scope's messages: they need a proof of work, or they are not sent. */
 export type Action = 'step_up' | 'block';
@@ -220,20 +220,10 @@ export function readPolicy(file: string | null): Policy {
 }
 
 function parse(file: string): unknown {
-  const text = read(file);
   try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's message would quote the file.
-    throw new PolicyFault('the policy file is not valid JSON');
-  }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
+    return readJsonFile(file);
   } catch (error) {
-    throw new PolicyFault(`the policy file cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    throw new PolicyFault((error as Error).message);
   }
 }
 

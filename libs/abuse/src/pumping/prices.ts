@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { isSupportedCountry } from 'libphonenumber-js/max';
-import { CHANNELS, type Channel } from '#config';
+import { CHANNELS, type Channel, readJsonFile } from '#config';
 import prices from './prices.json' with { type: 'json' };
 
 type ChannelPrices = Readonly<Record<Channel, number>>;
@@ -36,7 +35,7 @@ export function priceOf(
  */
 export function readPrices(file: string | null): PriceTable {
   if (file === null) return BUILT_IN;
-  const given = membersOf(parse(read(file)), 'the file');
+  const given = membersOf(readJsonFile(file), 'the file');
   const unknown = Object.keys(given).find(
     (name) => !['default', 'countries', 'currency', 'note'].includes(name),
   );
@@ -83,30 +82,6 @@ function membersOf(given: unknown, path: string, kind = 'an object'): Record<str
   if (typeof given === 'object' && given !== null && !Array.isArray(given))
     return given as Record<string, unknown>;
   throw new Error(`${path} must be ${kind}`);
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
-  } catch (error) {
-    throw new Error(`the file cannot be read: ${(error as NodeJS.ErrnoException).code}`);
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`the file is not valid JSON${placeOf(error as Error, text)}`);
-  }
-}
-
-/** Returns where the parser stopped, if it says so. The rest of its message may quote the file. */
-function placeOf({ message }: Error, text: string): string {
-  const position = /at position (\d+)/.exec(message)?.[1];
-  if (position === undefined) return '';
-  const lines = text.slice(0, Number(position)).split('\n');
-  return `: see line ${lines.length}, column ${(lines.at(-1) as string).length + 1}`;
 }
 
 /** Shortens a name from the file, which may be anything. */
