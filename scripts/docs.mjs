@@ -22,6 +22,7 @@ const EXAMPLE_SERVER = {
   DATABASE_URL: 'postgres://database.example.org/latchkey',
   PUBLIC_URL: 'https://sign-in.example.org',
   OPERATOR_TOKEN: 'example'.repeat(6),
+  CLIENTS_FILE: path.join(root, 'docs/clients.example.json'),
   MESSAGE_SENDER: 'http',
   HTTP_SENDER_URL: 'https://messages.example.org',
 };

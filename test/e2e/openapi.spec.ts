@@ -4,7 +4,7 @@ import formats from 'ajv-formats';
 import type { Answer, Client } from '../support/client.js';
 import { freshDatabase, type TestDatabase } from '../support/databases.js';
 import { ServerProcess } from '../support/server-process.js';
-import { OPERATOR_TOKEN, SECRET } from '../support/settings.js';
+import { CLIENTS_FILE, OPERATOR_TOKEN, SECRET } from '../support/settings.js';
 import { newestCode } from '../support/verifications.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the document has no type until it is validated
@@ -44,6 +44,8 @@ const OPERATIONS: Record<string, Documented> = {
   'get /v1/sessions': { id: 'listSessions', statuses: [200, 400, 401, 500, 503] },
   'delete /v1/sessions': { id: 'endSessions', statuses: [204, 400, 401, 403, 500, 503] },
   'delete /v1/sessions/{id}': { id: 'endSession', statuses: [204, 400, 401, 403, 404, 500, 503] },
+  'post /oauth/introspect': { id: 'introspectToken', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
+  'post /oauth/revoke': { id: 'revokeToken', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
   'get /v1/operations/blocks': { id: 'listBlocks', statuses: [200, 400, 401, 500, 503] },
   'delete /v1/operations/blocks': { id: 'liftAllBlocks', statuses: [204, 400, 401, 500, 503] },
   'delete /v1/operations/blocks/{id}': { id: 'liftBlock', statuses: [204, 400, 401, 404, 500, 503] },
@@ -84,6 +86,7 @@ describe('The OpenAPI document', () => {
       DATABASE_URL: database.url,
       SECRET,
       OPERATOR_TOKEN,
+      CLIENTS_FILE,
       SMS_APP_HASH: 'FA+9qCX9VSu',
     });
     client = server.client;
@@ -154,6 +157,7 @@ describe('The OpenAPI document', () => {
       'Verifications',
       'Signed in',
       'Sessions',
+      'For other services',
       'For operators',
       'For developers',
     ]);
@@ -201,7 +205,8 @@ describe('The OpenAPI document', () => {
     });
     const { security } = operation(name);
     expect(Array.isArray(security)).toBe(true);
-    expect(security.length > 0).toBe(answer.body?.code === 'unauthenticated');
+    const isRefused = answer.body?.code === 'unauthenticated' || answer.body?.error === 'invalid_client';
+    expect(security.length > 0).toBe(isRefused);
   });
 
   it('describes the Location header of a new verification', () => {
@@ -270,6 +275,7 @@ describe('The OpenAPI document', () => {
     });
     expect(operation('get /protected').security).toEqual([{ bearer: [] }]);
     expect(operation('get /v1/operations/blocks').security).toEqual([{ operator: [] }]);
+    expect(operation('post /oauth/introspect').security).toEqual([{ client: [] }]);
     expect(operation('post /signup').security).toEqual([]);
   });
 

@@ -1,7 +1,11 @@
+import { resolve } from 'node:path';
 import type { FakeTwilio } from './fake-twilio.js';
 
 export const SECRET = 'a secret for tests that is long enough';
 export const OPERATOR_TOKEN = 'a-token-for-operators';
+
+/** A file with a client whose secret is not known. */
+export const CLIENTS_FILE = resolve(import.meta.dirname, '../../docs/clients.example.json');
 
 /** Limits that a spec about anything else never reaches: all its requests come from one address. */
 export const GENEROUS = {

@@ -21,11 +21,12 @@ import { RequestMetrics } from './http/request-metrics.js';
 import { SessionCookie } from './http/session-cookie.js';
 import { createValidationPipe } from './http/validation.js';
 import { InboxController } from './inbox/inbox.controller.js';
+import { OAuthController } from './oauth/oauth.controller.js';
 import { BlocksController } from './operations/blocks.controller.js';
+import { CredentialFailures } from './operations/credential-failures.js';
 import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
 import { NumbersController } from './operations/numbers.controller.js';
-import { OperatorFailures } from './operations/operator-failures.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
 import { SignUpCookie } from './sign-up/sign-up-cookie.js';
@@ -78,7 +79,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     SessionCookie,
     { provide: ChannelParser, useFactory: createChannelParser, inject: [MessageProviders, AppConfig] },
     RequestMetrics,
-    OperatorFailures,
+    CredentialFailures,
     ConnectionCloser,
   ],
 })
@@ -93,6 +94,7 @@ export class ApiModule {
         // The metrics of one of several processes would mislead.
         ...(config.metricsPort === null && config.workers === 1 ? [MetricsController] : []),
         ...(config.operatorToken === null ? [] : [BlocksController, NumbersController]),
+        ...(config.clientsFile === null ? [] : [OAuthController]),
         ...(config.provider === 'inbox' ? [InboxController] : []),
         ...(config.twilio && callbackUrlFor(config.publicUrl, config.twilio) ? [TwilioController] : []),
       ],

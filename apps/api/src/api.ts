@@ -10,7 +10,7 @@ import { warnOfUntrustedProxies } from './http/forwarding-warning.js';
 import { RequestMetrics } from './http/request-metrics.js';
 import { addressOf } from './http/requester.js';
 import { prepareFastify, serverOptions } from './http/server.js';
-import { OperatorFailures } from './operations/operator-failures.js';
+import { CredentialFailures } from './operations/credential-failures.js';
 
 /** Creates the HTTP server. It does not listen yet. */
 export async function createApi(
@@ -33,10 +33,10 @@ export async function createApi(
   );
   const connections = api.get(ConnectionCloser);
   const metrics = api.get(RequestMetrics);
-  const operatorFailures = api.get(OperatorFailures);
+  const credentialFailures = api.get(CredentialFailures);
   fastify.addHook('onSend', async (request, reply) => {
     connections.prepare(reply);
-    if (request.hasWrongOperatorToken) operatorFailures.record(addressOf(request));
+    if (request.wrongCredential) credentialFailures.record(request.wrongCredential, addressOf(request));
   });
   fastify.addHook('onResponse', async (request, reply) => metrics.record(request, reply));
   if (config.docs) serveDocument(api, config);

@@ -25,6 +25,7 @@ export {
 export { KnownDevicesService } from './guessing/known-devices.service.js';
 export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
 export { LimitPolicy } from './limits/limits.service.js';
+export { takePoint, type Windows } from './limits/windows.js';
 export { type DeviceLimit, type NumberStatus, NumberStatusService } from './number-status.service.js';
 export { DEFAULT_POLICY, type Policy, PolicyFault, readPolicy } from './policy.js';
 export {

@@ -1,6 +1,12 @@
 import { type Abstract, type DynamicModule, Global, Module, type ValueProvider } from '@nestjs/common';
 import { AbuseOptions, LimitPolicy, type Policy, readPolicy, readPrices } from '#abuse';
-import { OperatorCredential, SessionCookieOptions, sessionCookieOptions } from '#auth';
+import {
+  ApiClients,
+  OperatorCredential,
+  readClients,
+  SessionCookieOptions,
+  sessionCookieOptions,
+} from '#auth';
 import { BackgroundOptions } from '#background';
 import { AppConfig, ConfigurationError } from '#config';
 import { DeliveryOptions, SEND_CODE } from '#delivery';
@@ -16,7 +22,7 @@ import { SessionPolicy } from '#tokens';
 @Global()
 @Module({})
 export class OptionsModule {
-  /** @throws ConfigurationError when the policy file or the price file cannot be used. */
+  /** @throws ConfigurationError when a file that a variable names cannot be used. */
   static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
     const { fallback } = config;
     const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
@@ -36,6 +42,10 @@ export class OptionsModule {
       option(SessionPolicy, config.sessions),
       option(SessionCookieOptions, sessionCookieOptions(config.sessionCookie, config.publicUrl)),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),
+      option(
+        ApiClients,
+        fromFile('CLIENTS_FILE', () => readClients(config.clientsFile)),
+      ),
     ];
     return { module: OptionsModule, providers, exports: providers.map(({ provide }) => provide) };
   }

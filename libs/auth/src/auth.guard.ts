@@ -1,4 +1,5 @@
 import {
+  applyDecorators,
   type CanActivate,
   createParamDecorator,
   type ExecutionContext,
@@ -7,7 +8,9 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { CrossSiteRequest, InvalidToken, Unauthenticated } from '#errors';
+import { CrossSiteRequest, InvalidClient, InvalidToken, Unauthenticated } from '#errors';
+import { type ApiClient, ApiClients, type ClientPurpose } from './api-clients.js';
+import { ClientLimits } from './client-limits.js';
 import { isCrossSite } from './cross-site.js';
 import { OperatorCredential } from './operator-credential.js';
 import { SessionService } from './session.service.js';
@@ -15,16 +18,19 @@ import { SessionCookieOptions } from './session-cookie.js';
 import type { Bearer } from './sessions.repository.js';
 
 const ACCESS = 'access';
+const PURPOSE = 'purpose';
 
 /** The requests that a route accepts. A route without a mark needs a session. */
-type Access = 'public' | 'session_optional' | 'operators';
+type Access = 'public' | 'session_optional' | 'operators' | 'clients';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The owner of the bearer token; absent without one. */
     bearer?: Bearer;
-    /** True: the bearer token is not the one of operators, which the route needs. */
-    hasWrongOperatorToken?: true;
+    /** The service that sent the request; only on routes for services. */
+    client?: ApiClient;
+    /** The credential that the request has, and that is not right for its route. */
+    wrongCredential?: 'operator_token' | 'client_secret';
   }
 }
 
@@ -36,6 +42,10 @@ export const SessionOptional = () => SetMetadata<string, Access>(ACCESS, 'sessio
 
 /** Marks a route that accepts `OPERATOR_TOKEN` only. */
 export const OperatorsOnly = () => SetMetadata<string, Access>(ACCESS, 'operators');
+
+/** Marks a route that accepts the credentials of a client with this purpose only. */
+export const ClientsOnly = (purpose: ClientPurpose) =>
+  applyDecorators(SetMetadata<string, Access>(ACCESS, 'clients'), SetMetadata(PURPOSE, purpose));
 
 /** Injects the owner of the request's bearer token. */
 export const CurrentBearer = createParamDecorator((_: unknown, context: ExecutionContext) => {
@@ -54,17 +64,21 @@ export class AuthGuard implements CanActivate {
     private readonly sessions: SessionService,
     private readonly operators: OperatorCredential,
     private readonly cookie: SessionCookieOptions,
+    private readonly clients: ApiClients,
+    private readonly clientLimits: ClientLimits,
     private readonly reflector: Reflector,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<true> {
-    const access = this.reflector.getAllAndOverride<Access>(ACCESS, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    const places = [context.getHandler(), context.getClass()];
+    const access = this.reflector.getAllAndOverride<Access>(ACCESS, places);
     if (access === 'public') return true;
 
     const request = context.switchToHttp().getRequest<FastifyRequest>();
+    if (access === 'clients') {
+      this.authenticateClient(request, this.reflector.getAllAndOverride<ClientPurpose>(PURPOSE, places));
+      return true;
+    }
     const token = bearerOf(request.headers.authorization);
     if (access === 'operators') this.authenticateOperator(request, token);
     else if (token !== null) request.bearer = await this.sessions.authenticate(token);
@@ -77,8 +91,23 @@ export class AuthGuard implements CanActivate {
   private authenticateOperator(request: FastifyRequest, token: string | null): void {
     if (token === null) throw new Unauthenticated();
     if (this.operators.isRight(token)) return;
-    request.hasWrongOperatorToken = true;
+    request.wrongCredential = 'operator_token';
     throw new InvalidToken();
+  }
+
+  /** @throws InvalidClient, RateLimited */
+  private authenticateClient(request: FastifyRequest, purpose: ClientPurpose): void {
+    const credentials = basicCredentialsOf(request.headers.authorization);
+    if (credentials.length === 0) throw new InvalidClient();
+    const client = credentials
+      .map(([id, secret]) => this.clients.find(id, secret))
+      .find((found) => found !== null);
+    if (!client?.purposes.includes(purpose)) {
+      request.wrongCredential = 'client_secret';
+      throw new InvalidClient();
+    }
+    this.clientLimits.admit(client, purpose);
+    request.client = client;
   }
 
   /** @throws CrossSiteRequest, Unauthenticated */
@@ -108,4 +137,16 @@ function bearerOf(authorization: string | undefined): string | null {
   const match = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization.trim());
   if (!match) throw new InvalidToken();
   return match[1] as string;
+}
+
+/**
+ * Returns the user id and password (RFC 7617, section 2) as they are, and in the encoding that OAuth adds (RFC 6749, section
+ * 2.3.1): some clients omit it. Returns nothing for other credentials.
+ */
+function basicCredentialsOf(authorization: string | undefined): [id: string, secret: string][] {
+  const [, encoded = ''] = /^Basic +([A-Za-z0-9+/]+=*)$/i.exec(authorization?.trim() ?? '') ?? [];
+  const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  if (id === undefined || secret === undefined) return [];
+  const decoded = [...new URLSearchParams(`${id}=${secret}`)][0];
+  return decoded ? [[id, secret], decoded] : [[id, secret]];
 }

@@ -1,6 +1,8 @@
 export { type AccountExport, AccountService } from './account.service.js';
+export { ApiClients } from './api-clients.js';
 export {
   AuthGuard,
+  ClientsOnly,
   CurrentBearer,
   CurrentUser,
   OperatorsOnly,
@@ -9,6 +11,7 @@ export {
 } from './auth.guard.js';
 export { AuthModule } from './auth.module.js';
 export { AuthService, type Session } from './auth.service.js';
+export { readClients } from './clients-file.js';
 export { NumberLookupModule } from './number-lookup.module.js';
 export { NumberLookupService } from './number-lookup.service.js';
 export type { NumberReport, VerificationReport } from './number-report.js';

@@ -5,6 +5,9 @@ import type { PhoneNumber } from '#phone';
 import {
   type ActiveSession,
   ActiveSessionsRepository,
+  hashOf,
+  type Introspection,
+  isTokenSecret,
   type RefreshedTokens,
   RefreshTokensRepository,
   type SessionClient,
@@ -126,6 +129,30 @@ export class SessionService {
   async signOut(bearer: Bearer): Promise<void> {
     const current = await this.currentOf(bearer);
     if (current !== null) await this.active.end(current, 'signed_out');
+  }
+
+  /**
+   * Returns the state of a token; null if it is not valid now.
+   *
+   * @throws Unavailable
+   */
+  introspect(token: string): Promise<Introspection | null> {
+    return this.tokens.introspect(token);
+  }
+
+  /**
+   * Ends the session of a token or a refresh token. Does nothing for any other text.
+   *
+   * @throws Unavailable
+   */
+  async revoke(secret: string): Promise<void> {
+    const bearer = await this.sessions.find(secret);
+    const id = bearer ? await this.currentOf(bearer) : await this.idOfRefreshToken(secret);
+    if (id !== null) await this.active.end(id, 'revoked');
+  }
+
+  private idOfRefreshToken(secret: string): Promise<string | null> | null {
+    return isTokenSecret(secret) ? this.active.idOfRefreshToken(hashOf(secret)) : null;
   }
 
   /** Gives every token of the user a session. Returns the id of the request's own; null if its token has just been purged. */

@@ -118,6 +118,8 @@ export abstract class AppConfig {
   abstract readonly policyFile: string | null;
   /** Null: there are no routes for operators. */
   abstract readonly operatorToken: string | null;
+  /** Null: no other service has credentials. */
+  abstract readonly clientsFile: string | null;
   /** True: this process sends the messages it accepts. */
   abstract readonly background: boolean;
   /** The number of processes that serve the API. */

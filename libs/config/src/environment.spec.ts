@@ -146,6 +146,7 @@ const WRONG = {
   SPEND_CAP_PER_COUNTRY: ['5.', 'Infinity', '%', '101%', '-5%', '50 %'],
   PRICES_FILE: ['a\0b'],
   POLICY_FILE: ['a\0b'],
+  CLIENTS_FILE: ['a\0b'],
   OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],
   LIMIT_COOL_DOWN: ['0s', '999ms', '61m', '30', '30s,', '30s;60s', Array(11).fill('30s').join()],
   BACKGROUND: ['true', 'On'],

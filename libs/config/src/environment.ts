@@ -441,6 +441,15 @@ export class Environment {
   )
   OPERATOR_TOKEN?: string = undefined;
 
+  /**
+   * A JSON file with the services that may ask about tokens, at `/oauth/introspect`: `{"clients": [{"id": "shop", "name": "The
+   * shop", "secret_sha256": "…", "purposes": ["introspect"], "limits": {"introspect": "5000/10s"}}]}`. `secret_sha256` is the
+   * SHA-256 of a random secret, in hexadecimal digits. The limit is for each process; default: `5000/10s`. Default: no
+   * clients, and no routes for them.
+   */
+  @Matching(/^[^\0]+$/, 'a file path')
+  CLIENTS_FILE?: string = undefined;
+
   /** `off` makes this process serve requests only; messages are then sent by workers (`npm run start:worker`). */
   @OneOf('on', 'off')
   BACKGROUND = 'on';

@@ -59,6 +59,7 @@ describe('readConfig', () => {
       pricesFile: null,
       policyFile: null,
       operatorToken: null,
+      clientsFile: null,
       background: true,
       workers: 1,
       metricsPort: null,

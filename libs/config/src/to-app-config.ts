@@ -31,6 +31,7 @@ function server(env: Environment) {
     maxConnections: Number(env.MAX_CONNECTIONS),
     maxConnectionsPerAddress: Number(env.MAX_CONNECTIONS_PER_ADDRESS),
     operatorToken: env.OPERATOR_TOKEN ?? null,
+    clientsFile: env.CLIENTS_FILE ?? null,
     background: env.BACKGROUND === 'on',
     workers: toWorkers(env),
     metricsPort: env.METRICS_PORT === undefined ? null : Number(env.METRICS_PORT),

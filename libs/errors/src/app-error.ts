@@ -48,6 +48,14 @@ export class InvalidToken extends AppError {
   }
 }
 
+export class InvalidClient extends AppError {
+  readonly code = 'invalid_client';
+
+  constructor() {
+    super('send the id and the secret of a client by HTTP Basic');
+  }
+}
+
 export class CodeRejected extends AppError {
   readonly code = 'code_rejected';
   override readonly extensions: Extensions;

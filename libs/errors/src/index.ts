@@ -4,6 +4,7 @@ export {
   CrossSiteRequest,
   type Extensions,
   type Fault,
+  InvalidClient,
   InvalidRequest,
   InvalidSignature,
   InvalidToken,

@@ -21,6 +21,12 @@ export const PROBLEMS = {
     explanation:
       'The bearer token or refresh token is malformed, unknown, expired or revoked; the response does not say which. If you have a refresh token that you have not used, refresh the session; else sign in again.',
   },
+  invalid_client: {
+    status: 401,
+    title: 'The client is not known',
+    explanation:
+      'Routes under `/oauth` are for services that the operator has registered (`CLIENTS_FILE`). The request has no credentials by HTTP Basic, or they are wrong, or the client has not the purpose that the route needs. The answer has the form of OAuth errors (RFC 6749, section 5.2).',
+  },
   code_rejected: {
     status: 401,
     title: 'The code is wrong or no longer valid',

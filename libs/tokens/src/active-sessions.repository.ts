@@ -52,6 +52,11 @@ const OF_TOKEN: Statement = {
   text: 'select session_id as id from tokens where hash = $1',
 };
 
+const OF_REFRESH_TOKEN: Statement = {
+  name: 'session-of-refresh-token',
+  text: 'select session_id as id from refresh_tokens where hash = $1',
+};
+
 const EXISTS: Statement = {
   name: 'session-exists',
   text: 'select from sessions where id = $1 and user_id = $2',
@@ -131,6 +136,16 @@ export class ActiveSessionsRepository {
    */
   async idOf(tokenHash: Buffer): Promise<string | null> {
     const [row] = await this.database.run<{ id: string | null }>(OF_TOKEN, [tokenHash]);
+    return row?.id ?? null;
+  }
+
+  /**
+   * Returns the id of the refresh token's session; null when there is no such refresh token.
+   *
+   * @throws Unavailable
+   */
+  async idOfRefreshToken(hash: Buffer): Promise<string | null> {
+    const [row] = await this.database.run<{ id: string }>(OF_REFRESH_TOKEN, [hash]);
     return row?.id ?? null;
   }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#postgres';
+import { hashOf, isTokenSecret } from './token.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
 const OF_USER = { name: 'tokens-of-user', text: 'select hash from tokens where user_id = $1' };
@@ -9,6 +10,23 @@ const PURGE = {
   name: 'tokens-purge',
   text: `delete from tokens where expires_at <= now() - $1 * interval '1 millisecond'`,
 };
+
+const FIND_VALID = {
+  name: 'token-introspect',
+  text: `
+    select user_id as "userId", session_id as "sessionId", scope, created_at as "createdAt", expires_at as "expiresAt"
+      from tokens where hash = $1 and expires_at > now()`,
+};
+
+/** A valid token, as another service may know it. */
+export interface Introspection {
+  readonly userId: string;
+  /** Null for a token from before there were sessions. */
+  readonly sessionId: string | null;
+  readonly scope: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
 
 interface Row {
   readonly hash: Buffer;
@@ -21,6 +39,17 @@ export class TokensRepository {
     private readonly database: Database,
     private readonly cache: TokenCache,
   ) {}
+
+  /**
+   * Returns null for a token that is malformed, unknown, expired or revoked. Reads Postgres, not a copy.
+   *
+   * @throws Unavailable
+   */
+  async introspect(secret: string): Promise<Introspection | null> {
+    if (!isTokenSecret(secret)) return null;
+    const [found] = await this.database.run<Introspection>(FIND_VALID, [hashOf(secret)]);
+    return found ?? null;
+  }
 
   /**
    * Makes every process read the user again. Call it after a change of the user is committed.

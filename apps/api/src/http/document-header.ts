@@ -9,12 +9,13 @@ const TAGS = {
     'The steps of a sign-in as separate requests: send a code, follow its delivery, send it again, check it.',
   'Signed in': 'Requests of a signed-in user. They need the token of a sign-in.',
   Sessions: 'Refresh, list and end sessions.',
+  'For other services': 'Requests of services that the operator has registered (`CLIENTS_FILE`).',
   'For operators': 'Health checks, and requests that need `OPERATOR_TOKEN`.',
   'For developers': 'The inbox, which shows messages instead of sending them. Not for production.',
 };
 
 /** Everything but the routes. */
-export function documentHeader({ publicUrl, provider, operatorToken }: AppConfig) {
+export function documentHeader({ publicUrl, provider, operatorToken, clientsFile }: AppConfig) {
   const bearer = { type: 'http', scheme: 'bearer', bearerFormat: 'opaque' } as const;
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.1')
@@ -25,6 +26,11 @@ export function documentHeader({ publicUrl, provider, operatorToken }: AppConfig
     .addBearerAuth({ ...bearer, description: 'The `token` of a sign-in: 26 characters.' });
   if (operatorToken !== null)
     builder.addBearerAuth({ ...bearer, description: '`OPERATOR_TOKEN`' }, 'operator');
+  if (clientsFile !== null)
+    builder.addBasicAuth(
+      { type: 'http', scheme: 'basic', description: 'A client of `CLIENTS_FILE`.' },
+      'client',
+    );
   for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
   const header = builder.build();
   // The builder knows neither SPDX identifiers nor a contact without an address.

@@ -1,6 +1,7 @@
 import {
   CodeRejected,
   CrossSiteRequest,
+  InvalidClient,
   InvalidRequest,
   InvalidSignature,
   InvalidToken,
@@ -53,6 +54,7 @@ const THROWN: Record<ProblemCode, (place: Place) => unknown> = {
     hasBody ? new InvalidRequest('the phone number is not valid', [FAULT]) : { statusCode: 400 },
   unauthenticated: () => new Unauthenticated(),
   invalid_token: () => new InvalidToken(),
+  invalid_client: () => new InvalidClient(),
   code_rejected: ({ path }) => new CodeRejected(path === '/signup' ? undefined : 4),
   proof_of_work_required: () => new ProofOfWorkRequired(CHALLENGE),
   recent_sign_in_required: () => new RecentSignInRequired(),

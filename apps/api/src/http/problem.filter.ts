@@ -1,10 +1,11 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, NotFoundException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, Unavailable } from '#errors';
+import { answersAsOAuth, oauthErrorBody } from '../oauth/oauth-error.js';
 import { allowedMethods } from './allowed-methods.js';
 import { type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
 
-/** Turns every error into a problem document. No other code does. */
+/** Turns every error into a problem document, or into an error of OAuth on its routes. No other code does. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
@@ -30,7 +31,12 @@ export class ProblemFilter implements ExceptionFilter {
       .status(PROBLEMS[problem.code].status)
       .headers(problemHeaders(problem))
       .headers(allowed.length > 0 ? { allow: allowed.join(', ') } : {})
-      .send(problemBody(problem, { publicUrl, requestId: request.id, path }));
+      .headers(answersAsOAuth(path) ? { 'content-type': 'application/json; charset=utf-8' } : {})
+      .send(
+        answersAsOAuth(path)
+          ? oauthErrorBody(problem, publicUrl)
+          : problemBody(problem, { publicUrl, requestId: request.id, path }),
+      );
   }
 
   private log(error: unknown, { code }: Problem, request: FastifyRequest): void {

@@ -90,6 +90,7 @@ export function problemHeaders({ code, retryAfterSeconds }: Problem): Record<str
     'content-type': PROBLEM_JSON,
     ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
     ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer realm="latchkey"' }),
+    ...(code === 'invalid_client' && { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' }),
     ...(code === 'invalid_token' && { 'www-authenticate': 'Bearer realm="latchkey", error="invalid_token"' }),
   };
 }
