@@ -18,7 +18,7 @@ interface Documented {
 /** Each documented operation with its id and the statuses that it must name. */
 const OPERATIONS: Record<string, Documented> = {
   'post /signup': { id: 'signUp', statuses: [200, 400, 401, 403, 413, 415, 422, 429, 500, 503] },
-  'get /protected': { id: 'getProtected', statuses: [200, 400, 401, 500, 503] },
+  'get /protected': { id: 'getProtected', statuses: [200, 400, 401, 403, 500, 503] },
   'post /v1/verifications': {
     id: 'requestCode',
     statuses: [202, 400, 403, 413, 415, 422, 429, 500, 503],
@@ -34,16 +34,19 @@ const OPERATIONS: Record<string, Documented> = {
     statuses: [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
   },
   'delete /v1/devices': { id: 'revokeDevices', statuses: [204, 400, 401, 403, 500, 503] },
-  'get /v1/me': { id: 'getMe', statuses: [200, 400, 401, 500, 503] },
+  'get /v1/me': { id: 'getMe', statuses: [200, 400, 401, 403, 500, 503] },
   'patch /v1/me': { id: 'changeMe', statuses: [200, 400, 401, 403, 409, 413, 415, 500, 503] },
   'delete /v1/me': { id: 'deleteMe', statuses: [204, 400, 401, 403, 500, 503] },
-  'get /v1/me/export': { id: 'exportMe', statuses: [200, 400, 401, 500, 503] },
+  'get /v1/me/export': { id: 'exportMe', statuses: [200, 400, 401, 403, 500, 503] },
   'post /v1/session/refresh': { id: 'refreshSession', statuses: [200, 400, 401, 413, 415, 500, 503] },
-  'get /v1/session/verify': { id: 'verifySession', statuses: [204, 400, 401, 500, 503] },
+  'post /v1/session/jwt': { id: 'signToken', statuses: [200, 400, 401, 403, 413, 415, 500, 503] },
+  'get /v1/session/verify': { id: 'verifySession', statuses: [204, 400, 401, 403, 500, 503] },
   'delete /v1/session': { id: 'signOut', statuses: [204, 400, 401, 403, 500, 503] },
-  'get /v1/sessions': { id: 'listSessions', statuses: [200, 400, 401, 500, 503] },
+  'get /v1/sessions': { id: 'listSessions', statuses: [200, 400, 401, 403, 500, 503] },
   'delete /v1/sessions': { id: 'endSessions', statuses: [204, 400, 401, 403, 500, 503] },
   'delete /v1/sessions/{id}': { id: 'endSession', statuses: [204, 400, 401, 403, 404, 500, 503] },
+  'get /.well-known/jwks.json': { id: 'getPublicKeys', statuses: [200, 400, 500, 503] },
+  'get /.well-known/oauth-authorization-server': { id: 'getServerMetadata', statuses: [200, 400, 500, 503] },
   'post /oauth/introspect': { id: 'introspectToken', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
   'post /oauth/revoke': { id: 'revokeToken', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
   'get /v1/operations/blocks': { id: 'listBlocks', statuses: [200, 400, 401, 500, 503] },
@@ -67,6 +70,7 @@ const OPERATIONS: Record<string, Documented> = {
 const PROBLEM_HEADERS: Record<string, string> = {
   unauthenticated: 'WWW-Authenticate',
   invalid_token: 'WWW-Authenticate',
+  insufficient_scope: 'WWW-Authenticate',
   rate_limited: 'Retry-After',
   sends_suspended: 'Retry-After',
   unavailable: 'Retry-After',
@@ -327,6 +331,11 @@ describe('The OpenAPI document', () => {
     describes('get /v1/me/export', await signedIn.get('/v1/me/export'));
     describes('patch /v1/me', await change({ name: 'Grace' }));
     describes('patch /v1/me', await change({ name: 'Ada', version: 1 }));
+    describes('post /v1/session/jwt', await signedIn.post('/v1/session/jwt'));
+    describes('post /v1/session/jwt', await signedIn.post('/v1/session/jwt', { audience: 'x' }));
+    describes('get /.well-known/jwks.json', await client.get('/.well-known/jwks.json'));
+    const metadata = '/.well-known/oauth-authorization-server';
+    describes(`get ${metadata}`, await client.get(metadata));
     describes('get /v1/sessions', await signedIn.get('/v1/sessions'));
     describes('delete /v1/sessions/{id}', await signedIn.delete('/v1/sessions/unknown'));
     describes('delete /v1/sessions', await signedIn.delete('/v1/sessions'));

@@ -82,6 +82,14 @@ describe('Problem responses', () => {
         return client.as(old).delete('/v1/me');
       },
     },
+    insufficient_scope: {
+      answer: async () => {
+        const other = await signIn(api);
+        await api.database.query(`update tokens set scope = 'other' where hash = sha256($1)`, [other]);
+        return client.as(other).get('/protected');
+      },
+      headers: { 'www-authenticate': `${REALM}, error="insufficient_scope", scope="authentication"` },
+    },
     cross_site_request: {
       answer: () =>
         client.send('DELETE', '/v1/session', undefined, {

@@ -36,6 +36,7 @@ describe('Routes', () => {
     '/v1/me': 'GET, HEAD, PATCH, DELETE',
     '/v1/me/export': 'GET, HEAD',
     '/v1/session': 'DELETE',
+    '/v1/session/jwt': 'POST',
     '/v1/session/refresh': 'POST',
     '/v1/session/verify': 'GET, HEAD',
     '/v1/sessions': 'GET, HEAD, DELETE',
@@ -50,6 +51,8 @@ describe('Routes', () => {
     '/dev/inbox/messages/:id/deliver': 'POST',
     '/dev/inbox/messages/:id/fail': 'POST',
     '/dev/inbox/plan': 'GET, HEAD, PUT',
+    '/.well-known/jwks.json': 'GET, HEAD',
+    '/.well-known/oauth-authorization-server': 'GET, HEAD',
     '/docs': 'GET, HEAD',
     '/openapi.json': 'GET, HEAD',
   };

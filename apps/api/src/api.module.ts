@@ -21,6 +21,7 @@ import { RequestMetrics } from './http/request-metrics.js';
 import { SessionCookie } from './http/session-cookie.js';
 import { createValidationPipe } from './http/validation.js';
 import { InboxController } from './inbox/inbox.controller.js';
+import { DiscoveryController } from './oauth/discovery.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { BlocksController } from './operations/blocks.controller.js';
 import { CredentialFailures } from './operations/credential-failures.js';
@@ -44,6 +45,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     DevicesController,
     MeController,
     SessionsController,
+    DiscoveryController,
   ],
   providers: [
     { provide: APP_GUARD, useClass: AuthGuard },

@@ -27,6 +27,7 @@ const FEATURES = [
   MessagingModule,
   NumberLookupModule,
   OtpModule,
+  TokensModule,
 ];
 
 /** The composition root: everything but HTTP. */
@@ -44,7 +45,6 @@ export class AppModule {
         ...(config.redisUrl ? [RedisModule] : []),
         KeysModule,
         BackgroundModule,
-        TokensModule,
         UsersModule,
         ...FEATURES,
       ],

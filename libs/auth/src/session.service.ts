@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { InvalidToken, NotFound } from '#errors';
+import { InsufficientScope, InvalidToken, NotFound } from '#errors';
 import { type ProvenVerification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
 import {
@@ -66,10 +66,11 @@ export class SessionService {
     });
   }
 
-  /** @throws InvalidToken */
+  /** @throws InvalidToken, InsufficientScope */
   async authenticate(token: string): Promise<Bearer> {
     const bearer = await this.sessions.find(token);
     if (!bearer) throw new InvalidToken();
+    if (bearer.scope !== 'authentication') throw new InsufficientScope();
     if (bearer.sessionId !== null) this.uses.record(bearer.sessionId);
     return bearer;
   }

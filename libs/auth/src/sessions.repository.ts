@@ -43,6 +43,7 @@ export interface Bearer {
   /** Null for a token from before there were sessions. */
   readonly sessionId: string | null;
   readonly tokenHash: Buffer;
+  readonly scope: Scope;
 }
 
 const SCOPE: Scope = 'authentication';
@@ -50,7 +51,7 @@ const SCOPE: Scope = 'authentication';
 /** A statement does not see a row that another transaction commits meanwhile. The next try does. */
 const TRIES = 3;
 
-type BearerRow = UserRow & { readonly session_id: string | null };
+type BearerRow = UserRow & { readonly session_id: string | null; readonly scope: Scope };
 type FoundRow = BearerRow & { readonly ms_left: number };
 type CreatedRow = UserRow & { readonly expires_at: Date | null; readonly refresh_expires_at: Date };
 /** The columns of the user are null if there is none. */
@@ -60,9 +61,9 @@ type ApprovedRow = CreatedRow & { readonly isProven: boolean };
 const FIND: Statement = {
   name: 'session-find',
   text: `
-    select ${USER_COLUMNS}, tokens.session_id, (extract(epoch from tokens.expires_at - now()) * 1000)::float8 as ms_left
+    select ${USER_COLUMNS}, tokens.session_id, tokens.scope, (extract(epoch from tokens.expires_at - now()) * 1000)::float8 as ms_left
       from tokens join users on users.id = tokens.user_id
-     where tokens.hash = $1 and tokens.scope = $2 and tokens.expires_at > now()`,
+     where tokens.hash = $1 and tokens.expires_at > now()`,
 };
 
 /**
@@ -186,7 +187,7 @@ export class SessionsRepository {
     throw new Unavailable('users');
   }
 
-  /** Returns null for a secret that is malformed, unknown, expired or of another scope. */
+  /** Returns null for a secret that is malformed, unknown or expired. */
   async find(secret: string): Promise<Bearer | null> {
     if (!isTokenSecret(secret)) return null;
     const hash = hashOf(secret);
@@ -194,7 +195,7 @@ export class SessionsRepository {
     const copy = 'copy' in cached ? readCopy(cached.copy) : null;
     if (copy) return this.bearerOf(copy, hash);
     const askedAt = performance.now();
-    const [found] = await this.database.run<FoundRow>(FIND, [hash, SCOPE]);
+    const [found] = await this.database.run<FoundRow>(FIND, [hash]);
     if (!found) return null;
     const { ms_left, ...row } = found;
     if ('lease' in cached && cached.lease !== null) {
@@ -230,16 +231,16 @@ export class SessionsRepository {
     };
   }
 
-  private bearerOf({ session_id: sessionId, ...row }: BearerRow, tokenHash: Buffer): Bearer {
-    return { user: this.users.fromRow(row), sessionId, tokenHash };
+  private bearerOf({ session_id: sessionId, scope, ...row }: BearerRow, tokenHash: Buffer): Bearer {
+    return { user: this.users.fromRow(row), sessionId, tokenHash, scope };
   }
 }
 
 /**
  * Reads a copy, in which the phone number is sealed as it is in the row. Returns null for a copy of an earlier version, which
- * does not name the session.
+ * does not name the session and the scope.
  */
 function readCopy(copy: string): BearerRow | null {
   const row = JSON.parse(copy) as Omit<BearerRow, 'created_at'> & { created_at: string };
-  return row.session_id === undefined ? null : { ...row, created_at: new Date(row.created_at) };
+  return row.scope === undefined ? null : { ...row, created_at: new Date(row.created_at) };
 }

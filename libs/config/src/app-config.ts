@@ -93,6 +93,8 @@ export abstract class AppConfig {
   abstract readonly sessionCookie: boolean;
   /** True: reverse proxies get the phone number of the user. */
   abstract readonly forwardPhone: boolean;
+  /** The audiences of signed tokens. Empty: the address of this server. */
+  abstract readonly jwtAudiences: readonly string[];
   /** ISO 3166-1 alpha-2 codes, and calling codes such as `+870`. Null: all countries, and no numbers without one. */
   abstract readonly allowedCountries: readonly string[] | null;
   /** IP addresses and networks. */

@@ -450,6 +450,13 @@ export class Environment {
   @Matching(/^[^\0]+$/, 'a file path')
   CLIENTS_FILE?: string = undefined;
 
+  /**
+   * The audiences (`aud`) that a signed token may be requested for, separated by commas, such as
+   * `https://api.example.com,billing`. The first one is the default. Default: the address of this server only.
+   */
+  @Matching(/^[!-+\--~]{1,200}(\s*,\s*[!-+\--~]{1,200})*$/, 'names without spaces, separated by commas')
+  JWT_AUDIENCES?: string = undefined;
+
   /** `off` makes this process serve requests only; messages are then sent by workers (`npm run start:worker`). */
   @OneOf('on', 'off')
   BACKGROUND = 'on';

@@ -60,6 +60,7 @@ describe('readConfig', () => {
       policyFile: null,
       operatorToken: null,
       clientsFile: null,
+      jwtAudiences: [],
       background: true,
       workers: 1,
       metricsPort: null,

@@ -86,6 +86,7 @@ function codes(env: Environment) {
     sessions: toSessions(env),
     sessionCookie: env.SESSION_COOKIE === 'on',
     forwardPhone: env.FORWARD_PHONE === 'on',
+    jwtAudiences: env.JWT_AUDIENCES ? parseList(env.JWT_AUDIENCES) : [],
   };
 }
 

@@ -56,6 +56,14 @@ export class InvalidClient extends AppError {
   }
 }
 
+export class InsufficientScope extends AppError {
+  readonly code = 'insufficient_scope';
+
+  constructor() {
+    super('the token has another scope than `authentication`');
+  }
+}
+
 export class CodeRejected extends AppError {
   readonly code = 'code_rejected';
   override readonly extensions: Extensions;

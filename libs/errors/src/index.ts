@@ -4,6 +4,7 @@ export {
   CrossSiteRequest,
   type Extensions,
   type Fault,
+  InsufficientScope,
   InvalidClient,
   InvalidRequest,
   InvalidSignature,

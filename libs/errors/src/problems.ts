@@ -39,6 +39,12 @@ export const PROBLEMS = {
     explanation:
       'Solve the proof-of-work challenge in `challenge` (ALTCHA, version 2; the ALTCHA widget and `altcha-lib` can do it). Then repeat the request with `altcha`: the Base64 of `{"challenge", "solution"}` as JSON. A challenge is valid for one phone number, once, for a few minutes.',
   },
+  insufficient_scope: {
+    status: 403,
+    title: 'The token has another scope',
+    explanation:
+      'The bearer token is valid, but not for this route, which needs the scope `authentication`. Tokens of a sign-in have it.',
+  },
   recent_sign_in_required: {
     status: 403,
     title: 'A recent sign-in is required',

@@ -15,6 +15,7 @@ import { AddCharges0000000000011 } from './migrations/000011-add-charges.js';
 import { IndexNumbers0000000000012 } from './migrations/000012-index-numbers.js';
 import { CreateTasks0000000000013 } from './migrations/000013-create-tasks.js';
 import { CreateSessions0000000000014 } from './migrations/000014-create-sessions.js';
+import { CreateSigningKeys0000000000015 } from './migrations/000015-create-signing-keys.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -33,6 +34,7 @@ const MIGRATIONS = [
   IndexNumbers0000000000012,
   CreateTasks0000000000013,
   CreateSessions0000000000014,
+  CreateSigningKeys0000000000015,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

@@ -12,6 +12,7 @@ export { SessionEvents } from './session-events.js';
 export { sessionLabel } from './session-label.js';
 export { SessionPolicy } from './session-policy.js';
 export { SessionUsesService } from './session-uses.service.js';
+export { type SignedToken, type SignedTokenClaims, SignedTokensService } from './signed-tokens.service.js';
 export { hashOf, isTokenSecret, newTokenSecret, type Scope } from './token.js';
 export { NoTokenCache, TokenCache } from './token-cache.js';
 export { RedisTokenCache } from './token-cache.redis.js';

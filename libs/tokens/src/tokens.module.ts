@@ -5,6 +5,8 @@ import { RefreshTokens } from './refresh-token.js';
 import { RefreshTokensRepository } from './refresh-tokens.repository.js';
 import { SessionEvents } from './session-events.js';
 import { SessionUsesService } from './session-uses.service.js';
+import { SignedTokensService } from './signed-tokens.service.js';
+import { SigningKeysRepository } from './signing-keys.repository.js';
 import { TokenEntity } from './token.entity.js';
 import { TokensRepository } from './tokens.repository.js';
 
@@ -17,6 +19,8 @@ import { TokensRepository } from './tokens.repository.js';
     RefreshTokensRepository,
     SessionEvents,
     SessionUsesService,
+    SignedTokensService,
+    SigningKeysRepository,
     TokensRepository,
   ],
   exports: [
@@ -24,6 +28,7 @@ import { TokensRepository } from './tokens.repository.js';
     RefreshTokens,
     RefreshTokensRepository,
     SessionUsesService,
+    SignedTokensService,
     TokensRepository,
   ],
 })

@@ -17,7 +17,7 @@ export class DevicesController {
    * Each device is an unknown device on its next sign-in, including this one. Sessions are not revoked.
    */
   @ApiNoContentResponse({ description: 'The device tokens are revoked.' })
-  @Problems('unauthenticated', 'cross_site_request')
+  @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request')
   @Delete()
   @HttpCode(204)
   revokeDevices(@CurrentUser() { phoneNumber }: User): Promise<void> {

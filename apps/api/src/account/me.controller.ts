@@ -41,7 +41,7 @@ export class MeController {
    * The `ETag` is the version of the user.
    */
   @ApiOkResponse({ type: UserDto, description: 'The user.', headers: ETAG })
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'insufficient_scope')
   @Get()
   getMe(@CurrentUser() user: User, @Res({ passthrough: true }) reply: FastifyReply): UserDto {
     reply.header('etag', tagOfVersion(user.version));
@@ -62,7 +62,7 @@ export class MeController {
   })
   @ApiBody({ type: ChangeMeDto, examples: CHANGE_EXAMPLES })
   @ApiOkResponse({ type: UserDto, description: 'The changed user.', headers: ETAG })
-  @Problems('unauthenticated', 'cross_site_request', 'version_conflict')
+  @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request', 'version_conflict')
   @Patch()
   async changeMe(
     @CurrentUser() { id }: User,
@@ -81,7 +81,7 @@ export class MeController {
    * Secrets, which are stored as hashes, are not part of it.
    */
   @ApiOkResponse({ type: AccountExportDto, description: 'The stored data.' })
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'insufficient_scope')
   @Get('export')
   async exportMe(@CurrentBearer() bearer: Bearer): Promise<AccountExportDto> {
     return AccountExportDto.of(await this.accounts.export(bearer));
@@ -94,7 +94,7 @@ export class MeController {
    * minutes. Repeat the request when the answer is 503; if it is 401 then, sign in again and check.
    */
   @ApiNoContentResponse({ description: 'The account is deleted.' })
-  @Problems('unauthenticated', 'cross_site_request', 'recent_sign_in_required')
+  @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request', 'recent_sign_in_required')
   @Delete()
   @HttpCode(204)
   async deleteMe(

@@ -42,6 +42,7 @@ const ON_SUCCESS: HeaderName[] = ['X-Request-Id', 'Cache-Control', 'Vary'];
 const ON_PROBLEM: Partial<Record<ProblemCode, HeaderName>> = {
   unauthenticated: 'WWW-Authenticate',
   invalid_token: 'WWW-Authenticate',
+  insufficient_scope: 'WWW-Authenticate',
   rate_limited: 'Retry-After',
   sends_suspended: 'Retry-After',
   unavailable: 'Retry-After',

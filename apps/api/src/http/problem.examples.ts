@@ -1,6 +1,7 @@
 import {
   CodeRejected,
   CrossSiteRequest,
+  InsufficientScope,
   InvalidClient,
   InvalidRequest,
   InvalidSignature,
@@ -57,6 +58,7 @@ const THROWN: Record<ProblemCode, (place: Place) => unknown> = {
   invalid_client: () => new InvalidClient(),
   code_rejected: ({ path }) => new CodeRejected(path === '/signup' ? undefined : 4),
   proof_of_work_required: () => new ProofOfWorkRequired(CHALLENGE),
+  insufficient_scope: () => new InsufficientScope(),
   recent_sign_in_required: () => new RecentSignInRequired(),
   cross_site_request: () => new CrossSiteRequest(),
   invalid_signature: () => new InvalidSignature(),

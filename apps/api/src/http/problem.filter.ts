@@ -4,6 +4,7 @@ import { PROBLEMS, Unavailable } from '#errors';
 import { answersAsOAuth, oauthErrorBody } from '../oauth/oauth-error.js';
 import { allowedMethods } from './allowed-methods.js';
 import { type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
+import { publicUrlFor } from './public-url.js';
 
 /** Turns every error into a problem document, or into an error of OAuth on its routes. No other code does. */
 @Catch()
@@ -25,7 +26,7 @@ export class ProblemFilter implements ExceptionFilter {
     // Fastify and Nest answer 404 to an unsupported method of an existing route.
     const problem = problemOf(allowed.length > 0 ? { statusCode: 405 } : error);
     this.log(error, problem, request);
-    const publicUrl = this.publicUrl ?? `http://localhost:${request.socket.localPort}`;
+    const publicUrl = publicUrlFor(this.publicUrl, request);
     const path = request.routeOptions.url ?? (request.url.split('?', 1)[0] as string);
     reply
       .status(PROBLEMS[problem.code].status)

@@ -91,6 +91,9 @@ export function problemHeaders({ code, retryAfterSeconds }: Problem): Record<str
     ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
     ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer realm="latchkey"' }),
     ...(code === 'invalid_client' && { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' }),
+    ...(code === 'insufficient_scope' && {
+      'www-authenticate': 'Bearer realm="latchkey", error="insufficient_scope", scope="authentication"',
+    }),
     ...(code === 'invalid_token' && { 'www-authenticate': 'Bearer realm="latchkey", error="invalid_token"' }),
   };
 }

@@ -81,6 +81,14 @@ export class RequestFields {
   refresh_token: string;
 
   /**
+   * The service that the signed token is for, one of `JWT_AUDIENCES`. Default: the first of them, or the address of this server.
+   * @example "https://sign-in.example.org"
+   */
+  @IsOptional()
+  @IsText({ max: 200 })
+  audience?: string | null;
+
+  /**
    * Solution of the `challenge` that came with `proof_of_work_required`: the Base64 of `{"challenge", "solution"}` as JSON.
    * @example "eyJjaGFsbGVuZ2UiOnt9LCJzb2x1dGlvbiI6e319"
    */

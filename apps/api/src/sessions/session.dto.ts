@@ -77,6 +77,30 @@ export class RefreshedSessionDto extends OmitType(SessionDto, ['is_new_user', 'd
 @ApiSchema({ description: 'A refresh token.' })
 export class RefreshDto extends PickType(RequestFields, ['refresh_token']) {}
 
+@ApiSchema({ description: 'The audience of a signed token.' })
+export class RequestSignedTokenDto extends PickType(RequestFields, ['audience']) {}
+
+@ApiSchema({ description: 'A signed access token (RFC 9068).' })
+export class SignedTokenDto {
+  /**
+   * The token: a JWT of the type `at+jwt`, signed with ES256.
+   * @example "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL3NpZ24taW4uZXhhbXBsZS5vcmcifQ.c2lnbmF0dXJl"
+   */
+  token: string;
+
+  /** The scheme to send the token with (RFC 6750). */
+  token_type: 'Bearer';
+
+  /** The seconds until the token expires. */
+  expires_in: number;
+
+  /**
+   * The scope of the token.
+   * @example "authentication"
+   */
+  scope: string;
+}
+
 @ApiSchema({ description: 'A session in the list of the user.' })
 export class ListedSessionDto {
   /**

@@ -11,9 +11,18 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Bearer, CurrentBearer, Public, SessionService } from '#auth';
 import { AppConfig } from '#config';
+import { InvalidRequest } from '#errors';
+import { SignedTokensService } from '#tokens';
 import { Problems } from '../http/problems.decorator.js';
+import { publicUrlFor } from '../http/public-url.js';
 import { SessionCookie } from '../http/session-cookie.js';
-import { RefreshDto, RefreshedSessionDto, SessionListDto } from './session.dto.js';
+import {
+  RefreshDto,
+  RefreshedSessionDto,
+  RequestSignedTokenDto,
+  SessionListDto,
+  SignedTokenDto,
+} from './session.dto.js';
 import {
   asCursor,
   asPageSize,
@@ -41,12 +50,18 @@ const REFRESH_EXAMPLES = {
   refresh: { summary: 'The newest refresh token', value: { refresh_token: 'MF3H5Q2N3XW4EYAV6DZTLM5RUI' } },
 };
 
+const SIGNED_TOKEN_EXAMPLES = {
+  usual: { summary: 'For the first audience', value: {} },
+  named: { summary: 'For one audience', value: { audience: 'https://sign-in.example.org' } },
+};
+
 @ApiTags('Sessions')
 @Controller('v1')
 export class SessionsController {
   constructor(
     private readonly sessions: SessionService,
     private readonly cookie: SessionCookie,
+    private readonly signedTokens: SignedTokensService,
     private readonly config: AppConfig,
   ) {}
 
@@ -81,7 +96,7 @@ export class SessionsController {
    */
   @ApiBearerAuth()
   @ApiNoContentResponse({ description: 'The request has a valid token.', headers: VERIFIED_HEADERS })
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'insufficient_scope')
   @Get('session/verify')
   @HttpCode(204)
   verifySession(
@@ -94,13 +109,46 @@ export class SessionsController {
   }
 
   /**
+   * Returns a signed token for another service.
+   *
+   * The service verifies it by the public keys at `/.well-known/jwks.json`, without a request to this server. It is valid for
+   * ten minutes, also when the session ends before.
+   */
+  @ApiBearerAuth()
+  @ApiBody({ type: RequestSignedTokenDto, required: false, examples: SIGNED_TOKEN_EXAMPLES })
+  @ApiOkResponse({ type: SignedTokenDto, description: 'The signed token.' })
+  @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request')
+  @Post('session/jwt')
+  @HttpCode(200)
+  async signToken(
+    @CurrentBearer() { user, sessionId, scope }: Bearer,
+    @Body() { audience }: RequestSignedTokenDto,
+    @Req() request: FastifyRequest,
+  ): Promise<SignedTokenDto> {
+    const issuer = publicUrlFor(this.config.publicUrl, request);
+    const claims = { issuer, audience: this.audienceOf(audience ?? null, issuer) };
+    const signed = await this.signedTokens.sign({ ...claims, userId: user.id, sessionId, scope });
+    return { token: signed.token, token_type: 'Bearer', expires_in: signed.expiresInSeconds, scope };
+  }
+
+  /** @throws InvalidRequest */
+  private audienceOf(asked: string | null, issuer: string): string {
+    const { jwtAudiences } = this.config;
+    const allowed = jwtAudiences.length > 0 ? jwtAudiences : [issuer];
+    const audience = asked ?? (allowed[0] as string);
+    if (allowed.includes(audience)) return audience;
+    const fault = { pointer: '/audience', detail: 'must be one of JWT_AUDIENCES, or left out' };
+    throw new InvalidRequest('the audience is not allowed', [fault]);
+  }
+
+  /**
    * Signs out.
    *
    * Ends the session of this request: its next request is answered with 401, whichever of its tokens it has.
    */
   @ApiBearerAuth()
   @ApiNoContentResponse({ description: 'The session has ended.' })
-  @Problems('unauthenticated', 'cross_site_request')
+  @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request')
   @Delete('session')
   @HttpCode(204)
   async signOut(
@@ -131,7 +179,7 @@ export class SessionsController {
     schema: SESSION_ID,
   })
   @ApiOkResponse({ type: SessionListDto, description: 'The sessions.' })
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'insufficient_scope')
   @Get('sessions')
   async listSessions(
     @CurrentBearer() bearer: Bearer,
@@ -154,7 +202,7 @@ export class SessionsController {
     schema: { type: 'string', enum: ['current'] },
   })
   @ApiNoContentResponse({ description: 'The sessions have ended.' })
-  @Problems('unauthenticated', 'cross_site_request')
+  @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request')
   @Delete('sessions')
   @HttpCode(204)
   async endSessions(
@@ -172,7 +220,7 @@ export class SessionsController {
   @ApiBearerAuth()
   @ApiParam({ name: 'id', description: 'The `id` of the session.', schema: SESSION_ID })
   @ApiNoContentResponse({ description: 'The session has ended.' })
-  @Problems('unauthenticated', 'cross_site_request', 'not_found')
+  @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request', 'not_found')
   @Delete('sessions/:id')
   @HttpCode(204)
   async endSession(@CurrentBearer() bearer: Bearer, @Param('id', asSessionId) id: string): Promise<void> {

@@ -100,7 +100,7 @@ export class SignUpController {
    */
   @ApiTags('Signed in')
   @ApiBearerAuth()
-  @Problems('unauthenticated')
+  @Problems('unauthenticated', 'insufficient_scope')
   @Get('protected')
   getProtected(@CurrentUser() user: User): ProtectedDto {
     return { message: 'You are signed in', user: UserDto.of(user) };

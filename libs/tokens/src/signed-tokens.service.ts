@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import { importJWK, type JWK, SignJWT } from 'jose';
+import { v7 as uuidv7 } from 'uuid';
+import { SIGNING_ALGORITHM, type SigningKey, SigningKeysRepository } from './signing-keys.repository.js';
+import { planSigning, SIGNED_TOKEN_TTL_MS, type SigningPlan } from './signing-plan.js';
+import type { Scope } from './token.js';
+
+/** Every process reads the keys again after this time, so that all publish a new key within a minute. */
+const READ_AGAIN_AFTER_MS = 30_000;
+
+/** The client of RFC 9068, section 2.2: users sign in to this server itself. */
+const CLIENT_ID = 'latchkey';
+
+/** The claims of a signed token that depend on the request. */
+export interface SignedTokenClaims {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly userId: string;
+  readonly sessionId: string | null;
+  readonly scope: Scope;
+}
+
+export interface SignedToken {
+  readonly token: string;
+  readonly expiresInSeconds: number;
+}
+
+/**
+ * Signs access tokens (RFC 9068) that other services verify without asking this server, and publishes the keys. The keys
+ * are rotated when a request finds that it is time.
+ */
+@Injectable()
+export class SignedTokensService {
+  private plan: Promise<SigningPlan<SigningKey>> | null = null;
+  private readAgainAt = 0;
+  private readonly imported = new Map<string, ReturnType<typeof importJWK>>();
+
+  constructor(private readonly keys: SigningKeysRepository) {}
+
+  /** @throws Unavailable */
+  async sign({ issuer, audience, userId, sessionId, scope }: SignedTokenClaims): Promise<SignedToken> {
+    const { signing } = await this.currentPlan();
+    if (!signing) throw new Error('there is no signing key');
+    const session = sessionId === null ? {} : { sid: sessionId };
+    const issuedAt = Math.floor(Date.now() / 1_000);
+    const expiresInSeconds = SIGNED_TOKEN_TTL_MS / 1_000;
+    const token = await new SignJWT({ client_id: CLIENT_ID, scope, ...session })
+      .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: 'at+jwt', kid: signing.kid })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject(userId)
+      .setJti(uuidv7())
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + expiresInSeconds)
+      .sign(await this.privateKeyOf(signing));
+    return { token, expiresInSeconds };
+  }
+
+  /**
+   * Returns the public keys (RFC 7517).
+   *
+   * @throws Unavailable
+   */
+  async publicKeys(): Promise<readonly JWK[]> {
+    return (await this.currentPlan()).published.map(({ publicJwk }) => publicJwk);
+  }
+
+  /** Requests share a read. One that fails is repeated by the next request. */
+  private currentPlan(): Promise<SigningPlan<SigningKey>> {
+    const now = performance.now();
+    if (this.plan === null || now >= this.readAgainAt) {
+      this.readAgainAt = now + READ_AGAIN_AFTER_MS;
+      const read = this.readPlan();
+      this.plan = read;
+      read.catch(() => {
+        if (this.plan === read) this.plan = null;
+      });
+    }
+    return this.plan;
+  }
+
+  private async readPlan(): Promise<SigningPlan<SigningKey>> {
+    let keys = await this.keys.list();
+    if (planSigning(keys).needsKey) {
+      await this.keys.create();
+      keys = await this.keys.list();
+    }
+    const plan = planSigning(keys);
+    const unused = keys.filter((key) => !plan.published.includes(key) && key !== plan.signing);
+    await this.keys.delete(unused.map(({ kid }) => kid));
+    for (const { kid } of unused) this.imported.delete(kid);
+    return plan;
+  }
+
+  private privateKeyOf(key: SigningKey): ReturnType<typeof importJWK> {
+    const imported = this.imported.get(key.kid) ?? importJWK(this.keys.privateJwkOf(key), SIGNING_ALGORITHM);
+    this.imported.set(key.kid, imported);
+    return imported;
+  }
+}
