@@ -1,5 +1,6 @@
 // npm run bench                 compares this server with others (`compare/main.mjs`), after preparing everything
 // npm run bench -- growth       measures requests while tokens accumulate (`compare/growth.mjs`)
+// npm run bench -- housekeeping  measures requests while expired rows are deleted (`compare/housekeeping.mjs`)
 // npm run bench -- scale        measures several processes, and a slow provider (`compare/scale.mjs`)
 // npm run bench -- statements   counts the statements of each kind of request (`statements.mjs`), on the built server
 import { prepare } from './support/prepare.mjs';
@@ -7,12 +8,13 @@ import { prepare } from './support/prepare.mjs';
 const COMMANDS = {
   compare: () => import('./compare/main.mjs'),
   growth: () => import('./compare/growth.mjs'),
+  housekeeping: () => import('./compare/housekeeping.mjs'),
   scale: () => import('./compare/scale.mjs'),
   statements: () => import('./statements.mjs'),
 };
 
 /** These need the packages of this folder and a fresh build. */
-const PREPARED = ['compare', 'growth', 'scale'];
+const PREPARED = ['compare', 'growth', 'housekeeping', 'scale'];
 
 const words = process.argv.slice(2);
 const name = words[0] === undefined || words[0].startsWith('-') ? 'compare' : words.shift();

@@ -7,6 +7,7 @@ import { pinThisProcess } from './processes.mjs';
 import { writeJson } from './report.mjs';
 import { withStores } from './stores.mjs';
 import { REQUESTS, startServer, SUBJECTS } from './subjects.mjs';
+import { addTokens, requestsWith } from './tokens.mjs';
 import { measureBearer, measureChecks, open, signIn } from './workloads.mjs';
 
 const SIZES = [10_000, 1_000_000];
@@ -17,11 +18,6 @@ const MOST_SLOWDOWN = 1.2;
 
 const USERS = 1_000;
 const SPARE = 64;
-
-/** Tokens of this benchmark, by number. A token is 26 characters of base32. */
-const TOKEN_OF_N = `translate(lpad(n::text, 25, '0'), '0189', 'ABCD') || 'A'`;
-const DIGITS = { 0: 'A', 1: 'B', 8: 'C', 9: 'D' };
-const tokenOf = (n) => `${String(n).padStart(25, '0').replace(/[0189]/g, (digit) => DIGITS[digit])}A`;
 
 const OPTIONS = {
   large: { type: 'boolean', default: false },
@@ -61,23 +57,8 @@ export async function run(args) {
   });
 }
 
-/** Adds tokens of the users that signed in. Their rows are the same for every size: the table of tokens is what grows. */
-async function addTokens(client, from, to) {
-  await client.query(
-    `insert into tokens (hash, user_id, scope, verification_id, expires_at)
-     select sha256(convert_to(${TOKEN_OF_N}, 'utf8')), u.ids[1 + n % cardinality(u.ids)], 'authentication', 'growth ' || n,
-            now() + interval '30 days'
-       from generate_series($1::int, $2::int - 1) n, (select array_agg(id) as ids from users) u`,
-    [from, to],
-  );
-  await client.query('vacuum analyze tokens');
-  await client.query('checkpoint');
-}
-
 async function measureAt(context, tokens) {
-  const some = () => ({ path: '/protected', headers: { authorization: `Bearer ${tokenOf(Math.floor(Math.random() * tokens))}` } });
-  const requests = Array.from({ length: Math.min(tokens, 100_000) }, some);
-  const bearer = await measureBearer(context, requests);
+  const bearer = await measureBearer(context, requestsWith(tokens));
   const opened = await open(context, context.checks + SPARE);
   const check = await measureChecks(context, opened, { amount: context.checks });
   return { bearer, check };

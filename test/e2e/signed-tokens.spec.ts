@@ -140,7 +140,9 @@ describe.each(modes)('Signed tokens on $name, with two servers', (mode) => {
         async () => {
           const { header, payload } = await genuine();
           const [jwk] = await publicKeys();
-          const secret = await jose.exportSPKI((await jose.importJWK(jwk as jose.JWK, 'ES256')) as jose.CryptoKey);
+          const secret = await jose.exportSPKI(
+            (await jose.importJWK(jwk as jose.JWK, 'ES256')) as jose.CryptoKey,
+          );
           const input = `${encode({ ...header, alg: 'HS256' })}.${payload}`;
           return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
         },

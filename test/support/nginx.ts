@@ -9,7 +9,7 @@ import { waitFor } from './wait.js';
 
 /** An nginx with one server on a free port of the loopback interface. */
 export class Nginx {
-  /** What nginx wrote into its error log. */
+  /** The error log of nginx. */
   errors = '';
 
   private constructor(

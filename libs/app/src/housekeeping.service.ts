@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { SendPolicyService } from '#abuse';
 import { BackgroundService } from '#background';
 import { BadNumbersRepository } from '#delivery';
@@ -8,9 +8,11 @@ import { ActiveSessionsRepository, TokensRepository } from '#tokens';
 
 const EVERY_MS = 10 * 60_000;
 
-/** Deletes expired rows. Each kind is work of its own, so that the failure of one does not keep the others. */
+/** Deletes expired rows, one kind after the other, so that they use one connection. */
 @Injectable()
 export class HousekeepingService implements OnModuleInit {
+  private readonly logger = new Logger('Housekeeping');
+
   constructor(
     private readonly background: BackgroundService,
     private readonly verifications: VerificationService,
@@ -22,6 +24,11 @@ export class HousekeepingService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
+    this.background.every(EVERY_MS, 'delete expired rows', () => this.deleteExpired());
+  }
+
+  /** The failure of one kind does not keep the others. */
+  async deleteExpired(): Promise<void> {
     const kinds = {
       verifications: this.verifications,
       tokens: this.tokens,
@@ -30,7 +37,12 @@ export class HousekeepingService implements OnModuleInit {
       'bad numbers': this.badNumbers,
       'idempotent answers': this.idempotency,
     };
-    for (const [name, rows] of Object.entries(kinds))
-      this.background.every(EVERY_MS, `delete expired ${name}`, () => rows.purge());
+    for (const [name, rows] of Object.entries(kinds)) {
+      try {
+        await rows.purge();
+      } catch (failure) {
+        this.logger.warn(`expired ${name} were not deleted: ${(failure as Error).message}`);
+      }
+    }
   }
 }

@@ -5,12 +5,11 @@ import type { Route } from '#config';
 import { Keys } from '#keys';
 import type { Failure } from '#messaging';
 import type { PhoneNumber } from '#phone';
-import { Database } from '#postgres';
+import { Database, deleteExpired } from '#postgres';
 import { BadNumberEntity } from './bad-number.entity.js';
 
 /** Times are read from Postgres's clock, because the clocks of processes may differ. */
 const expiryAfter = (minutes: number) => `clock_timestamp() + interval '${minutes} minutes'`;
-const hasPassed = Raw((column) => `${column} <= clock_timestamp()`);
 const hasNotPassed = Raw((column) => `${column} > clock_timestamp()`);
 
 const FAILURE = {
@@ -100,7 +99,7 @@ export class BadNumbersRepository {
 
   /** @throws Unavailable */
   async purge(): Promise<void> {
-    await this.database.answerOf(this.numbers.delete({ expiresAt: hasPassed }));
+    await deleteExpired(this.database, 'bad_numbers');
   }
 
   private keyOf(phoneNumber: PhoneNumber, { channel, provider }: Route) {

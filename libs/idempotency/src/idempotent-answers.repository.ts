@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Database } from '#postgres';
+import { Database, deleteExpired } from '#postgres';
 
 const MS = `interval '1 millisecond'`;
 
@@ -72,9 +72,6 @@ export class IdempotentAnswersRepository {
 
   /** @throws Unavailable */
   async purge(): Promise<void> {
-    await this.database.run({
-      name: 'idempotent-purge',
-      text: 'delete from idempotent_answers where expires_at <= clock_timestamp()',
-    });
+    await deleteExpired(this.database, 'idempotent_answers');
   }
 }

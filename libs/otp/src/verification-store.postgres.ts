@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addTasks } from '#background';
-import { Database } from '#postgres';
+import { Database, deleteExpired } from '#postgres';
 import { APPROVABLE, attemptsPlus, restoredAttemptOf } from './approval.postgres.js';
 import type { DeliveryChange } from './delivery.js';
 import { NO_CHARGE, type Purpose, type VerificationId } from './verification.js';
@@ -284,11 +284,7 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   async purge(): Promise<void> {
-    await this.rows(
-      'verification-purge',
-      `delete from verifications where expires_at <= clock_timestamp() - :keptMs * ${MS}`,
-      { keptMs: KEPT_AFTER_EXPIRY_MS },
-    );
+    await deleteExpired(this.database, 'verifications', KEPT_AFTER_EXPIRY_MS);
   }
 
   private attemptBy(id: VerificationId, { client, limit, group }: ClientAttempts) {

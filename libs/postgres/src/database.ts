@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { Injectable } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import pg from 'pg';
 import {
@@ -62,8 +62,15 @@ const READINESS = {
 
 /** Access to Postgres: prepared statements, repository calls, transactions, and one error when it does not answer. */
 @Injectable()
-export class Database {
+export class Database implements BeforeApplicationShutdown {
+  /** True from the begin of the shutdown on: long work should end soon. */
+  isClosing = false;
+
   constructor(@InjectDataSource() private readonly source: DataSource) {}
+
+  beforeApplicationShutdown(): void {
+    this.isClosing = true;
+  }
 
   /** The driver's pool below TypeORM, for libraries that run SQL of their own. */
   get pool(): pg.Pool {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Statement, type Transaction } from '#postgres';
+import { Database, deleteExpired, type Statement, type Transaction } from '#postgres';
 import type { ActiveSession, EndReason, RecordedSession } from './session.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
@@ -79,11 +79,6 @@ const END = `
 /** Expired rather than deleted, so that a repeated call finds them again if their copies could not be deleted. */
 const EXPIRE_TOKENS = `
   update tokens set expires_at = least(expires_at, now()) where session_id = any($1) returning hash`;
-
-const PURGE: Statement = {
-  name: 'sessions-purge',
-  text: `delete from sessions where expires_at <= now() - $1 * interval '1 millisecond'`,
-};
 
 interface TokenRow {
   readonly hash: Buffer;
@@ -182,7 +177,7 @@ export class ActiveSessionsRepository {
 
   /** Deletes expired sessions with their tokens and refresh tokens, by the clock of Postgres. */
   async purge(): Promise<void> {
-    await this.database.run(PURGE, [LONGEST_COPY_MS]);
+    await deleteExpired(this.database, 'sessions', LONGEST_COPY_MS);
   }
 
   /**

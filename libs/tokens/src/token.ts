@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { base32nopad } from '@scure/base';
 
-/** What a token may be used for. The table may have tokens of other scopes, such as those of the Go server. */
+/** The use of a token. The table may have tokens of other scopes, such as those of the Go server. */
 export type Scope = 'authentication';
 
 export const SECRET_BYTES = 16;

@@ -1,15 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '#postgres';
+import { Database, deleteExpired } from '#postgres';
 import { hashOf, isTokenSecret } from './token.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
 const OF_USER = { name: 'tokens-of-user', text: 'select hash from tokens where user_id = $1' };
-
-/** Expired tokens are kept while a process may have a copy of them. */
-const PURGE = {
-  name: 'tokens-purge',
-  text: `delete from tokens where expires_at <= now() - $1 * interval '1 millisecond'`,
-};
 
 const FIND_VALID = {
   name: 'token-introspect',
@@ -61,8 +55,8 @@ export class TokensRepository {
     await this.cache.forget(held.map(({ hash }) => hash));
   }
 
-  /** Deletes expired tokens, by the clock of Postgres. */
+  /** Deletes expired tokens, by the clock of Postgres. They are kept while a process may have a copy of them. */
   async purge(): Promise<void> {
-    await this.database.run(PURGE, [LONGEST_COPY_MS]);
+    await deleteExpired(this.database, 'tokens', LONGEST_COPY_MS);
   }
 }

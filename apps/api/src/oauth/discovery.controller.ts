@@ -13,7 +13,7 @@ const CACHED = 'public, max-age=300';
 
 const CLIENT_METHODS = ['client_secret_basic'];
 
-/** What other services need to verify tokens. */
+/** Publishes the keys and addresses that other services verify tokens with. */
 @ApiTags('For other services')
 @Public()
 @Controller('.well-known')

@@ -80,7 +80,7 @@ export class ServerMetadataDto {
    */
   introspection_endpoint?: string;
 
-  /** How clients authenticate there. */
+  /** The methods that clients authenticate with there. */
   introspection_endpoint_auth_methods_supported?: string[];
 
   /**
@@ -89,7 +89,7 @@ export class ServerMetadataDto {
    */
   revocation_endpoint?: string;
 
-  /** How clients authenticate there. */
+  /** The methods that clients authenticate with there. */
   revocation_endpoint_auth_methods_supported?: string[];
 
   /**

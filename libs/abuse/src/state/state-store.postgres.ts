@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '#postgres';
+import { Database, deleteExpired } from '#postgres';
 import { type Change, type Reading, StateStore } from './state-store.js';
 
 interface Row {
@@ -70,9 +70,6 @@ export class PostgresStateStore extends StateStore {
   }
 
   async purge(): Promise<void> {
-    await this.database.run({
-      name: 'states-purge',
-      text: 'delete from abuse_states where expires_at <= clock_timestamp()',
-    });
+    await deleteExpired(this.database, 'abuse_states');
   }
 }
