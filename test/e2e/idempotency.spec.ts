@@ -7,6 +7,7 @@ import { whileLocked } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { connectTo, rawPost } from '../support/raw-http.js';
 import { times } from '../support/repeat.js';
+import { USUAL_DATABASE_TIMEOUT } from '../support/settings.js';
 import { inboxMessages, openVerification, untilCooledDown, wrongCode } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
@@ -22,7 +23,11 @@ describe.each(mainlyOn('redis'))('Idempotency-Key on $name', (mode) => {
   let api: RunningApi;
 
   beforeAll(async () => {
-    api = await startApi(mode, { TRUSTED_PROXIES: '127.0.0.1', LIMIT_COOL_DOWN: '1s' });
+    api = await startApi(mode, {
+      TRUSTED_PROXIES: '127.0.0.1',
+      LIMIT_COOL_DOWN: '1s',
+      ...USUAL_DATABASE_TIMEOUT,
+    });
   });
   afterAll(() => api.stop());
 

@@ -7,7 +7,7 @@ import { POSTGRES_ALONE } from '../support/databases.js';
 import { whileLocked, whileMissing } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { rawGet, rawPost, sendRawOnce } from '../support/raw-http.js';
-import { UNREACHABLE_TWILIO } from '../support/settings.js';
+import { UNREACHABLE_TWILIO, USUAL_DATABASE_TIMEOUT } from '../support/settings.js';
 import { openVerification, signIn, wrongCode } from '../support/verifications.js';
 
 const PUBLIC_URL = 'https://sign-in.example';
@@ -24,7 +24,7 @@ let token: string;
 let timedOut: Promise<Answer>;
 
 beforeAll(async () => {
-  api = await startApi(POSTGRES_ALONE, { PUBLIC_URL, SESSION_COOKIE: 'on' });
+  api = await startApi(POSTGRES_ALONE, { PUBLIC_URL, SESSION_COOKIE: 'on', ...USUAL_DATABASE_TIMEOUT });
   client = api.client;
   timedOut = sendRawOnce(client, rawPost('/v1/verifications', { 'Content-Length': 2 }, '{'));
   token = await signIn(api);

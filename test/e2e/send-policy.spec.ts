@@ -7,7 +7,7 @@ import { someNumber } from '../support/phone-numbers.js';
 import { solve } from '../support/proof.js';
 import { BURST, mapInFlight, times } from '../support/repeat.js';
 import { ServerProcess } from '../support/server-process.js';
-import { OPERATOR_TOKEN, SECRET, throughTwilio } from '../support/settings.js';
+import { OPERATOR_TOKEN, SECRET, throughTwilio, USUAL_DATABASE_TIMEOUT } from '../support/settings.js';
 import { codeIn, untilCooledDown } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
@@ -305,7 +305,7 @@ describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
   });
 
   it('answers 503 to everyone while the ledger is down', async () => {
-    const api = await start();
+    const api = await start(USUAL_DATABASE_TIMEOUT);
     const number = someNumber();
     const verification = await api.open(number);
     const code = await api.codeFor(number);

@@ -12,6 +12,7 @@ import { someNumber } from '../support/phone-numbers.js';
 import { withClient } from '../support/postgres.js';
 import { BURST, mapInFlight, times } from '../support/repeat.js';
 import { ServerProcess } from '../support/server-process.js';
+import { USUAL_DATABASE_TIMEOUT } from '../support/settings.js';
 import { findProgram } from '../support/system-programs.js';
 import { newestCode, signIn } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
@@ -47,7 +48,7 @@ async function newRole(database: TestDatabase, options = ''): Promise<{ role: st
 }
 
 async function startApi(variables: Record<string, string>) {
-  const server = await ServerProcess.api(variables);
+  const server = await ServerProcess.api({ ...USUAL_DATABASE_TIMEOUT, ...variables });
   closers.push(() => server.end());
   const { client } = server;
   return { client, server, codeFor: (phoneNumber: string) => newestCode(client, phoneNumber) };

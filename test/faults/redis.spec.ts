@@ -11,7 +11,7 @@ import { someNumber } from '../support/phone-numbers.js';
 import { TcpProxy } from '../support/proxy.js';
 import { RedisServer } from '../support/redis-server.js';
 import { ServerProcess } from '../support/server-process.js';
-import { SECRET, throughTwilio, UNREACHABLE_TWILIO } from '../support/settings.js';
+import { SECRET, throughTwilio, UNREACHABLE_TWILIO, USUAL_DATABASE_TIMEOUT } from '../support/settings.js';
 import { printNumbers } from '../support/statistics.js';
 import { findProgram } from '../support/system-programs.js';
 import { codeIn } from '../support/verifications.js';
@@ -73,7 +73,8 @@ const DOCUMENTED_ACL = /^ACL SETUSER latchkey on >PASSWORD (.+)$/m.exec(
   }
 
   function spawn(app: 'api' | 'worker', variables: Record<string, string>): ServerProcess {
-    const common = { DATABASE_URL: database.url, SECRET, DRAIN_TIMEOUT: `${DRAIN_MS}ms` };
+    const own = { DATABASE_URL: database.url, SECRET, DRAIN_TIMEOUT: `${DRAIN_MS}ms` };
+    const common = { ...own, ...USUAL_DATABASE_TIMEOUT };
     const server = ServerProcess.spawn(app, { ...common, ...variables });
     processes.push(server);
     return server;

@@ -4,6 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../../libs/postgres/src/embedded-postgres.js';
+import { withClient } from './postgres.js';
 import { RedisServer } from './redis-server.js';
 
 interface Service {
@@ -21,6 +22,7 @@ async function serve(): Promise<void> {
   try {
     const postgres = await startEmbeddedPostgres(join(folder, 'postgres'));
     cleanUp.unshift(() => postgres.stop());
+    await skipDiskFlushes(postgres.url);
     const redis = await findRedis();
     if (redis) cleanUp.unshift(() => redis.stop());
 
@@ -29,6 +31,17 @@ async function serve(): Promise<void> {
   } finally {
     for (const step of cleanUp) await step();
   }
+}
+
+/**
+ * Makes Postgres leave writing to the operating system. A commit then does not wait for a disk that other programs keep busy,
+ * and what a killed server had committed is still there.
+ */
+async function skipDiskFlushes(url: string): Promise<void> {
+  await withClient(url, async (client) => {
+    await client.query('alter system set fsync = off');
+    await client.query('select pg_reload_conf()');
+  });
 }
 
 /** The folder must be traversable: Postgres runs as another user when the tests run as root. */

@@ -13,7 +13,12 @@ export const GENEROUS = {
   LIMIT_SENDS_PER_ADDRESS: '1000000/1h',
   LIMIT_CHECKS_PER_ADDRESS: '1000000/1h',
   BREAKER_MODE: 'monitor',
+  // A busy machine may keep a process from its stores for some seconds.
+  DATABASE_TIMEOUT: '15s',
 };
+
+/** For a spec of a Postgres that does not answer: the time-out as it is by default. */
+export const USUAL_DATABASE_TIMEOUT = { DATABASE_TIMEOUT: '1500ms' };
 
 /** The shortest cool-down that can be configured. */
 export const BRIEF_COOL_DOWN = { LIMIT_COOL_DOWN: '1s' };

@@ -56,11 +56,11 @@ function option<T>(provide: Abstract<T>, useValue: T): ValueProvider<T> {
 }
 
 function postgresOptionsOf(
-  { databaseSchema, databasePoolSize, redisUrl, background }: AppConfig,
+  { databaseSchema, databasePoolSize, databaseTimeoutMs, redisUrl, background }: AppConfig,
   url: string,
 ): PostgresOptions {
   const connections = sharePool(databasePoolSize, background && redisUrl === null);
-  return { url, schema: databaseSchema, connections };
+  return { url, schema: databaseSchema, connections, timeoutMs: databaseTimeoutMs };
 }
 
 function keyOptionsOf({ secret, secretPrevious, dataDir }: AppConfig): KeyOptions {

@@ -50,6 +50,8 @@ export abstract class AppConfig {
   abstract readonly databaseSchema: string | null;
   /** The most connections to Postgres, all pools together. */
   abstract readonly databasePoolSize: number;
+  /** The longest wait for a connection to Postgres, and for a statement. */
+  abstract readonly databaseTimeoutMs: number;
   /** Null: Postgres stores everything. */
   abstract readonly redisUrl: string | null;
   /** Null: one is generated and kept under `dataDir`. */

@@ -18,6 +18,7 @@ const WRONG = {
   ],
   DATABASE_SCHEMA: ['1st', 'a-b', 'a b', 'pg_latchkey', 'x'.repeat(64)],
   DATABASE_POOL_SIZE: ['3', '0', '1001', 'many'],
+  DATABASE_TIMEOUT: ['0s', '499ms', '2m', '1500'],
   REDIS_URL: ['http://redis', 'redis', '127.0.0.1:6379'],
   SECRET: ['s'.repeat(31), 'é'.repeat(15)],
   SECRET_PREVIOUS: ['s'.repeat(31)],

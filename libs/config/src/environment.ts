@@ -80,6 +80,13 @@ export class Environment {
   DATABASE_POOL_SIZE = '20';
 
   /**
+   * The longest that a request waits for a connection to Postgres, and for one statement. Then it is answered with 503. Keep
+   * it shorter than the timeouts of clients and proxies.
+   */
+  @Duration({ min: '500ms', max: '1m', example: '1500ms' })
+  DATABASE_TIMEOUT = '1500ms';
+
+  /**
    * The Redis server, version 6.2 or newer, that stores verifications, limits and the task queue:
    * `redis://host:6379`. Default: all of this is stored in Postgres.
    */

@@ -14,6 +14,7 @@ describe('readConfig', () => {
       databaseUrl: null,
       databaseSchema: null,
       databasePoolSize: 20,
+      databaseTimeoutMs: 1_500,
       redisUrl: null,
       secret: null,
       secretPrevious: null,

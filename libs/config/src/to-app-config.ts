@@ -49,6 +49,7 @@ function storage(env: Environment) {
     databaseUrl: env.DATABASE_URL ?? null,
     databaseSchema: env.DATABASE_SCHEMA ?? null,
     databasePoolSize: Number(env.DATABASE_POOL_SIZE),
+    databaseTimeoutMs: toMs(env.DATABASE_TIMEOUT),
     redisUrl: env.REDIS_URL ?? null,
     secret: env.SECRET ?? null,
     secretPrevious: env.SECRET_PREVIOUS ?? null,

@@ -12,6 +12,7 @@ import { type Verification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
 import { freshDatabase, freshRedis, modes, type TestDatabase } from '../../../test/support/databases.js';
 import { BURST, mapInFlight, times } from '../../../test/support/repeat.js';
+import { GENEROUS } from '../../../test/support/settings.js';
 import { waitFor } from '../../../test/support/wait.js';
 import { BadNumbersRepository } from './bad-numbers.repository.js';
 import { DeliveryService } from './delivery.service.js';
@@ -381,6 +382,7 @@ function configOf(databaseUrl: string, redisUrl: string | undefined): AppConfig 
     NODE_ENV: 'test',
     SECRET: 'a secret for tests that is long enough',
     DATABASE_URL: databaseUrl,
+    DATABASE_TIMEOUT: GENEROUS.DATABASE_TIMEOUT,
     REDIS_URL: redisUrl,
     BACKGROUND: 'off',
     FALLBACK: 'sms>call@5s',

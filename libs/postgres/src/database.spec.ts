@@ -26,17 +26,20 @@ describe('Database', () => {
     server = await freshDatabase();
     await server.query('create table notes (text text)');
     wire = await TcpProxy.before(server.url);
-    const provided = [{ provide: PostgresOptions, useValue: { url: wire.url } }];
-    const options = {
-      global: true,
-      module: class Options {},
-      providers: provided,
-      exports: [PostgresOptions],
-    };
-    module = await Test.createTestingModule({ imports: [options, PostgresModule] }).compile();
+    module = await open({ url: wire.url });
     database = module.get(Database);
   });
   const closers: (() => Promise<unknown>)[] = [];
+
+  function open(given: PostgresOptions): Promise<TestingModule> {
+    const options = {
+      global: true,
+      module: class Options {},
+      providers: [{ provide: PostgresOptions, useValue: given }],
+      exports: [PostgresOptions],
+    };
+    return Test.createTestingModule({ imports: [options, PostgresModule] }).compile();
+  }
 
   beforeEach(() => server.query('delete from notes'));
   afterEach(async () => {
@@ -83,6 +86,17 @@ describe('Database', () => {
 
     it.each(BUGS)('throws the original error for SQLSTATE %s', async (code) => {
       await expect(database.run(statement(failing(code)))).rejects.toMatchObject({ code });
+    });
+
+    it('throws Unavailable for a statement that takes longer than the time-out', async () => {
+      const quick = await open({ url: server.url, timeoutMs: 500 });
+      closers.push(() => quick.close());
+      const run = (text: string) => quick.get(Database).run(statement(text));
+      expect(await run('show statement_timeout')).toEqual([{ statement_timeout: '500ms' }]);
+      await expect(run('select pg_sleep(60)')).rejects.toThrow(Unavailable);
+      expect(await database.run(statement('show statement_timeout'))).toEqual([
+        { statement_timeout: '1500ms' },
+      ]);
     });
 
     it('throws the original error for a syntax error', async () => {

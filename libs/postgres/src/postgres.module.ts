@@ -13,10 +13,16 @@ export abstract class PostgresOptions {
   abstract readonly schema?: string | null;
   /** Default: a pool of 20 and one listener. */
   abstract readonly connections?: PoolShares;
+  /** The longest wait for a connection, and for a statement. Default: 1.5 s. */
+  abstract readonly timeoutMs?: number;
 }
 
 /** Longer than any statement needs, and short enough to answer a request before its client gives up. */
-const STATEMENT_TIMEOUT_MS = 1_500;
+const TIMEOUT_MS = 1_500;
+
+/** The server ends a slow statement. The driver waits a little longer, for a server that no longer responds. */
+const DRIVER_WAITS_MS = 500;
+
 const CONNECTIONS = 20;
 
 /** Finds the schema of the installation, once for the pool and for what else needs it. */
@@ -50,7 +56,7 @@ class SchemasModule {}
 export class PostgresModule {}
 
 function connectionOptions(
-  { url, connections }: PostgresOptions,
+  { url, connections, timeoutMs = TIMEOUT_MS }: PostgresOptions,
   schema: DatabaseSchema,
 ): TypeOrmModuleOptions {
   return {
@@ -60,11 +66,10 @@ function connectionOptions(
     autoLoadEntities: true,
     retryAttempts: 0,
     poolSize: connections?.pool ?? CONNECTIONS,
-    connectTimeoutMS: STATEMENT_TIMEOUT_MS,
+    connectTimeoutMS: timeoutMs,
     extra: {
-      onConnect: sessionSetup({ schema: schema.name, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
-      // The server ends a slow statement; query_timeout is for a server that no longer responds.
-      query_timeout: STATEMENT_TIMEOUT_MS + 500,
+      onConnect: sessionSetup({ schema: schema.name, statementTimeoutMs: timeoutMs }),
+      query_timeout: timeoutMs + DRIVER_WAITS_MS,
       application_name: 'latchkey',
     },
   };
