@@ -288,6 +288,10 @@ describe('The OpenAPI document', () => {
       const [method, path] = name.split(' ') as [string, string];
       const response = dereferenced.paths[path][method].responses[answer.status];
       const [contentType] = (answer.headers.get('content-type') ?? '').split(';') as [string];
+      if (response && !response.content) {
+        expect([name, answer.body]).toEqual([name, '']);
+        return answer;
+      }
       const schema = response?.content?.[contentType]?.schema;
       expect({ name, status: answer.status, faults: faultsOf(schema, answer.body) }).toEqual({
         name,

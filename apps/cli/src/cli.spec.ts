@@ -19,15 +19,25 @@ const ROOT = path.resolve(import.meta.dirname, '../../..');
 const PROGRAM = path.join(ROOT, 'dist/bundle/cli.js');
 const COMMANDS = [
   [],
+  ['keys'],
+  ['keys', 'rotate'],
   ['migrate'],
   ['migrate', 'revert'],
   ['messages'],
   ['messages', 'lint'],
   ['numbers'],
   ['numbers', 'lookup'],
+  ['sessions'],
+  ['sessions', 'list'],
+  ['sessions', 'end'],
+  ['sessions', 'end-all'],
   ['simulate'],
   ['simulate', 'guess'],
   ['simulate', 'pump'],
+  ['users'],
+  ['users', 'show'],
+  ['users', 'export'],
+  ['users', 'delete'],
 ];
 const { version, bin } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
 
@@ -108,7 +118,10 @@ describe('latchkey', () => {
   );
 
   it.each([
-    [[], '"migrate", "messages", "numbers", or "simulate"'],
+    [[], '"keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"'],
+    [['keys'], '"rotate"'],
+    [['sessions'], '"list", "end", or "end-all"'],
+    [['users'], '"show", "export", or "delete"'],
     [['numbers'], '"lookup"'],
     [['messages'], '"lint"'],
     [['simulate'], '"guess" or "pump"'],

@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { EXIT_USAGE, Failure } from './failure.js';
+import { addKeys } from './keys/keys.command.js';
 import { addMessages } from './messages/messages.command.js';
 import { addMigrate } from './migrate/migrate.command.js';
 import { addNumbers } from './numbers/numbers.command.js';
 import { ROOT } from './root.js';
+import { addSessions } from './sessions/sessions.command.js';
 import { addSimulate } from './simulate/simulate.command.js';
 import { expectSubcommand } from './subcommands.js';
+import { addUsers } from './users/users.command.js';
 
 const program = new Command('latchkey')
   .description('Maintenance commands of a Latchkey server.')
@@ -17,10 +20,13 @@ const program = new Command('latchkey')
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ outputError: (text, write) => write(`latchkey: ${sentenceOf(text)}; see --help\n`) })
   .exitOverride();
+addKeys(program);
 addMigrate(program);
 addMessages(program);
 addNumbers(program);
+addSessions(program);
 addSimulate(program);
+addUsers(program);
 expectSubcommand(program);
 
 try {

@@ -1,2 +1,2 @@
 export { AppModule } from './app.module.js';
-export { LookupModule } from './lookup.module.js';
+export { CommandModule } from './command.module.js';

@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { BadNumbersRepository } from '#delivery';
-import { RecentSignInRequired, VersionConflict } from '#errors';
+import { NotFound, RecentSignInRequired, VersionConflict } from '#errors';
 import { type Verification, VerificationService } from '#otp';
+import type { PhoneNumber } from '#phone';
 import { ActiveSessionsRepository, type RecordedSession, TokensRepository } from '#tokens';
 import { type User, type UserChange, UsersRepository } from '#users';
 import { AccountsRepository } from './accounts.repository.js';
@@ -21,6 +22,8 @@ export interface AccountExport {
 /** Reads, changes and deletes accounts for their users. */
 @Injectable()
 export class AccountService {
+  private readonly logger = new Logger('Operations');
+
   constructor(
     private readonly accounts: AccountsRepository,
     private readonly users: UsersRepository,
@@ -44,8 +47,18 @@ export class AccountService {
     return changed;
   }
 
+  /** @throws NotFound, Unavailable */
+  async findById(id: string): Promise<User> {
+    return known(await this.users.findById(id));
+  }
+
+  /** @throws NotFound, Unavailable */
+  async findByNumber(phoneNumber: PhoneNumber): Promise<User> {
+    return known(await this.users.findByNumber(phoneNumber));
+  }
+
   /** @throws Unavailable */
-  async export({ user }: Bearer): Promise<AccountExport> {
+  async export(user: User): Promise<AccountExport> {
     const [sessions, verifications] = await Promise.all([
       this.recorded.listAll(user.id),
       this.verifications.findByNumber(user.phoneNumber),
@@ -59,13 +72,31 @@ export class AccountService {
    *
    * @throws RecentSignInRequired, Unavailable. After Unavailable the account may exist without a session.
    */
-  async delete(bearer: Bearer): Promise<void> {
-    const { user, sessionId } = bearer;
+  async delete({ user, sessionId }: Bearer): Promise<void> {
     if (sessionId === null || !(await this.accounts.hasSignedInWithin(RECENT_MS, sessionId)))
       throw new RecentSignInRequired();
-    await this.sessions.endAll(bearer, true);
+    await this.deleteAll(user);
+  }
+
+  /**
+   * Deletes the account of a user who asked an operator for it.
+   *
+   * @throws Unavailable
+   */
+  async deleteByOperator(user: User): Promise<void> {
+    await this.deleteAll(user);
+    this.logger.log({ msg: 'an operator deleted an account', event: 'account_deleted', user: user.id });
+  }
+
+  private async deleteAll(user: User): Promise<void> {
+    await this.sessions.endAllOf(user);
     await this.verifications.deleteByNumber(user.phoneNumber);
     await this.badNumbers.deleteByNumber(user.phoneNumber);
     await this.accounts.delete(user.id);
   }
+}
+
+function known(user: User | null): User {
+  if (!user) throw new NotFound('user');
+  return user;
 }

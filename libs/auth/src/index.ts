@@ -1,4 +1,5 @@
 export { type AccountExport, AccountService } from './account.service.js';
+export { AccountsModule } from './accounts.module.js';
 export { ApiClients } from './api-clients.js';
 export {
   AuthGuard,

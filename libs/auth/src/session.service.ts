@@ -1,10 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { InsufficientScope, InvalidToken, NotFound } from '#errors';
 import { type ProvenVerification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
 import {
   type ActiveSession,
   ActiveSessionsRepository,
+  type EndReason,
   hashOf,
   type Introspection,
   isTokenSecret,
@@ -29,6 +30,8 @@ export type RefreshedSession = RefreshedTokens & { readonly user: User };
 /** Creates, finds, lists, refreshes and ends sessions. */
 @Injectable()
 export class SessionService {
+  private readonly logger = new Logger('Operations');
+
   constructor(
     private readonly sessions: SessionsRepository,
     private readonly active: ActiveSessionsRepository,
@@ -120,6 +123,33 @@ export class SessionService {
   async endAll(bearer: Bearer, includesCurrent: boolean): Promise<void> {
     const current = await this.currentOf(bearer);
     await this.active.endOf(bearer.user.id, includesCurrent ? null : current, 'ended_by_user');
+  }
+
+  /**
+   * Ends every session of the user.
+   *
+   * @throws Unavailable
+   */
+  async endAllOf({ id }: User, reason: EndReason = 'ended_by_user'): Promise<void> {
+    await this.active.adoptTokens(id);
+    await this.active.endOf(id, null, reason);
+  }
+
+  /** @throws NotFound, Unavailable */
+  async endByOperator(id: string): Promise<void> {
+    if (!(await this.active.exists(id))) throw new NotFound('session');
+    await this.active.end(id, 'ended_by_operator');
+    this.logger.log({ msg: 'an operator ended a session', event: 'session_ended', session: id });
+  }
+
+  /** @throws Unavailable */
+  async endAllByOperator(user: User): Promise<void> {
+    await this.endAllOf(user, 'ended_by_operator');
+    this.logger.log({
+      msg: 'an operator ended all sessions of a user',
+      event: 'sessions_ended',
+      user: user.id,
+    });
   }
 
   /**

@@ -168,7 +168,7 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
     expect(await find(unknown)).toBeNull();
     const { token: foreign } = await create();
     await server.query(`update tokens set scope = 'another'`);
-    expect(await find(foreign)).toMatchObject({ scope: 'another' });
+    expect(await server.sessions.find(foreign)).toMatchObject({ scope: 'another' });
     const { token: long } = await create();
     const short = await waitFor('a token that is found before it expires', async () => {
       const { token } = await server.sessionsFor(300).create(signInOf(server.users.draft(NUMBER, null)));

@@ -59,7 +59,7 @@ const OF_REFRESH_TOKEN: Statement = {
 
 const EXISTS: Statement = {
   name: 'session-exists',
-  text: 'select from sessions where id = $1 and user_id = $2',
+  text: 'select from sessions where id = $1 and ($2::uuid is null or user_id = $2)',
 };
 
 /**
@@ -151,6 +151,15 @@ export class ActiveSessionsRepository {
    */
   async belongs(id: string, userId: string): Promise<boolean> {
     return (await this.database.run(EXISTS, [id, userId])).length > 0;
+  }
+
+  /**
+   * Returns true if there is such a session, ended or not.
+   *
+   * @throws Unavailable
+   */
+  async exists(id: string): Promise<boolean> {
+    return (await this.database.run(EXISTS, [id, null])).length > 0;
   }
 
   /**

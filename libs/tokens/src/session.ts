@@ -6,7 +6,12 @@ export interface SessionClient {
 }
 
 /** Why a session ended before it expired. */
-export type EndReason = 'signed_out' | 'ended_by_user' | 'refresh_token_reused' | 'revoked';
+export type EndReason =
+  | 'signed_out'
+  | 'ended_by_user'
+  | 'refresh_token_reused'
+  | 'revoked'
+  | 'ended_by_operator';
 
 /** A session that has not ended, as its user sees it. */
 export interface ActiveSession extends SessionClient {

@@ -65,6 +65,15 @@ export class SignedTokensService {
     return (await this.currentPlan()).published.map(({ publicJwk }) => publicJwk);
   }
 
+  /**
+   * Creates the next key at once. Returns its id.
+   *
+   * @throws Unavailable
+   */
+  rotate(): Promise<string> {
+    return this.keys.create(0);
+  }
+
   /** Requests share a read. One that fails is repeated by the next request. */
   private currentPlan(): Promise<SigningPlan<SigningKey>> {
     const now = performance.now();

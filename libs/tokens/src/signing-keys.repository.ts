@@ -59,12 +59,12 @@ export class SigningKeysRepository {
   }
 
   /**
-   * Creates a key, unless another process has just done so.
+   * Creates a key, unless another process has just done so. Returns its id.
    *
    * @param afterMs the age of the newest key at which another one is due.
    * @throws Unavailable
    */
-  async create(afterMs = ROTATE_AFTER_MS): Promise<void> {
+  async create(afterMs = ROTATE_AFTER_MS): Promise<string> {
     const pair = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true });
     const publicJwk = await exportJWK(pair.publicKey);
     const kid = await calculateJwkThumbprint(publicJwk);
@@ -74,6 +74,7 @@ export class SigningKeysRepository {
       await transaction.query('select pg_advisory_xact_lock($1)', [LOCK]);
       await transaction.query(INSERT_IF_DUE, [kid, published, sealed, afterMs]);
     });
+    return kid;
   }
 
   /** @throws Unavailable */

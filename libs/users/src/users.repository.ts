@@ -72,6 +72,12 @@ export class UsersRepository {
     return row?.known === true;
   }
 
+  /** @throws Unavailable */
+  async findById(id: string): Promise<User | null> {
+    const found = await this.database.answerOf(this.users.findOneBy({ id }));
+    return found && this.toUser(found);
+  }
+
   /** Finds the user of a phone number. */
   async findByNumber(phoneNumber: PhoneNumber): Promise<User | null> {
     const found = await this.database.answerOf(

@@ -57,7 +57,7 @@ describe('UsersRepository', () => {
   it('finds the user of a phone number', async () => {
     const { id } = await store(NUMBER, 'Ada');
     expect(await users.findByNumber(NUMBER)).toEqual({
-      ...{ id, name: 'Ada', phoneNumber: NUMBER, version: 1 },
+      ...{ id, name: 'Ada', locale: null, phoneNumber: NUMBER, version: 1 },
       createdAt: expect.any(Date),
     });
     expect(await users.findByNumber('+14155550124' as PhoneNumber)).toBeNull();

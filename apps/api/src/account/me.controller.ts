@@ -83,8 +83,8 @@ export class MeController {
   @ApiOkResponse({ type: AccountExportDto, description: 'The stored data.' })
   @Problems('unauthenticated', 'insufficient_scope')
   @Get('export')
-  async exportMe(@CurrentBearer() bearer: Bearer): Promise<AccountExportDto> {
-    return AccountExportDto.of(await this.accounts.export(bearer));
+  async exportMe(@CurrentUser() user: User): Promise<AccountExportDto> {
+    return AccountExportDto.of(await this.accounts.export(user));
   }
 
   /**

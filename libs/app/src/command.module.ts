@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { NumberLookupModule } from '#auth';
+import { AccountsModule, NumberLookupModule } from '#auth';
 import type { AppConfig } from '#config';
 import { KeysModule } from '#keys';
 import { MetricsModule } from '#metrics';
@@ -8,12 +8,12 @@ import { RedisModule } from '#redis';
 import { OptionsModule } from './options.module.js';
 import { StoresModule } from './stores.module.js';
 
-/** The composition root of commands that look numbers up: no providers, no queue and no housekeeping. */
+/** The composition root of commands: no providers, no queue and no housekeeping. */
 @Module({})
-export class LookupModule {
+export class CommandModule {
   static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
     return {
-      module: LookupModule,
+      module: CommandModule,
       imports: [
         OptionsModule.forRoot(config, databaseUrl),
         StoresModule.forRoot(config),
@@ -21,9 +21,10 @@ export class LookupModule {
         PostgresModule,
         ...(config.redisUrl ? [RedisModule] : []),
         KeysModule,
+        AccountsModule,
         NumberLookupModule,
       ],
-      exports: [NumberLookupModule],
+      exports: [AccountsModule, NumberLookupModule],
     };
   }
 }
