@@ -17,13 +17,16 @@ export class CredentialsCheck implements OnApplicationBootstrap {
   }
 
   private warn(provider: string, error: unknown): void {
-    const fault = faultOf(error);
+    const fault = credentialFault(error);
     if (fault) this.logger.warn(`the provider ${provider} ${fault}: no message can be sent through it now`);
   }
 }
 
-/** Other errors say nothing about the credentials: a restricted API key may not list messages. */
-function faultOf(error: unknown): string | null {
+/**
+ * Returns what an error of `tryCredentials` says of the credentials; null for one that says nothing: a restricted API key may
+ * not list messages.
+ */
+export function credentialFault(error: unknown): string | null {
   if (error instanceof SendRefused && error.failure.means === 'outage')
     return `refuses the account or its credentials (error ${error.failure.code})`;
   return error instanceof SendDeferred ? `cannot be reached (${error.reason})` : null;

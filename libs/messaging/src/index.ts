@@ -1,3 +1,4 @@
+export { credentialFault } from './credentials-check.js';
 export {
   callbackUrlFor,
   ReportForged,

@@ -46,6 +46,15 @@ export async function prepareTables(url: string, config: DatabaseConfig): Promis
 }
 
 /**
+ * Fails if a server could not use the database as it is. Changes nothing.
+ *
+ * @throws Error that names DATABASE_URL and the cure.
+ */
+export async function assertUsable(url: string, config: DatabaseConfig): Promise<void> {
+  await prepareTables(url, { ...config, migrateOnStart: false }).catch(nameVariable(config));
+}
+
+/**
  * Migrates the tables. Returns the names of applied migrations.
  *
  * @param schema DATABASE_SCHEMA.

@@ -1,4 +1,10 @@
-export { migrateAll, revertNewestMigration } from './database.js';
+export {
+  assertUsable,
+  describeDatabase,
+  migrateAll,
+  openDatabase,
+  revertNewestMigration,
+} from './database.js';
 export { LINE_OPTIONS, type Log, NestLog, openLog } from './log.js';
 export {
   type ProgramContext,

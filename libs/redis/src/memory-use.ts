@@ -4,6 +4,8 @@ const NEARLY_FULL = 0.8;
 /** The warning ends a little lower, so that it does not repeat around the limit. */
 const RELAXED = 0.75;
 
+const MIB = 2 ** 20;
+
 /** The memory of Redis and its use. */
 export interface MemoryUse {
   readonly usedBytes: number;
@@ -29,4 +31,16 @@ export function isNearlyFull({ usedBytes, maxBytes }: MemoryUse, wasNearlyFull: 
 /** Any other policy deletes verifications, limits and queued messages when memory runs out. */
 export function mayEvict({ evictionPolicy }: MemoryUse): boolean {
   return evictionPolicy !== '' && evictionPolicy !== 'noeviction';
+}
+
+export function policyFault({ evictionPolicy }: MemoryUse): string {
+  return `Redis evicts keys when its memory is full (maxmemory-policy ${evictionPolicy}), which loses sign-ins, limits and messages: set it to noeviction`;
+}
+
+export function fullnessFault({ usedBytes, maxBytes }: MemoryUse): string {
+  return `Redis uses ${mib(usedBytes)} of ${mib(maxBytes)} MiB (maxmemory): a full Redis refuses every sign-in`;
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / MIB);
 }

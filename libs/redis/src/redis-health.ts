@@ -4,6 +4,7 @@ import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { Unavailable } from '#errors';
 import { asking } from './connection.redis.js';
+import { fullnessFault, isNearlyFull, mayEvict, policyFault, readMemoryUse } from './memory-use.js';
 import { RedisOptions } from './redis-options.js';
 import { isOfCluster } from './replies.js';
 import { defineScripts } from './scripts.redis.js';
@@ -54,6 +55,16 @@ export class RedisHealth {
   async now(): Promise<Date> {
     const [seconds, microseconds] = await asking(this.redis.time());
     return new Date(Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000));
+  }
+
+  /** Returns what an operator should change about the memory of Redis. Empty if its user may not ask. */
+  async memoryWarnings(): Promise<string[]> {
+    const info = await this.redis.info('memory').catch(() => '');
+    const use = readMemoryUse(info);
+    return [
+      ...(mayEvict(use) ? [policyFault(use)] : []),
+      ...(isNearlyFull(use, false) ? [fullnessFault(use)] : []),
+    ];
   }
 
   /** Checks again what the start checked: Redis may have been unreachable then, or may have changed. */

@@ -2,9 +2,14 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { Gauge, Registry } from 'prom-client';
-import { isNearlyFull, type MemoryUse, mayEvict, readMemoryUse } from './memory-use.js';
-
-const MIB = 2 ** 20;
+import {
+  fullnessFault,
+  isNearlyFull,
+  type MemoryUse,
+  mayEvict,
+  policyFault,
+  readMemoryUse,
+} from './memory-use.js';
 
 /** Measures the memory of Redis, and warns before it is full: a full Redis refuses every sign-in. */
 @Injectable()
@@ -43,20 +48,14 @@ export class RedisMemory {
   }
 
   private warnOfPolicy(use: MemoryUse): void {
-    if (mayEvict(use) && use.evictionPolicy !== this.warnedPolicy)
-      this.logger.warn(
-        `Redis evicts keys when its memory is full (maxmemory-policy ${use.evictionPolicy}), which loses sign-ins, limits and messages: set it to noeviction`,
-      );
+    if (mayEvict(use) && use.evictionPolicy !== this.warnedPolicy) this.logger.warn(policyFault(use));
     this.warnedPolicy = use.evictionPolicy;
   }
 
   private warnOfSize(use: MemoryUse): void {
     const was = this.isNearlyFull;
     this.isNearlyFull = isNearlyFull(use, was);
-    if (this.isNearlyFull && !was)
-      this.logger.warn(
-        `Redis uses ${mib(use.usedBytes)} of ${mib(use.maxBytes)} MiB (maxmemory): a full Redis refuses every sign-in`,
-      );
+    if (this.isNearlyFull && !was) this.logger.warn(fullnessFault(use));
     if (was && !this.isNearlyFull) this.logger.log('Redis has enough memory again');
   }
 
@@ -65,8 +64,4 @@ export class RedisMemory {
     this.isForbidden = true;
     this.logger.log('the memory of Redis is not watched: its user may not run INFO');
   }
-}
-
-function mib(bytes: number): number {
-  return Math.round(bytes / MIB);
 }
