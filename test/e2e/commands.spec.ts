@@ -69,6 +69,22 @@ describe.each(mainlyOn('redis'))('Commands about accounts on $name, beside a run
     expect((await latchkey('users', 'show', user.id)).code).toBe(1);
   });
 
+  it('print events', async () => {
+    const { user, session_id, phone_number } = await signIn();
+    await latchkey('sessions', 'end', session_id);
+    const { code, output } = await latchkey('events', '--user', phone_number);
+    expect(code).toBe(0);
+    expect(output.split('\n').map((line) => line.split(/ {2,}/)[1])).toEqual([
+      'session_ended',
+      'signed_in',
+      undefined,
+    ]);
+    expect(output).toContain('reason=ended_by_operator');
+    expect(output).not.toContain(phone_number);
+    const { output: json } = await latchkey('events', '--user', user.id, '--kind', 'signed_in', '--json');
+    expect(JSON.parse(json)).toMatchObject([{ kind: 'signed_in', sessionId: session_id }]);
+  });
+
   it('rotate the keys of signed tokens', async () => {
     const keys = () => api.database.query('select kid from signing_keys');
     const { code, output } = await latchkey('keys', 'rotate');

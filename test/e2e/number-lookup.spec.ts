@@ -40,8 +40,9 @@ describe.each(mainlyOn('redis'))('The lookup of a number on $name', (mode) => {
   const lookUp = (phone_number: unknown) => server.client.as(OPERATOR_TOKEN).post(LOOKUP, { phone_number });
   const linesWith = (text: string) =>
     lines.filter((line) => line.includes(text)).map((line) => JSON.parse(line));
+  /** Everything but the record of the lookups themselves. */
   const stored = async () => [
-    await dumpPostgres(database),
+    (await database.query('delete from events')) && (await dumpPostgres(database)),
     variables.REDIS_URL ? (await dumpRedis(variables.REDIS_URL)).length : 0,
   ];
 
@@ -206,6 +207,10 @@ describe.each(mainlyOn('redis'))('The lookup of a number on $name', (mode) => {
     await Promise.all([lookUp(phone_number), lookUp(phone_number)]);
     expect(await stored()).toEqual(before);
     expect(lookedUp() - earlier).toBe(3);
+    await lookUp(phone_number);
+    expect(await database.query('select kind, phone_index, user_id from events')).toEqual([
+      { kind: 'number_looked_up', phone_index: body.number_hash, user_id: null },
+    ]);
     expect(linesWith('number_looked_up').at(-1)).toMatchObject({
       event: 'number_looked_up',
       number_hash: body.number_hash,

@@ -19,6 +19,8 @@ const ROOT = path.resolve(import.meta.dirname, '../../..');
 const PROGRAM = path.join(ROOT, 'dist/bundle/cli.js');
 const COMMANDS = [
   [],
+  ['doctor'],
+  ['events'],
   ['keys'],
   ['keys', 'rotate'],
   ['migrate'],
@@ -118,7 +120,7 @@ describe('latchkey', () => {
   );
 
   it.each([
-    [[], '"keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"'],
+    [[], '"doctor", "events", "keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"'],
     [['keys'], '"rotate"'],
     [['sessions'], '"list", "end", or "end-all"'],
     [['users'], '"show", "export", or "delete"'],

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { addDoctor } from './doctor/doctor.command.js';
+import { addEvents } from './events/events.command.js';
 import { EXIT_USAGE, Failure } from './failure.js';
 import { addKeys } from './keys/keys.command.js';
 import { addMessages } from './messages/messages.command.js';
@@ -20,6 +22,8 @@ const program = new Command('latchkey')
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ outputError: (text, write) => write(`latchkey: ${sentenceOf(text)}; see --help\n`) })
   .exitOverride();
+addDoctor(program);
+addEvents(program);
 addKeys(program);
 addMigrate(program);
 addMessages(program);

@@ -4,6 +4,7 @@ import { AuthModule, NumberLookupModule } from '#auth';
 import { BackgroundModule } from '#background';
 import type { AppConfig } from '#config';
 import { DeliveryModule } from '#delivery';
+import { EventsModule } from '#events';
 import { IdempotencyModule } from '#idempotency';
 import { KeysModule } from '#keys';
 import { MessagingModule } from '#messaging';
@@ -23,6 +24,7 @@ const FEATURES = [
   AbuseModule,
   AuthModule,
   DeliveryModule,
+  EventsModule,
   IdempotencyModule,
   MessagingModule,
   NumberLookupModule,

@@ -1,10 +1,11 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { SendPolicyService } from '#abuse';
+import { SessionService } from '#auth';
 import { BackgroundService } from '#background';
 import { BadNumbersRepository } from '#delivery';
+import { EventsRepository } from '#events';
 import { IdempotencyService } from '#idempotency';
 import { VerificationService } from '#otp';
-import { ActiveSessionsRepository, TokensRepository } from '#tokens';
 
 const EVERY_MS = 10 * 60_000;
 
@@ -16,11 +17,11 @@ export class HousekeepingService implements OnModuleInit {
   constructor(
     private readonly background: BackgroundService,
     private readonly verifications: VerificationService,
-    private readonly tokens: TokensRepository,
-    private readonly sessions: ActiveSessionsRepository,
+    private readonly sessions: SessionService,
     private readonly sendPolicy: SendPolicyService,
     private readonly badNumbers: BadNumbersRepository,
     private readonly idempotency: IdempotencyService,
+    private readonly events: EventsRepository,
   ) {}
 
   onModuleInit(): void {
@@ -31,11 +32,11 @@ export class HousekeepingService implements OnModuleInit {
   async deleteExpired(): Promise<void> {
     const kinds = {
       verifications: this.verifications,
-      tokens: this.tokens,
-      sessions: this.sessions,
+      'tokens and sessions': this.sessions,
       'limits and abuse states': this.sendPolicy,
       'bad numbers': this.badNumbers,
       'idempotent answers': this.idempotency,
+      events: this.events,
     };
     for (const [name, rows] of Object.entries(kinds)) {
       try {

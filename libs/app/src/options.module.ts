@@ -10,6 +10,7 @@ import {
 import { BackgroundOptions } from '#background';
 import { AppConfig, ConfigurationError } from '#config';
 import { DeliveryOptions, SEND_CODE } from '#delivery';
+import { EventPolicy } from '#events';
 import { developmentSecret, KeyOptions } from '#keys';
 import { MessagingOptions } from '#messaging';
 import { CODE_LENGTHS, MessageTask, OtpPolicy, sampleCode, TestNumbers } from '#otp';
@@ -40,6 +41,7 @@ export class OptionsModule {
       option(MessageTask, SEND_CODE),
       option(MessagingOptions, messagingOptionsOf(config)),
       option(SessionPolicy, config.sessions),
+      option(EventPolicy, { keptMs: config.eventsKeptMs }),
       option(SessionCookieOptions, sessionCookieOptions(config.sessionCookie, config.publicUrl)),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),
       option(

@@ -1,9 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BadNumbersRepository } from '#delivery';
 import { NotFound, RecentSignInRequired, VersionConflict } from '#errors';
+import { EventsRepository, type RecordedEvent } from '#events';
 import { type Verification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
-import { ActiveSessionsRepository, type RecordedSession, TokensRepository } from '#tokens';
+import { type RecordedSession, TokensRepository } from '#tokens';
 import { type User, type UserChange, UsersRepository } from '#users';
 import { AccountsRepository } from './accounts.repository.js';
 import { SessionService } from './session.service.js';
@@ -12,11 +13,16 @@ import type { Bearer } from './sessions.repository.js';
 /** A stolen token older than this cannot delete the account. */
 const RECENT_MS = 10 * 60_000;
 
+/** More than a user has in the time for which events are kept: a refresh a day, and a sign-in a day. */
+const MOST_EVENTS = 10_000;
+
 /** All that is stored about a user. */
 export interface AccountExport {
   readonly user: User;
   readonly sessions: readonly RecordedSession[];
   readonly verifications: readonly Verification[];
+  /** The newest first. */
+  readonly events: readonly RecordedEvent[];
 }
 
 /** Reads, changes and deletes accounts for their users. */
@@ -28,10 +34,10 @@ export class AccountService {
     private readonly accounts: AccountsRepository,
     private readonly users: UsersRepository,
     private readonly sessions: SessionService,
-    private readonly recorded: ActiveSessionsRepository,
     private readonly tokens: TokensRepository,
     private readonly verifications: VerificationService,
     private readonly badNumbers: BadNumbersRepository,
+    private readonly events: EventsRepository,
   ) {}
 
   /**
@@ -59,11 +65,12 @@ export class AccountService {
 
   /** @throws Unavailable */
   async export(user: User): Promise<AccountExport> {
-    const [sessions, verifications] = await Promise.all([
-      this.recorded.listAll(user.id),
+    const [sessions, verifications, events] = await Promise.all([
+      this.sessions.listAll(user),
       this.verifications.findByNumber(user.phoneNumber),
+      this.events.list({ userId: user.id, kind: null }, MOST_EVENTS),
     ]);
-    return { user, sessions, verifications };
+    return { user, sessions, verifications, events };
   }
 
   /**

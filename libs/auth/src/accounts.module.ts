@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { BadNumbersModule } from '#delivery';
+import { EventsModule } from '#events';
 import { OtpModule } from '#otp';
 import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
@@ -10,7 +11,7 @@ import { SessionsRepository } from './sessions.repository.js';
 
 /** Accounts and their sessions, for the API and for the command line. It needs neither providers nor the queue. */
 @Module({
-  imports: [BadNumbersModule, OtpModule, TokensModule, UsersModule],
+  imports: [BadNumbersModule, EventsModule, OtpModule, TokensModule, UsersModule],
   providers: [AccountService, AccountsRepository, SessionService, SessionsRepository],
   exports: [AccountService, SessionService, TokensModule],
 })

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { requestId } from '#events';
 import { Database, type Statement } from '#postgres';
 import { TokenCache } from '#tokens';
 
@@ -6,6 +7,11 @@ import { TokenCache } from '#tokens';
 const LOCK = 'select from users where id = $1 for update';
 const TOKENS = 'select hash from tokens where user_id = $1';
 const DELETE = 'delete from users where id = $1';
+
+/** Events stay, but say no longer whom they are about. */
+const ANONYMIZE = `
+  update events set user_id = null, session_id = null, phone_index = null, address = null where user_id = $1`;
+const RECORD = `insert into events (kind, user_id, request_id) values ('account_deleted', $1, $2)`;
 
 const IS_RECENT: Statement = {
   name: 'session-is-recent',
@@ -40,6 +46,8 @@ export class AccountsRepository {
       await transaction.query(LOCK, [userId]);
       const rows: { hash: Buffer }[] = await transaction.query(TOKENS, [userId]);
       await transaction.query(DELETE, [userId]);
+      await transaction.query(ANONYMIZE, [userId]);
+      await transaction.query(RECORD, [userId, requestId()]);
       return rows.map(({ hash }) => hash);
     });
     await this.cache.forget(hashes);

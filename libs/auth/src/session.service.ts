@@ -9,6 +9,7 @@ import {
   hashOf,
   type Introspection,
   isTokenSecret,
+  type RecordedSession,
   type RefreshedTokens,
   RefreshTokensRepository,
   type SessionClient,
@@ -105,6 +106,15 @@ export class SessionService {
   }
 
   /**
+   * Returns every session of the user that is kept, ended or not, the newest first.
+   *
+   * @throws Unavailable
+   */
+  listAll({ id }: User): Promise<RecordedSession[]> {
+    return this.active.listAll(id);
+  }
+
+  /**
    * Ends one session of the user. From then on its tokens are invalid in every process.
    *
    * @throws NotFound, Unavailable
@@ -184,6 +194,16 @@ export class SessionService {
 
   private idOfRefreshToken(secret: string): Promise<string | null> | null {
     return isTokenSecret(secret) ? this.active.idOfRefreshToken(hashOf(secret)) : null;
+  }
+
+  /**
+   * Deletes expired tokens, and then expired sessions with their refresh tokens.
+   *
+   * @throws Unavailable
+   */
+  async purge(): Promise<void> {
+    await this.tokens.purge();
+    await this.active.purge();
   }
 
   /** Gives every token of the user a session. Returns the id of the request's own; null if its token has just been purged. */

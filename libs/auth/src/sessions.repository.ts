@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { Unavailable, VerificationClosed } from '#errors';
+import { requestId } from '#events';
 import { APPROVABLE, approvalOf, type ClientAttempts } from '#otp';
 import { Database, type Statement } from '#postgres';
 import {
@@ -83,7 +84,7 @@ const holderOf = (source: string) => `
     )`;
 
 /**
- * Returns the part of a statement that inserts the token, its session and its refresh token. The unique key of
+ * Returns the part of a statement that inserts the token, its session, its refresh token and the event. The unique key of
  * `verification_id` refuses a second token, and without a token no session is inserted.
  *
  * @param source the `from` clause of the token.
@@ -100,6 +101,9 @@ const sessionOf = (source: string) => `
       returning id, expires_at
     ), refresh as (
       insert into refresh_tokens (hash, session_id, generation) select $15, session.id, 1 from session
+    ), event as (
+      insert into events (kind, user_id, session_id, phone_index, address, request_id, details)
+      select 'signed_in', token.user_id, session.id, $3, $11, $16, jsonb_build_object('method', $14::text) from token, session
     )`;
 
 /** A repeated statement finds what the first one inserted. */
@@ -128,7 +132,7 @@ const APPROVE: Statement = {
     with proven as (
       select id from verifications where id = $7 and ${APPROVABLE} for update
     ), ${holderOf('from proven')}, ${sessionOf('from holder, proven')}, approved as (
-      update verifications set ${approvalOf('$16', '$17')}
+      update verifications set ${approvalOf('$17', '$18')}
        where id in (select id from proven)
          and (exists (select from token) or exists (select from tokens where verification_id = $7))
     )
@@ -218,6 +222,7 @@ export class SessionsRepository {
       ...[hashOf(token), SCOPE, signIn.verificationId, this.policy.ttlMs],
       ...[sessionId, this.policy.refreshTtlMs],
       ...[signIn.address, userAgent, sessionLabel(userAgent), signIn.method, hashOf(refreshToken)],
+      requestId(),
     ];
   }
 

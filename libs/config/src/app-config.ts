@@ -95,6 +95,8 @@ export abstract class AppConfig {
   abstract readonly sessionCookie: boolean;
   /** True: reverse proxies get the phone number of the user. */
   abstract readonly forwardPhone: boolean;
+  /** Security events are deleted after this time. */
+  abstract readonly eventsKeptMs: number;
   /** The audiences of signed tokens. Empty: the address of this server. */
   abstract readonly jwtAudiences: readonly string[];
   /** ISO 3166-1 alpha-2 codes, and calling codes such as `+870`. Null: all countries, and no numbers without one. */

@@ -148,6 +148,7 @@ const WRONG = {
   PRICES_FILE: ['a\0b'],
   POLICY_FILE: ['a\0b'],
   CLIENTS_FILE: ['a\0b'],
+  EVENTS_RETENTION: ['0d', '23h', '4000d', '400'],
   JWT_AUDIENCES: ['a b', 'a,,b', ',a', 'a'.repeat(201)],
   OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],
   LIMIT_COOL_DOWN: ['0s', '999ms', '61m', '30', '30s,', '30s;60s', Array(11).fill('30s').join()],

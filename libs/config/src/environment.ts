@@ -458,6 +458,13 @@ export class Environment {
   CLIENTS_FILE?: string = undefined;
 
   /**
+   * The time for which security events (sign-ins, refreshes, ended sessions, acts of operators) are kept. They are deleted by
+   * the month.
+   */
+  @Duration({ min: '1d', max: '3650d', example: '400d' })
+  EVENTS_RETENTION = '400d';
+
+  /**
    * The audiences (`aud`) that a signed token may be requested for, separated by commas, such as
    * `https://api.example.com,billing`. The first one is the default. Default: the address of this server only.
    */

@@ -61,6 +61,7 @@ describe('readConfig', () => {
       policyFile: null,
       operatorToken: null,
       clientsFile: null,
+      eventsKeptMs: 34_560_000_000,
       jwtAudiences: [],
       background: true,
       workers: 1,

@@ -87,6 +87,7 @@ function codes(env: Environment) {
     sessions: toSessions(env),
     sessionCookie: env.SESSION_COOKIE === 'on',
     forwardPhone: env.FORWARD_PHONE === 'on',
+    eventsKeptMs: toMs(env.EVENTS_RETENTION),
     jwtAudiences: env.JWT_AUDIENCES ? parseList(env.JWT_AUDIENCES) : [],
   };
 }

@@ -47,6 +47,7 @@ const WRITTEN = [
   'verifications',
   'abuse_states',
   'bad_numbers',
+  'events',
 ];
 
 const READINESS = {

@@ -16,6 +16,7 @@ import { IndexNumbers0000000000012 } from './migrations/000012-index-numbers.js'
 import { CreateTasks0000000000013 } from './migrations/000013-create-tasks.js';
 import { CreateSessions0000000000014 } from './migrations/000014-create-sessions.js';
 import { CreateSigningKeys0000000000015 } from './migrations/000015-create-signing-keys.js';
+import { CreateEvents0000000000016 } from './migrations/000016-create-events.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -35,6 +36,7 @@ const MIGRATIONS = [
   CreateTasks0000000000013,
   CreateSessions0000000000014,
   CreateSigningKeys0000000000015,
+  CreateEvents0000000000016,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import { requestId } from '#events';
 import { Database, deleteExpired, type Statement, type Transaction } from '#postgres';
 import type { ActiveSession, EndReason, RecordedSession } from './session.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
@@ -73,8 +74,15 @@ const LOCK_OTHERS = `
    order by id for update`;
 
 const END = `
-  update sessions set ended_at = clock_timestamp(), end_reason = $2
-   where id = any($1) and ended_at is null`;
+  with ended as (
+    update sessions set ended_at = clock_timestamp(), end_reason = $2
+     where id = any($1) and ended_at is null
+    returning id, user_id
+  )
+  insert into events (kind, user_id, session_id, request_id, details)
+  select case $2 when 'refresh_token_reused' then $2 else 'session_ended' end, user_id, id, $3,
+         jsonb_build_object('reason', $2)
+    from ended`;
 
 /** Expired rather than deleted, so that a repeated call finds them again if their copies could not be deleted. */
 const EXPIRE_TOKENS = `
@@ -199,7 +207,7 @@ export class ActiveSessionsRepository {
   ): Promise<void> {
     const hashes = await this.database.transaction(async (transaction) => {
       const ids = await find(transaction);
-      await transaction.query(END, [ids, reason]);
+      await transaction.query(END, [ids, reason, requestId()]);
       const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids]);
       return rows.map(({ hash }) => hash);
     });

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InvalidToken, Unavailable } from '#errors';
+import { requestId } from '#events';
 import { Database, type Statement } from '#postgres';
 import { ActiveSessionsRepository } from './active-sessions.repository.js';
 import { decideRefresh, RefreshTokens } from './refresh-token.js';
@@ -78,6 +79,8 @@ const ROTATE: Statement = {
              expires_at = least(clock_timestamp() + $8 * ${MS}, live.created_at + $9 * ${MS})
         from live, used where sessions.id = live.id
       returning sessions.expires_at
+    ), event as (
+      insert into events (kind, user_id, session_id, request_id) select 'refreshed', live.user_id, live.id, $10 from live, used
     ), ${insertToken('live, extended', 'extended.expires_at')}
     ${RESULT}, extended.expires_at as "refreshExpiresAt" from token, extended`,
 };
@@ -137,7 +140,10 @@ export class RefreshTokensRepository {
   private async rotate({ sessionId, newest }: FoundRow, used: Buffer): Promise<RefreshedTokens | null> {
     const { refreshTtlMs, maxAgeMs } = this.policy;
     const next = this.refreshTokens.secretOf(sessionId, newest + 1);
-    return this.insert(ROTATE, sessionId, next, [used, hashOf(next), newest + 1, refreshTtlMs, maxAgeMs]);
+    return this.insert(ROTATE, sessionId, next, [
+      ...[used, hashOf(next), newest + 1, refreshTtlMs, maxAgeMs],
+      requestId(),
+    ]);
   }
 
   private async repeat({ sessionId, newest }: FoundRow): Promise<RefreshedTokens | null> {

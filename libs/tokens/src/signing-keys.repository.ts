@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
+import { requestId } from '#events';
 import { Keys } from '#keys';
 import { Database, type Statement } from '#postgres';
 import { ROTATE_AFTER_MS } from './signing-plan.js';
@@ -31,10 +32,15 @@ const LIST: Statement = {
 };
 
 const INSERT_IF_DUE = `
-  insert into signing_keys (kid, public_jwk, private_sealed)
-  select $1, $2, $3
-   where not exists (select from signing_keys
-                      where created_at > clock_timestamp() - $4 * interval '1 millisecond')`;
+  with created as (
+    insert into signing_keys (kid, public_jwk, private_sealed)
+    select $1, $2, $3
+     where not exists (select from signing_keys
+                        where created_at > clock_timestamp() - $4 * interval '1 millisecond')
+    returning kid
+  )
+  insert into events (kind, request_id, details)
+  select 'signing_key_created', $5, jsonb_build_object('kid', kid) from created`;
 
 const DELETE: Statement = {
   name: 'signing-keys-delete',
@@ -72,7 +78,7 @@ export class SigningKeysRepository {
     const sealed = this.keys.seal(JSON.stringify(await exportJWK(pair.privateKey)), CONTEXT);
     await this.database.transaction(async (transaction) => {
       await transaction.query('select pg_advisory_xact_lock($1)', [LOCK]);
-      await transaction.query(INSERT_IF_DUE, [kid, published, sealed, afterMs]);
+      await transaction.query(INSERT_IF_DUE, [kid, published, sealed, afterMs, requestId()]);
     });
     return kid;
   }

@@ -96,6 +96,33 @@ export class ExportedVerificationDto {
   delivery: DeliveryDto;
 }
 
+@ApiSchema({ description: 'A security event of the user.' })
+export class ExportedEventDto {
+  /**
+   * When it happened.
+   * @example "2026-11-25T10:00:00.000Z"
+   */
+  at: Date;
+
+  /**
+   * The event.
+   * @example "signed_in"
+   */
+  kind: string;
+
+  /**
+   * The session that it is about.
+   * @example "0197f0c4-7b11-7d2a-8c3e-1f2e3d4c5b6a"
+   */
+  session_id: string | null;
+
+  /**
+   * IP address of a sign-in.
+   * @example "203.0.113.7"
+   */
+  address: string | null;
+}
+
 @ApiSchema({ description: 'All that is stored about the signed-in user, without secrets.' })
 export class AccountExportDto {
   /** The user. */
@@ -107,7 +134,10 @@ export class AccountExportDto {
   /** The verifications of the number, newest first. */
   verifications: ExportedVerificationDto[];
 
-  static of({ user, sessions, verifications }: AccountExport): AccountExportDto {
+  /** The security events, newest first. */
+  events: ExportedEventDto[];
+
+  static of({ user, sessions, verifications, events }: AccountExport): AccountExportDto {
     return {
       user: UserDto.of(user),
       sessions: sessions.map((session) => ({
@@ -124,6 +154,12 @@ export class AccountExportDto {
       verifications: verifications.map(({ status, name, locale, route, createdAt, expiresAt, delivery }) => ({
         ...{ status, name, locale, channel: route.channel, created_at: createdAt, expires_at: expiresAt },
         delivery: DeliveryDto.of(delivery),
+      })),
+      events: events.map(({ at, kind, sessionId, address }) => ({
+        at,
+        kind,
+        session_id: sessionId,
+        address,
       })),
     };
   }

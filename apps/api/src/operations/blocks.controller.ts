@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags }
 import { BreakerService } from '#abuse';
 import { OperatorsOnly } from '#auth';
 import { NotFound } from '#errors';
+import { EventsRepository } from '#events';
 import { Problems } from '../http/problems.decorator.js';
 import { BlockDto, BlocksDto } from './blocks.dto.js';
 
@@ -12,7 +13,10 @@ import { BlockDto, BlocksDto } from './blocks.dto.js';
 @OperatorsOnly()
 @Controller('v1/operations/blocks')
 export class BlocksController {
-  constructor(private readonly breaker: BreakerService) {}
+  constructor(
+    private readonly breaker: BreakerService,
+    private readonly events: EventsRepository,
+  ) {}
 
   /**
    * Lists active SMS-abuse blocks.
@@ -41,7 +45,7 @@ export class BlocksController {
   @Delete(':id')
   @HttpCode(204)
   async liftBlock(@Param('id') id: string): Promise<void> {
-    if (!(await this.breaker.release(id))) throw new NotFound('block');
+    if (!(await this.lift(id))) throw new NotFound('block');
   }
 
   /**
@@ -54,6 +58,12 @@ export class BlocksController {
   @Delete()
   @HttpCode(204)
   async liftAllBlocks(): Promise<void> {
-    for (const { id } of await this.breaker.blocks()) await this.breaker.release(id);
+    for (const { id } of await this.breaker.blocks()) await this.lift(id);
+  }
+
+  private async lift(id: string): Promise<boolean> {
+    const isLifted = await this.breaker.release(id);
+    if (isLifted) await this.events.record('block_lifted', { details: { block: id } });
+    return isLifted;
   }
 }
