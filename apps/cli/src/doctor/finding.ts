@@ -1,5 +1,5 @@
 /** `fault`: the server cannot work so. `warning`: it works, but probably not as the operator wants. */
-export type State = 'ok' | 'warning' | 'fault';
+type State = 'ok' | 'warning' | 'fault';
 
 /** The result of one check. */
 export interface Finding {
