@@ -61,7 +61,7 @@ describe('GET /v1/session/verify', () => {
       const { client } = nginx;
       try {
         expect([(await client.get('/')).status, seen.length]).toEqual([401, 0]);
-        const forged = { 'x-user-id': 'forged', 'x-session-id': 'forged' };
+        const forged = { 'x-user-id': 'forged', 'x-session-id': 'forged', 'x-user-phone': '+1999' };
         const byToken = await client.as(session.token).get('/page', forged);
         const byCookie = await client.get('/page', { cookie: `latchkey_session=${session.token}` });
         expect([byToken, byCookie].map(({ status, body }) => [status, body])).toEqual([
@@ -70,6 +70,10 @@ describe('GET /v1/session/verify', () => {
         ]);
         const named = { 'x-user-id': session.user.id, 'x-session-id': session.session_id };
         expect(seen).toEqual([expect.objectContaining(named), expect.objectContaining(named)]);
+        for (const headers of seen) {
+          expect(headers).not.toHaveProperty('x-user-phone');
+          expect(headers).not.toHaveProperty('authorization');
+        }
         await api.client.as(session.token).delete('/v1/session');
         expect((await client.as(session.token).get('/page')).status).toBe(401);
         expect(seen).toHaveLength(2);

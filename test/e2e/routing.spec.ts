@@ -93,6 +93,16 @@ describe('Routes', () => {
     expect(comparable(head)).toEqual(comparable(whole));
   });
 
+  it.each([
+    ['text/plain', 'x'],
+    ['application/x-www-form-urlencoded', 'token=x'],
+    ['application/json', '{'],
+    ['application/json', 'x'.repeat(20_000)],
+  ])('that do not exist answer 404 to a body of %s', async (type, body) => {
+    const answer = await client.send('POST', '/nope', body, { 'content-type': type });
+    expect([answer.status, answer.body.code]).toEqual([404, 'not_found']);
+  });
+
   it('lead from / to Swagger UI, also under a prefix', async () => {
     const { status, headers } = await client.get('/');
     expect([status, headers.get('location')]).toEqual([303, 'docs']);

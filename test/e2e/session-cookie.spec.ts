@@ -81,6 +81,17 @@ describe('The session cookie', () => {
     }
   });
 
+  it('is deleted by ending all sessions, and kept by ending the others', async () => {
+    const cookie = await signedIn();
+    const remove = (query: string) =>
+      api.client.send('DELETE', `/v1/sessions${query}`, undefined, {
+        cookie,
+        'sec-fetch-site': 'same-origin',
+      });
+    expect(cookieOf(await remove(''))).toBeNull();
+    expect(cookieOf(await remove('?include=current'))).toMatch(/^latchkey_session=; /);
+  });
+
   it('gives way to a token in the header', async () => {
     const [cookie, { body }] = [await signedIn(), await signIn(api)];
     const { body: found } = await api.client.as(body.token).get('/protected', { cookie });

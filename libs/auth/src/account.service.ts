@@ -1,11 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BadNumbersRepository } from '#delivery';
 import { NotFound, RecentSignInRequired, VersionConflict } from '#errors';
-import { EventsRepository, type RecordedEvent } from '#events';
-import { type Verification, VerificationService } from '#otp';
+import { EventsRepository } from '#events';
+import { VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
-import { type RecordedSession, TokensRepository } from '#tokens';
+import { TokensRepository } from '#tokens';
 import { type User, type UserChange, UsersRepository } from '#users';
+import { type AccountExport, accountExportOf } from './account-export.js';
 import { AccountsRepository } from './accounts.repository.js';
 import { SessionService } from './session.service.js';
 import type { Bearer } from './sessions.repository.js';
@@ -15,15 +16,6 @@ const RECENT_MS = 10 * 60_000;
 
 /** More than a user has in the time for which events are kept: a refresh a day, and a sign-in a day. */
 const MOST_EVENTS = 10_000;
-
-/** All that is stored about a user. */
-export interface AccountExport {
-  readonly user: User;
-  readonly sessions: readonly RecordedSession[];
-  readonly verifications: readonly Verification[];
-  /** The newest first. */
-  readonly events: readonly RecordedEvent[];
-}
 
 /** Reads, changes and deletes accounts for their users. */
 @Injectable()
@@ -70,7 +62,7 @@ export class AccountService {
       this.verifications.findByNumber(user.phoneNumber),
       this.events.list({ userId: user.id, kind: null }, MOST_EVENTS),
     ]);
-    return { user, sessions, verifications, events };
+    return accountExportOf({ user, sessions, verifications, events });
   }
 
   /**

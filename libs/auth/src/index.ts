@@ -1,4 +1,10 @@
-export { type AccountExport, AccountService } from './account.service.js';
+export { AccountService } from './account.service.js';
+export {
+  type AccountExport,
+  type ExportedSession,
+  type ExportedUser,
+  exportedUser,
+} from './account-export.js';
 export { AccountsModule } from './accounts.module.js';
 export { ApiClients } from './api-clients.js';
 export {

@@ -324,7 +324,7 @@ export class Environment {
   REFRESH_REUSE_WINDOW = '30s';
 
   /**
-   * The time after its sign-in at which a session ends, however often it is refreshed. At least `REFRESH_TTL`. Default: `90d`,
+   * The time after its sign-in at which a session ends, however often it is refreshed. At least `REFRESH_TTL` and `TOKEN_TTL`. Default: `90d`,
    * or `REFRESH_TTL` if that is longer.
    */
   @Duration({ min: '1m', max: '3650d', example: '90d' })

@@ -55,7 +55,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'The request comes from another site',
     explanation:
-      'The request was authenticated by the session cookie, which browsers also send for pages of other sites. A request that changes something must have `Sec-Fetch-Site: same-origin` or `same-site`, as browsers send it, or an `Origin` that names this server. Apps that are not browsers send the token as `Authorization: Bearer <token>`.',
+      'The request was authenticated by the session cookie, which browsers also send for pages of other sites. A request that changes something must have `Sec-Fetch-Site: same-origin`, `same-site` or `none`, as browsers send it, or an `Origin` that names this server. Apps that are not browsers send the token as `Authorization: Bearer <token>`.',
   },
   invalid_signature: {
     status: 403,

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
 import { SIGNING_ALGORITHM, type SigningKey, SigningKeysRepository } from './signing-keys.repository.js';
@@ -31,6 +31,7 @@ export interface SignedToken {
  */
 @Injectable()
 export class SignedTokensService {
+  private readonly logger = new Logger('Operations');
   private plan: Promise<SigningPlan<SigningKey>> | null = null;
   private readAgainAt = 0;
   private readonly imported = new Map<string, ReturnType<typeof importJWK>>();
@@ -70,8 +71,10 @@ export class SignedTokensService {
    *
    * @throws Unavailable
    */
-  rotate(): Promise<string> {
-    return this.keys.create(0);
+  async rotate(): Promise<string> {
+    const kid = await this.keys.create(0);
+    this.logger.log({ msg: 'an operator created a signing key', event: 'signing_key_created', kid });
+    return kid;
   }
 
   /** Requests share a read. One that fails is repeated by the next request. */

@@ -50,7 +50,8 @@ const ADOPT_EARLIER_FORM = {
 
 const CHANGE = {
   name: 'user-change',
-  text: `update users set name = coalesce($3, name), locale = coalesce($4, locale), version = version + 1
+  text: `update users set name = coalesce($3, name), locale = coalesce($4, locale),
+                 version = version + ((coalesce($3, name), coalesce($4, locale)) is distinct from (name, locale))::int
           where id = $1 and ($2::int is null or version = $2)
          returning ${USER_COLUMNS}`,
 };
@@ -116,7 +117,7 @@ export class UsersRepository {
   }
 
   /**
-   * Changes the given members of a user.
+   * Changes the given members of a user. The version stays if they have these values already.
    *
    * @param version the version that the change is based on; null: any.
    * @returns null if there is no such user, or it has another version.

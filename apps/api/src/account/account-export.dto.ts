@@ -18,7 +18,7 @@ export class ExportedSessionDto {
   created_at: Date;
 
   /**
-   * When the session was last used, to the minute.
+   * When the session was last used. Updated at most once a minute.
    * @example "2026-11-25T12:30:00.000Z"
    */
   last_used_at: Date;
@@ -49,6 +49,12 @@ export class ExportedSessionDto {
    * @example "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
    */
   user_agent: string | null;
+
+  /**
+   * Browser and operating system, read from the user agent.
+   * @example "Firefox on Linux"
+   */
+  label: string | null;
 
   /**
    * Channel that carried the code.
@@ -137,30 +143,8 @@ export class AccountExportDto {
   /** The security events, newest first. */
   events: ExportedEventDto[];
 
-  static of({ user, sessions, verifications, events }: AccountExport): AccountExportDto {
-    return {
-      user: UserDto.of(user),
-      sessions: sessions.map((session) => ({
-        id: session.id,
-        created_at: session.createdAt,
-        last_used_at: session.lastUsedAt,
-        expires_at: session.expiresAt,
-        ended_at: session.endedAt,
-        end_reason: session.endReason,
-        address: session.address,
-        user_agent: session.userAgent,
-        method: session.method,
-      })),
-      verifications: verifications.map(({ status, name, locale, route, createdAt, expiresAt, delivery }) => ({
-        ...{ status, name, locale, channel: route.channel, created_at: createdAt, expires_at: expiresAt },
-        delivery: DeliveryDto.of(delivery),
-      })),
-      events: events.map(({ at, kind, sessionId, address }) => ({
-        at,
-        kind,
-        session_id: sessionId,
-        address,
-      })),
-    };
+  static of({ verifications, ...rest }: AccountExport): AccountExportDto {
+    const withDelivery = verifications.map((each) => ({ ...each, delivery: DeliveryDto.of(each.delivery) }));
+    return { ...rest, verifications: withDelivery };
   }
 }

@@ -1,4 +1,5 @@
 import { ApiSchema } from '@nestjs/swagger';
+import { exportedUser } from '#auth';
 import type { User } from '#users';
 
 @ApiSchema({ description: 'A person who has signed in with a phone number.' })
@@ -39,7 +40,7 @@ export class UserDto {
    */
   version: number;
 
-  static of({ id, createdAt, name, locale, phoneNumber, version }: User): UserDto {
-    return { id, created_at: createdAt, name, locale, phone_number: phoneNumber, version };
+  static of(user: User): UserDto {
+    return exportedUser(user);
   }
 }

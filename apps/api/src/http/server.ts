@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import fastifyCookie from '@fastify/cookie';
+import { NotFoundException } from '@nestjs/common';
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -82,6 +83,8 @@ export function prepareFastify(
   openLogContexts(fastify);
   fastify.addHook('onRequest', async (request, reply) => {
     setCommonHeaders(request, reply);
+    // Before a body is read: it could be refused for its form, which says nothing about the missing route.
+    if (request.is404) throw new NotFoundException();
     refuseFaultyHost(request);
     refuseInheritedNames(request);
   });

@@ -119,7 +119,7 @@ export class ListedSessionDto {
   created_at: Date;
 
   /**
-   * When the session was last used, to the minute.
+   * When the session was last used. Updated at most once a minute.
    * @example "2026-11-25T12:30:00.000Z"
    */
   last_used_at: Date;

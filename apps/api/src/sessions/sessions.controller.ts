@@ -208,8 +208,11 @@ export class SessionsController {
   async endSessions(
     @CurrentBearer() bearer: Bearer,
     @Query('include', asSessionsToEnd) ended: SessionsToEnd,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     await this.sessions.endAll(bearer, ended === 'all');
+    if (ended === 'all') this.cookie.clear(request, reply);
   }
 
   /**

@@ -18,9 +18,14 @@ export async function listEvents({ user: argument, kind = null, limit, json }: O
     const events = await app
       .get(EventsRepository, { strict: false })
       .list({ userId: user?.id ?? null, kind }, limit);
-    if (json) return JSON.stringify(events, null, 2);
+    if (json) return JSON.stringify(events.map(jsonOf), null, 2);
     return events.length === 0 ? 'no events' : events.map((event) => textOf(event, user)).join('\n');
   });
+}
+
+function jsonOf({ id, at, kind, userId, sessionId, phoneIndex, address, requestId, details }: RecordedEvent) {
+  const about = { user_id: userId, session_id: sessionId, number_hash: phoneIndex };
+  return { id, at, kind, ...about, address, request_id: requestId, details };
 }
 
 /** The number is masked: the output of commands is often kept. */

@@ -6,7 +6,7 @@ export function addKeys(program: Command): void {
   keys
     .command('rotate')
     .description(
-      'Creates the next key of signed tokens. It is published at once, and signs after 15 minutes.',
+      'Creates the next key of signed tokens. It is published at once, and signs after 15 minutes; the first key signs at once.',
     )
     .action(async () => {
       const { rotateKeys } = await import('./keys.js');

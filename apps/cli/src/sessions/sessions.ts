@@ -1,6 +1,5 @@
 import { validate as isUuid } from 'uuid';
-import { AccountService, SessionService } from '#auth';
-import type { RecordedSession } from '#tokens';
+import { AccountService, type ExportedSession, SessionService } from '#auth';
 import { runWithServices } from '../application.js';
 import { EXIT_USAGE, Failure } from '../failure.js';
 import { findUser, nameUser } from '../users/find-user.js';
@@ -31,16 +30,13 @@ export async function endSessionsOf(argument: string): Promise<void> {
   });
 }
 
-function textOf(session: RecordedSession): string {
-  const { id, label, address, method, createdAt, lastUsedAt, endedAt, endReason, expiresAt } = session;
-  const end = endedAt
-    ? `ended ${endedAt.toISOString()} (${endReason})`
-    : `expires ${expiresAt.toISOString()}`;
+function textOf(session: ExportedSession): string {
+  const { ended_at, end_reason, expires_at } = session;
   return [
-    id,
-    `created ${createdAt.toISOString()} by ${method} from ${address ?? 'unknown'}`,
-    `last used ${lastUsedAt.toISOString()}`,
-    end,
-    label ?? 'unknown client',
+    session.id,
+    `created ${session.created_at.toISOString()} by ${session.method} from ${session.address ?? 'unknown'}`,
+    `last used ${session.last_used_at.toISOString()}`,
+    ended_at ? `ended ${ended_at.toISOString()} (${end_reason})` : `expires ${expires_at.toISOString()}`,
+    session.label ?? 'unknown client',
   ].join('  ');
 }

@@ -10,7 +10,7 @@ export type UserName = { readonly id: string } | { readonly phoneNumber: PhoneNu
 
 export async function nameUser(argument: string): Promise<UserName> {
   const given = await argumentOrInput(argument);
-  return isUuid(given) ? { id: given } : { phoneNumber: numberOrFailure(given) };
+  return isUuid(given) ? { id: given } : { phoneNumber: numberOrFailure(given, 'the id of a user or ') };
 }
 
 /** @throws NotFound, Unavailable */

@@ -1,12 +1,11 @@
-import { AccountService } from '#auth';
-import type { User } from '#users';
+import { AccountService, type ExportedUser, exportedUser } from '#auth';
 import { runWithServices } from '../application.js';
 import { findUser, nameUser } from './find-user.js';
 
 export async function showUser(argument: string, json: boolean): Promise<void> {
   const name = await nameUser(argument);
   await runWithServices(async (app) => {
-    const user = await findUser(app, name);
+    const user = exportedUser(await findUser(app, name));
     return json ? JSON.stringify(user, null, 2) : textOf(user);
   });
 }
@@ -28,13 +27,13 @@ export async function deleteUser(argument: string): Promise<void> {
   });
 }
 
-function textOf({ id, phoneNumber, name, locale, createdAt, version }: User): string {
+function textOf({ id, phone_number, name, locale, created_at, version }: ExportedUser): string {
   const lines = [
     ['id', id],
-    ['phone number', phoneNumber],
+    ['phone number', phone_number],
     ['name', name ?? 'none'],
     ['language', locale ?? 'none'],
-    ['created', createdAt.toISOString()],
+    ['created', created_at.toISOString()],
     ['version', String(version)],
   ];
   return lines.map(([label = '', value]) => `${label.padEnd(14)}${value}`).join('\n');
