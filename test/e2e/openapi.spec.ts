@@ -38,7 +38,7 @@ const OPERATIONS: Record<string, Documented> = {
   'patch /v1/me': { id: 'changeMe', statuses: [200, 400, 401, 403, 409, 413, 415, 500, 503] },
   'delete /v1/me': { id: 'deleteMe', statuses: [204, 400, 401, 403, 500, 503] },
   'get /v1/me/export': { id: 'exportMe', statuses: [200, 400, 401, 403, 500, 503] },
-  'post /v1/session/refresh': { id: 'refreshSession', statuses: [200, 400, 401, 413, 415, 500, 503] },
+  'post /v1/session/refresh': { id: 'refreshSession', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
   'post /v1/session/jwt': { id: 'signToken', statuses: [200, 400, 401, 403, 413, 415, 500, 503] },
   'get /v1/session/verify': { id: 'verifySession', statuses: [204, 400, 401, 403, 500, 503] },
   'delete /v1/session': { id: 'signOut', statuses: [204, 400, 401, 403, 500, 503] },

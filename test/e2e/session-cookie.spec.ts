@@ -92,6 +92,14 @@ describe('The session cookie', () => {
     expect(cookieOf(await remove('?include=current'))).toMatch(/^latchkey_session=; /);
   });
 
+  it('is kept when another session signs out by its token', async () => {
+    const cookie = await signedIn();
+    const { token } = (await signIn(api)).body;
+    const headers = { cookie, authorization: `Bearer ${token}` };
+    expect(cookieOf(await api.client.send('DELETE', '/v1/session', undefined, headers))).toBeNull();
+    expect((await api.client.get('/protected', { cookie })).status).toBe(200);
+  });
+
   it('gives way to a token in the header', async () => {
     const [cookie, { body }] = [await signedIn(), await signIn(api)];
     const { body: found } = await api.client.as(body.token).get('/protected', { cookie });

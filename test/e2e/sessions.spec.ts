@@ -162,6 +162,26 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
       expect(await statusesOf(second.token)).toEqual([401, 401]);
     });
 
+    it('without a write to tokens that expired long ago', async () => {
+      const [old, owner] = await signInTwice();
+      await api.database.query(
+        `insert into tokens (hash, user_id, scope, session_id, expires_at)
+         select sha256((n || $2)::bytea), $1, 'authentication', $2::uuid, now() - interval '2 minutes'
+           from generate_series(1, 1000) as n`,
+        [old.user.id, old.session_id],
+      );
+      const writers = () =>
+        api.database.query(
+          `select distinct xmin::text from tokens where session_id = $1 and expires_at < now() - interval '1 minute'`,
+          [old.session_id],
+        );
+      const before = await writers();
+      const { status } = await api.client.as(owner.token).delete(`/v1/sessions/${old.session_id}`);
+      expect(status).toBe(204);
+      expect(await statusesOf(old.token)).toEqual([401, 401]);
+      expect(await writers()).toEqual(before);
+    });
+
     it('although they are refreshed at the same time', async () => {
       for (let round = 0; round < 10; round += 1) {
         const { token, refresh_token } = await signIn();
@@ -284,6 +304,32 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
       expect((await refresh(refresh_token, api.client.as(UNKNOWN))).status).toBe(200);
     });
 
+    it('sixty times a minute', async () => {
+      const session = await signIn();
+      let { refresh_token } = session;
+      const statuses: number[] = [];
+      for (let n = 0; n < 62; n += 1) {
+        const { status, body, headers } = await refresh(refresh_token);
+        statuses.push(status);
+        if (status === 200) refresh_token = body.refresh_token;
+        else expect([body.limit, headers.get('retry-after')]).toEqual(['refreshes_per_session', '60']);
+      }
+      expect(statuses.indexOf(429)).toBe(60);
+      // The token that was refused is as good as before.
+      expect(await statusesOf(session.token)).toEqual([200, 200]);
+      await age(61);
+      expect((await refresh(refresh_token)).status).toBe(200);
+    });
+
+    it('by forty repeats at a time, without a deadlock', async () => {
+      const { refresh_token } = await signIn();
+      await refresh(refresh_token);
+      const answers: Answer[] = [];
+      for (let round = 0; round < 5; round += 1)
+        answers.push(...(await Promise.all(times(40, (i) => refresh(refresh_token, servers()[i % 2])))));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    });
+
     it('without an end, with a bounded number of tokens', async () => {
       const session = await signIn();
       const [newest, ...others] = (await Promise.all(times(40, () => refresh(session.refresh_token)))).map(
@@ -303,6 +349,21 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
       expect(Number(count)).toBe(100);
       for (const { token } of [body, newest, ...others]) expect(await statusesOf(token)).toEqual([200, 200]);
     });
+  });
+
+  it('take a change of a user with very many tokens', async () => {
+    const { user, token } = await signIn();
+    await api.database.query(
+      `insert into tokens (hash, user_id, scope, expires_at)
+       select sha256((n || 'many')::bytea), $1, 'authentication', now() + interval '1 day'
+         from generate_series(1, 130000) as n`,
+      [user.id],
+    );
+    const change = await api.client
+      .as(token)
+      .send('PATCH', '/v1/me', '{"name":"Ann"}', { 'content-type': 'application/json' });
+    await api.database.query('delete from tokens where user_id = $1', [user.id]);
+    expect([change.status, change.body.name]).toEqual([200, 'Ann']);
   });
 
   it('show when they were last used, by the minute', async () => {

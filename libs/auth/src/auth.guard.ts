@@ -11,7 +11,7 @@ import type { FastifyRequest } from 'fastify';
 import { CrossSiteRequest, InvalidClient, InvalidToken, Unauthenticated } from '#errors';
 import { type ApiClient, ApiClients, type ClientPurpose } from './api-clients.js';
 import { ClientLimits } from './client-limits.js';
-import { isCrossSite } from './cross-site.js';
+import { isCrossSite, originsOf } from './cross-site.js';
 import { OperatorCredential } from './operator-credential.js';
 import { SessionService } from './session.service.js';
 import { SessionCookieOptions } from './session-cookie.js';
@@ -112,7 +112,7 @@ export class AuthGuard implements CanActivate {
 
   /** @throws CrossSiteRequest, Unauthenticated */
   private tokenInCookie({ cookies, method, headers }: FastifyRequest): string {
-    const { name, publicHost } = this.cookie;
+    const { name, publicOrigin } = this.cookie;
     const token = name === null ? undefined : cookies[name];
     if (token === undefined) throw new Unauthenticated();
     const from = {
@@ -120,8 +120,8 @@ export class AuthGuard implements CanActivate {
       fetchSite: headers['sec-fetch-site'] as string | undefined,
       origin: headers.origin,
     };
-    const ownHosts = [publicHost ?? headers.host ?? ''];
-    if (isCrossSite(from, ownHosts)) throw new CrossSiteRequest();
+    const own = publicOrigin === null ? originsOf(headers.host) : [publicOrigin];
+    if (isCrossSite(from, own)) throw new CrossSiteRequest();
     return token;
   }
 }

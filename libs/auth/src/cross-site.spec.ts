@@ -1,6 +1,6 @@
-import { isCrossSite } from './cross-site.js';
+import { isCrossSite, originsOf } from './cross-site.js';
 
-const OWN = ['login.example.com', 'localhost:4000'];
+const OWN = ['https://login.example.com', 'http://localhost:4000'];
 
 it.each<[method: string, fetchSite: string | undefined, origin: string | undefined, isCrossSite: boolean]>([
   ['GET', 'cross-site', 'https://evil.example', false],
@@ -15,6 +15,9 @@ it.each<[method: string, fetchSite: string | undefined, origin: string | undefin
   ['DELETE', undefined, 'https://login.example.com', false],
   ['DELETE', undefined, 'http://localhost:4000', false],
   ['DELETE', undefined, 'http://localhost:4001', true],
+  ['DELETE', undefined, 'http://login.example.com', true],
+  ['DELETE', undefined, 'ftp://login.example.com', true],
+  ['DELETE', undefined, 'data:x', true],
   ['DELETE', undefined, 'https://login.example.com.evil.example', true],
   ['DELETE', undefined, 'https://app.example.com', true],
   ['PATCH', undefined, 'null', true],
@@ -22,4 +25,9 @@ it.each<[method: string, fetchSite: string | undefined, origin: string | undefin
   ['delete', undefined, undefined, true],
 ])('%s with Sec-Fetch-Site %j and Origin %j is cross-site: %j', (method, fetchSite, origin, expected) => {
   expect(isCrossSite({ method, fetchSite, origin }, OWN)).toBe(expected);
+});
+
+it('takes no origin from a request without a host', () => {
+  expect(originsOf('localhost:4000')).toEqual(['http://localhost:4000', 'https://localhost:4000']);
+  expect([originsOf(''), originsOf(undefined)]).toEqual([[], []]);
 });

@@ -16,14 +16,19 @@ const SAME_SITE = ['same-origin', 'same-site', 'none'];
  * Returns true for a request that may have been made by a page of another site, and so must not be authenticated by a cookie.
  * Browsers send `Sec-Fetch-Site` to secure origins. Without it, `Origin` must name this server.
  *
- * @param ownHosts hosts of this server with their ports, as in a Host header.
+ * @param ownOrigins origins of this server (RFC 6454).
  */
 export function isCrossSite(
   { method, fetchSite, origin }: RequestOrigin,
-  ownHosts: readonly string[],
+  ownOrigins: readonly string[],
 ): boolean {
   if (SAFE_METHODS.includes(method)) return false;
   if (fetchSite !== undefined) return !SAME_SITE.includes(fetchSite);
   if (origin === undefined || !URL.canParse(origin)) return true;
-  return !ownHosts.includes(new URL(origin).host);
+  return !ownOrigins.includes(new URL(origin).origin);
+}
+
+/** Returns the origins that a Host header can stand for: a proxy may have ended TLS. */
+export function originsOf(host: string | undefined): string[] {
+  return host ? [`http://${host}`, `https://${host}`] : [];
 }

@@ -2,8 +2,8 @@
 export abstract class SessionCookieOptions {
   /** Null: cookies do not authenticate. */
   abstract readonly name: string | null;
-  /** The host of `PUBLIC_URL`, with its port; null without one. */
-  abstract readonly publicHost: string | null;
+  /** The origin of `PUBLIC_URL` (RFC 6454); null without one. */
+  abstract readonly publicOrigin: string | null;
 }
 
 /**
@@ -15,7 +15,7 @@ const NAME = 'latchkey_session';
 
 /** @param publicUrl null: browsers may reach this server without TLS, where the prefix does not work. */
 export function sessionCookieOptions(isOn: boolean, publicUrl: string | null): SessionCookieOptions {
-  const publicHost = publicUrl === null ? null : new URL(publicUrl).host;
-  if (!isOn) return { name: null, publicHost };
-  return { name: publicUrl?.startsWith('https:') ? PREFIX + NAME : NAME, publicHost };
+  const publicOrigin = publicUrl === null ? null : new URL(publicUrl).origin;
+  if (!isOn) return { name: null, publicOrigin };
+  return { name: publicUrl?.startsWith('https:') ? PREFIX + NAME : NAME, publicOrigin };
 }

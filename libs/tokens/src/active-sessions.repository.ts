@@ -86,7 +86,8 @@ const END = `
 
 /** Expired rather than deleted, so that a repeated call finds them again if their copies could not be deleted. */
 const EXPIRE_TOKENS = `
-  update tokens set expires_at = least(expires_at, now()) where session_id = any($1) returning hash`;
+  update tokens set expires_at = least(expires_at, now())
+   where session_id = any($1) and expires_at > now() - $2 * interval '1 millisecond' returning hash`;
 
 interface TokenRow {
   readonly hash: Buffer;
@@ -208,7 +209,7 @@ export class ActiveSessionsRepository {
     const hashes = await this.database.transaction(async (transaction) => {
       const ids = await find(transaction);
       await transaction.query(END, [ids, reason, requestId()]);
-      const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids]);
+      const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids, LONGEST_COPY_MS]);
       return rows.map(({ hash }) => hash);
     });
     // After the commit: a look-up that begins now finds nothing to cache.

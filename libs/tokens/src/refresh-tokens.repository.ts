@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { InvalidToken, Unavailable } from '#errors';
+import { InvalidToken, RateLimited, Unavailable } from '#errors';
 import { requestId } from '#events';
 import { Database, type Statement } from '#postgres';
 import { ActiveSessionsRepository } from './active-sessions.repository.js';
@@ -26,6 +26,10 @@ const TRIES = 3;
 /** More tokens than a client uses at the same time, so that no client can fill the tables. */
 const MOST_TOKENS = 100;
 
+/** More refreshes in a minute than any client needs, so that no client can fill the record of events. */
+const MOST_A_MINUTE = 60;
+const MINUTE_S = 60;
+
 const MS = `interval '1 millisecond'`;
 
 const FIND: Statement = {
@@ -33,13 +37,18 @@ const FIND: Statement = {
   text: `
     select sessions.id as "sessionId",
            (extract(epoch from clock_timestamp() - presented.used_at) * 1000)::float8 as "usedMsAgo",
-           (select max(generation) from refresh_tokens where session_id = sessions.id) as newest
-      from refresh_tokens as presented join sessions on sessions.id = presented.session_id
+           newest.generation as newest,
+           exists (select from refresh_tokens as earlier
+                    where earlier.session_id = sessions.id and earlier.generation = newest.generation - ${MOST_A_MINUTE}
+                      and earlier.used_at > clock_timestamp() - interval '${MINUTE_S} seconds') as "isTooSoon"
+      from refresh_tokens as presented join sessions on sessions.id = presented.session_id,
+           lateral (select max(generation) as generation from refresh_tokens where session_id = sessions.id) as newest
      where presented.hash = $1 and ended_at is null and expires_at > now() and created_at + $2 * ${MS} > now()`,
 };
 
 /**
- * Inserts a token of the session in `live`, and expires the oldest ones of very many.
+ * Inserts a token of the session in `live`, and deletes the oldest ones of very many: kept rows would make the end of the
+ * session take longer than a statement may. Another refresh deletes those that it has locked.
  *
  * @param expiry the expression of the session's end.
  */
@@ -49,9 +58,11 @@ const insertToken = (source: string, expiry: string) => `
       select $2, live.user_id, $3, live.id, least(clock_timestamp() + $4 * ${MS}, ${expiry}) from ${source}
       returning expires_at
     ), surplus as (
-      update tokens set expires_at = now()
-       where hash in (select hash from tokens where session_id = $1 and expires_at > now()
-                       order by created_at desc offset ${MOST_TOKENS - 1})
+      delete from tokens
+       where hash in (select hash from tokens
+                       where hash in (select hash from tokens where session_id = $1 and expires_at > now()
+                                       order by created_at desc offset ${MOST_TOKENS - 1})
+                         for update skip locked)
       returning hash
     )`;
 
@@ -97,6 +108,8 @@ interface FoundRow {
   readonly sessionId: string;
   readonly usedMsAgo: number | null;
   readonly newest: number;
+  /** True: the session was refreshed very often within a minute. */
+  readonly isTooSoon: boolean;
 }
 
 interface InsertedRow {
@@ -121,7 +134,7 @@ export class RefreshTokensRepository {
    * Returns new tokens. Uses of one refresh token within `reuseWindowMs` get the same successor. A later use ends the session,
    * because one of two clients has copied it.
    *
-   * @throws InvalidToken, Unavailable
+   * @throws InvalidToken, RateLimited, Unavailable
    */
   async refresh(refreshToken: string): Promise<RefreshedTokens> {
     if (!isTokenSecret(refreshToken)) throw new InvalidToken();
@@ -131,6 +144,7 @@ export class RefreshTokensRepository {
       if (!found) throw new InvalidToken();
       const decision = decideRefresh(found.usedMsAgo, this.policy.reuseWindowMs);
       if (decision === 'reuse') return this.endReused(found.sessionId);
+      if (decision === 'rotate' && found.isTooSoon) throw new RateLimited('refreshes_per_session', MINUTE_S);
       const refreshed = await (decision === 'rotate' ? this.rotate(found, hash) : this.repeat(found));
       if (refreshed) return refreshed;
     }

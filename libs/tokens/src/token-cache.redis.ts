@@ -18,6 +18,7 @@ const LEASE_MS = 5_000;
 const PATIENCE_MS = 200;
 
 /** Redis is not asked for this time after it did not answer, so that not every request waits for it. */
+const DELETED_AT_ONCE = 1_000;
 const PAUSE_MS = 1_000;
 
 @Injectable()
@@ -54,7 +55,9 @@ export class RedisTokenCache extends TokenCache {
   }
 
   async forget(hashes: readonly Buffer[]): Promise<void> {
-    if (hashes.length > 0) await asking(this.redis.del(...hashes.map(key)));
+    // A call has a limited number of arguments.
+    for (let i = 0; i < hashes.length; i += DELETED_AT_ONCE)
+      await asking(this.redis.del(...hashes.slice(i, i + DELETED_AT_ONCE).map(key)));
   }
 
   private async inTime<T>(answer: Promise<T>): Promise<T> {

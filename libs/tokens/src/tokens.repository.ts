@@ -3,7 +3,11 @@ import { Database, deleteExpired } from '#postgres';
 import { hashOf, isTokenSecret } from './token.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
-const OF_USER = { name: 'tokens-of-user', text: 'select hash from tokens where user_id = $1' };
+/** A process may have a copy of a token that has expired since. */
+const OF_USER = {
+  name: 'tokens-of-user',
+  text: `select hash from tokens where user_id = $1 and expires_at > now() - $2 * interval '1 millisecond'`,
+};
 
 const FIND_VALID = {
   name: 'token-introspect',
@@ -51,7 +55,7 @@ export class TokensRepository {
    * @throws Unavailable when a process may still answer with the user from before, for up to a minute.
    */
   async forgetCopiesOf(userId: string): Promise<void> {
-    const held = await this.database.run<Row>(OF_USER, [userId]);
+    const held = await this.database.run<Row>(OF_USER, [userId, LONGEST_COPY_MS]);
     await this.cache.forget(held.map(({ hash }) => hash));
   }
 

@@ -18,9 +18,14 @@ export class SessionCookie {
       });
   }
 
+  /** Deletes the cookie, unless the request was authenticated by another token in its header. */
   clear(request: FastifyRequest, reply: FastifyReply): void {
     const { name } = this.options;
-    if (name !== null) reply.clearCookie(name, attributes(name, request));
+    if (name === null) return;
+    const { authorization } = request.headers;
+    const token = request.cookies[name];
+    if (authorization === undefined || token === undefined || authorization.endsWith(` ${token}`))
+      reply.clearCookie(name, attributes(name, request));
   }
 }
 

@@ -70,12 +70,12 @@ export class SessionsController {
    *
    * A refresh token works once. The answer has the next one. For 30 seconds after its first use the same refresh token gets the
    * same successor, so repeat a request whose answer was lost. A later use ends the session: one of two clients has copied
-   * the token. Earlier bearer tokens of the session stay valid until they expire.
+   * the token. A session can be refreshed 60 times a minute. Earlier bearer tokens of the session stay valid until they expire.
    */
   @Public()
   @ApiBody({ type: RefreshDto, examples: REFRESH_EXAMPLES })
   @ApiOkResponse({ type: RefreshedSessionDto, description: 'The session has new tokens.' })
-  @Problems('invalid_token')
+  @Problems('invalid_token', 'rate_limited')
   @Post('session/refresh')
   @HttpCode(200)
   async refreshSession(
