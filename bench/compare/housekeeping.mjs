@@ -33,7 +33,7 @@ export async function run(args) {
   const load = loadavg();
   pinThisProcess();
   await withStores(async (services) => {
-    const subject = SUBJECTS.find(({ kind, sends, redis }) => kind === 'latchkey' && sends === 'by a worker' && !redis);
+    const subject = SUBJECTS.find(({ kind, sends, redis }) => kind === 'latchkey' && sends === 'in process' && !redis);
     const stores = await services.newStores(0, false);
     const server = await startServer(subject, stores, services.gateway.url);
     const client = new pg.Client({ connectionString: stores.DATABASE_URL });
