@@ -51,6 +51,21 @@ describe.each(modes)('Security events on $name', (mode) => {
     });
   });
 
+  it('are recorded once an hour for the refreshes of a session', async () => {
+    let { refresh_token } = await signIn();
+    const refreshAgain = async () => {
+      const { status, body } = await refresh(refresh_token);
+      expect(status).toBe(200);
+      refresh_token = body.refresh_token;
+    };
+    for (let n = 0; n < 5; n += 1) await refreshAgain();
+    const refreshes = async () => (await recorded()).filter(({ kind }) => kind === 'refreshed').length;
+    expect(await refreshes()).toBe(1);
+    await api.database.query(`update events set at = at - interval '61 minutes'`);
+    await refreshAgain();
+    expect(await refreshes()).toBe(2);
+  });
+
   it('are recorded once for a sign-in that several requests race for', async () => {
     const { path, code } = await openVerification(api);
     await Promise.all([1, 2, 3, 4, 5].map(() => api.client.post(`${path}/check`, { code })));

@@ -137,7 +137,7 @@ describe.each(modes)('Another service on $name, with two servers', (mode) => {
     ['no credentials', FORM],
     ['a wrong secret', basic('shop', 'wrong')],
     ['an empty secret', basic('shop', '')],
-    ['an unknown id', basic('nobody', CLIENT_SECRET)],
+    ['an unknown id', basic('unknown', CLIENT_SECRET)],
     ['a bearer token', { ...FORM, authorization: `Bearer ${UNKNOWN}` }],
     ['malformed credentials', { ...FORM, authorization: 'Basic ?' }],
     ['credentials without a colon', { ...FORM, authorization: 'Basic c2hvcA==' }],

@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { type RunningApi, startApi } from '../support/api.js';
+import type { Answer } from '../support/client.js';
 import { POSTGRES_ALONE } from '../support/databases.js';
 import { Nginx } from '../support/nginx.js';
 import { findProgram } from '../support/system-programs.js';
@@ -13,8 +14,7 @@ const program = findProgram(['nginx'], 'nginx in front of another service');
 
 describe('GET /v1/session/verify', () => {
   let api: RunningApi;
-  // biome-ignore lint/suspicious/noExplicitAny: specs assert what they expect
-  let session: any;
+  let session: Answer['body'];
 
   beforeAll(async () => {
     api = await startApi(POSTGRES_ALONE, { SESSION_COOKIE: 'on' });

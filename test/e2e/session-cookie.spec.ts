@@ -92,6 +92,15 @@ describe('The session cookie', () => {
     expect(cookieOf(await remove('?include=current'))).toMatch(/^latchkey_session=; /);
   });
 
+  it('is deleted by a sign-out that passes a proxy with credentials of its own', async () => {
+    const cookie = await signedIn();
+    const headers = { cookie, authorization: 'Basic cHJveHk6cHJveHk=', 'sec-fetch-site': 'same-origin' };
+    const { status } = await api.client.get('/protected', headers);
+    expect(status).toBe(200);
+    const signedOut = await api.client.send('DELETE', '/v1/session', undefined, headers);
+    expect(cookieOf(signedOut)).toMatch(/^latchkey_session=; /);
+  });
+
   it('is kept when another session signs out by its token', async () => {
     const cookie = await signedIn();
     const { token } = (await signIn(api)).body;

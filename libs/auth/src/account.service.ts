@@ -4,7 +4,7 @@ import { NotFound, RecentSignInRequired, VersionConflict } from '#errors';
 import { EventsRepository } from '#events';
 import { VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
-import { TokensRepository } from '#tokens';
+import { type EndReason, TokensRepository } from '#tokens';
 import { type User, type UserChange, UsersRepository } from '#users';
 import { type AccountExport, accountExportOf } from './account-export.js';
 import { AccountsRepository } from './accounts.repository.js';
@@ -14,7 +14,7 @@ import type { Bearer } from './sessions.repository.js';
 /** A stolen token older than this cannot delete the account. */
 const RECENT_MS = 10 * 60_000;
 
-/** More than a user has in the time for which events are kept: a refresh a day, and a sign-in a day. */
+/** More than a user has in the time for which events are kept: 24 of a session in a day are the most. */
 const MOST_EVENTS = 10_000;
 
 /** Reads, changes and deletes accounts for their users. */
@@ -74,7 +74,7 @@ export class AccountService {
   async delete({ user, sessionId }: Bearer): Promise<void> {
     if (sessionId === null || !(await this.accounts.hasSignedInWithin(RECENT_MS, sessionId)))
       throw new RecentSignInRequired();
-    await this.deleteAll(user);
+    await this.deleteAll(user, 'ended_by_user');
   }
 
   /**
@@ -83,12 +83,12 @@ export class AccountService {
    * @throws Unavailable
    */
   async deleteByOperator(user: User): Promise<void> {
-    await this.deleteAll(user);
+    await this.deleteAll(user, 'ended_by_operator');
     this.logger.log({ msg: 'an operator deleted an account', event: 'account_deleted', user: user.id });
   }
 
-  private async deleteAll(user: User): Promise<void> {
-    await this.sessions.endAllOf(user);
+  private async deleteAll(user: User, reason: EndReason): Promise<void> {
+    await this.sessions.endAllOf(user, reason);
     await this.verifications.deleteByNumber(user.phoneNumber);
     await this.badNumbers.deleteByNumber(user.phoneNumber);
     await this.accounts.delete(user.id);

@@ -9,7 +9,7 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { CrossSiteRequest, InvalidClient, InvalidToken, Unauthenticated } from '#errors';
-import { type ApiClient, ApiClients, type ClientPurpose } from './api-clients.js';
+import { ApiClients, type ClientPurpose } from './api-clients.js';
 import { ClientLimits } from './client-limits.js';
 import { isCrossSite, originsOf } from './cross-site.js';
 import { OperatorCredential } from './operator-credential.js';
@@ -27,8 +27,6 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The owner of the bearer token; absent without one. */
     bearer?: Bearer;
-    /** The service that sent the request; only on routes for services. */
-    client?: ApiClient;
     /** The credential that the request has, and that is not right for its route. */
     wrongCredential?: 'operator_token' | 'client_secret';
   }
@@ -107,7 +105,6 @@ export class AuthGuard implements CanActivate {
       throw new InvalidClient();
     }
     this.clientLimits.admit(client, purpose);
-    request.client = client;
   }
 
   /** @throws CrossSiteRequest, Unauthenticated */

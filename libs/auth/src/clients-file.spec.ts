@@ -36,7 +36,7 @@ describe('readClients', () => {
       ['shop', 'wrong'],
       ['shop', ''],
       ['shop', ENTRY.secret_sha256],
-      ['nobody', SECRET],
+      ['unknown', SECRET],
       ['__proto__', SECRET],
     ] as const)
       expect(clients.find(id, secret)).toBeNull();

@@ -140,7 +140,7 @@ export class SessionService {
    *
    * @throws Unavailable
    */
-  async endAllOf({ id }: User, reason: EndReason = 'ended_by_user'): Promise<void> {
+  async endAllOf({ id }: User, reason: EndReason): Promise<void> {
     await this.active.adoptTokens(id);
     await this.active.endOf(id, null, reason);
   }

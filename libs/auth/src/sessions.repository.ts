@@ -243,7 +243,7 @@ export class SessionsRepository {
 
 /**
  * Reads a copy, in which the phone number is sealed as it is in the row. Returns null for a copy of an earlier version, which
- * does not name the session and the scope.
+ * does not name the scope.
  */
 function readCopy(copy: string): BearerRow | null {
   const row = JSON.parse(copy) as Omit<BearerRow, 'created_at'> & { created_at: string };

@@ -1,6 +1,7 @@
-import { Test, type TestingModule } from '@nestjs/testing';
+import type { TestingModule } from '@nestjs/testing';
+import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
-import { Database, PostgresModule, PostgresOptions } from '../../postgres/src/index.js';
+import { openPostgres } from '../../../test/support/postgres-module.js';
 import { EventsRepository } from './events.repository.js';
 
 const DAY_MS = 86_400_000;
@@ -11,13 +12,7 @@ describe('EventsRepository', () => {
 
   beforeEach(async () => {
     server = await freshDatabase();
-    const options = {
-      global: true,
-      module: class Options {},
-      providers: [{ provide: PostgresOptions, useValue: { url: server.url } }],
-      exports: [PostgresOptions],
-    };
-    module = await Test.createTestingModule({ imports: [options, PostgresModule] }).compile();
+    module = await openPostgres({ url: server.url });
   });
   afterEach(async () => {
     await module.close();

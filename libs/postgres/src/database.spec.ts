@@ -1,11 +1,11 @@
-import { Test, type TestingModule } from '@nestjs/testing';
+import type { TestingModule } from '@nestjs/testing';
 import { DataSource } from 'typeorm';
 import { CodeRejected, Unavailable } from '#errors';
+import { Database, type Transaction } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { openPostgres } from '../../../test/support/postgres-module.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
 import { waitFor } from '../../../test/support/wait.js';
-import { Database, type Transaction } from './database.js';
-import { PostgresModule, PostgresOptions } from './postgres.module.js';
 
 const statement = (text: string) => ({ name: text, text });
 
@@ -26,20 +26,10 @@ describe('Database', () => {
     server = await freshDatabase();
     await server.query('create table notes (text text)');
     wire = await TcpProxy.before(server.url);
-    module = await open({ url: wire.url });
+    module = await openPostgres({ url: wire.url });
     database = module.get(Database);
   });
   const closers: (() => Promise<unknown>)[] = [];
-
-  function open(given: PostgresOptions): Promise<TestingModule> {
-    const options = {
-      global: true,
-      module: class Options {},
-      providers: [{ provide: PostgresOptions, useValue: given }],
-      exports: [PostgresOptions],
-    };
-    return Test.createTestingModule({ imports: [options, PostgresModule] }).compile();
-  }
 
   beforeEach(() => server.query('delete from notes'));
   afterEach(async () => {
@@ -89,7 +79,7 @@ describe('Database', () => {
     });
 
     it('throws Unavailable for a statement that takes longer than the time-out', async () => {
-      const quick = await open({ url: server.url, timeoutMs: 500 });
+      const quick = await openPostgres({ url: server.url, timeoutMs: 500 });
       closers.push(() => quick.close());
       const run = (text: string) => quick.get(Database).run(statement(text));
       expect(await run('show statement_timeout')).toEqual([{ statement_timeout: '500ms' }]);

@@ -1,9 +1,9 @@
-import { Test, type TestingModule } from '@nestjs/testing';
+import type { TestingModule } from '@nestjs/testing';
+import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
 import { withClient } from '../../../test/support/postgres.js';
-import { Database } from './database.js';
+import { openPostgres } from '../../../test/support/postgres-module.js';
 import { deleteExpired } from './expired-rows.js';
-import { PostgresModule, PostgresOptions } from './postgres.module.js';
 
 describe('deleteExpired', () => {
   let server: TestDatabase;
@@ -12,13 +12,7 @@ describe('deleteExpired', () => {
 
   beforeAll(async () => {
     server = await freshDatabase();
-    const options = {
-      global: true,
-      module: class Options {},
-      providers: [{ provide: PostgresOptions, useValue: { url: server.url } }],
-      exports: [PostgresOptions],
-    };
-    module = await Test.createTestingModule({ imports: [options, PostgresModule] }).compile();
+    module = await openPostgres({ url: server.url });
     database = module.get(Database);
     await server.query('create table notes (id int, expires_at timestamptz not null)');
     await server.query('create index on notes (expires_at)');

@@ -26,7 +26,7 @@ const TRIES = 3;
 /** More tokens than a client uses at the same time, so that no client can fill the tables. */
 const MOST_TOKENS = 100;
 
-/** More refreshes in a minute than any client needs, so that no client can fill the record of events. */
+/** More refreshes in a minute than any client needs, so that no client keeps the database busy. */
 const MOST_A_MINUTE = 60;
 const MINUTE_S = 60;
 
@@ -72,7 +72,10 @@ const LIVE = `select id, user_id, created_at, expires_at from sessions
 
 const RESULT = `select token.expires_at as "expiresAt", (select array_agg(hash) from surplus) as surplus`;
 
-/** One caller finds the refresh token unused. */
+/**
+ * One caller finds the refresh token unused. The record has one refresh in an hour: a client could otherwise give its user so many
+ * events that deleting the account took longer than a statement may.
+ */
 const ROTATE: Statement = {
   name: 'refresh-rotate',
   text: `
@@ -91,7 +94,10 @@ const ROTATE: Statement = {
         from live, used where sessions.id = live.id
       returning sessions.expires_at
     ), event as (
-      insert into events (kind, user_id, session_id, request_id) select 'refreshed', live.user_id, live.id, $10 from live, used
+      insert into events (kind, user_id, session_id, request_id)
+      select 'refreshed', live.user_id, live.id, $10 from live, used
+       where not exists (select from events where user_id = live.user_id and session_id = live.id
+                            and kind = 'refreshed' and at > now() - interval '1 hour')
     ), ${insertToken('live, extended', 'extended.expires_at')}
     ${RESULT}, extended.expires_at as "refreshExpiresAt" from token, extended`,
 };

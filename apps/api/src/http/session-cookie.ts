@@ -22,9 +22,10 @@ export class SessionCookie {
   clear(request: FastifyRequest, reply: FastifyReply): void {
     const { name } = this.options;
     if (name === null) return;
-    const { authorization } = request.headers;
+    // Credentials of another scheme belong to a proxy.
+    const [, bearer] = /^Bearer +(\S+)/i.exec(request.headers.authorization ?? '') ?? [];
     const token = request.cookies[name];
-    if (authorization === undefined || token === undefined || authorization.endsWith(` ${token}`))
+    if (bearer === undefined || token === undefined || bearer === token)
       reply.clearCookie(name, attributes(name, request));
   }
 }

@@ -36,7 +36,7 @@ export class OAuthController {
   /**
    * Tells another service whether a token is valid (RFC 7662).
    *
-   * The answer is `{"active": false}` for every token that this server would refuse now: a malformed, unknown, expired or
+   * The answer is `{"active": false}` for every token that is not valid now: a malformed, unknown, expired or
    * revoked one, one of an ended session, and a refresh token.
    */
   @ApiBody(TOKEN_FORM)

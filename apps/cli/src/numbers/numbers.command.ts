@@ -10,7 +10,7 @@ export function addNumbers(program: Command): void {
     .option('--json', 'print JSON, as POST /v1/operations/numbers/lookup answers it')
     .addHelpText(
       'after',
-      '\nReads the same environment variables as the server, and changes nothing. Logs the lookup to standard error.',
+      '\nReads the same environment variables as the server, and changes nothing. Logs the lookup to standard error, and records it as an event.',
     )
     .action(async (number: string, { json = false }: { json?: boolean }) => {
       const { lookUp } = await import('./lookup.js');

@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
 import { expectSubcommand } from '../subcommands.js';
-
-const USER = 'id or phone number, such as +14155550100; - reads it from standard input';
+import { USER_ARGUMENT } from '../user-argument.js';
 
 export function addSessions(program: Command): void {
   const sessions = program.command('sessions').description('Lists and ends sessions.');
   sessions
     .command('list')
     .description('Prints the sessions of a user, the newest first, also those that have ended.')
-    .argument('<user>', USER)
+    .argument('<user>', USER_ARGUMENT)
     .option('--json', 'print JSON')
     .action(async (user: string, { json = false }: { json?: boolean }) => {
       const { listSessions } = await import('./sessions.js');
@@ -25,7 +24,7 @@ export function addSessions(program: Command): void {
   sessions
     .command('end-all')
     .description('Ends all sessions of a user.')
-    .argument('<user>', USER)
+    .argument('<user>', USER_ARGUMENT)
     .action(async (user: string) => {
       const { endSessionsOf } = await import('./sessions.js');
       await endSessionsOf(user);
