@@ -8,6 +8,7 @@ import { Keys } from '#keys';
 import { callbackUrlFor, MessageProviders } from '#messaging';
 import { DevicesController } from './account/devices.controller.js';
 import { MeController } from './account/me.controller.js';
+import { PhoneNumberController } from './account/phone-number.controller.js';
 import { AppHashParser } from './http/app-hash-parser.js';
 import { ChannelParser } from './http/channel-parser.js';
 import { ConnectionCloser } from './http/connection-closer.js';
@@ -44,6 +45,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     ProblemsController,
     DevicesController,
     MeController,
+    PhoneNumberController,
     SessionsController,
     DiscoveryController,
   ],

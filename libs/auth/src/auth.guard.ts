@@ -21,12 +21,17 @@ const ACCESS = 'access';
 const PURPOSE = 'purpose';
 
 /** The requests that a route accepts. A route without a mark needs a session. */
-type Access = 'public' | 'session_optional' | 'operators' | 'clients';
+type Access = 'public' | 'session_optional' | 'session_on_demand' | 'operators' | 'clients';
+
+/** Resolves to the owner of the request's token, or throws what a route that needs a session throws. */
+export type Authenticate = () => Promise<Bearer>;
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The owner of the bearer token; absent without one. */
     bearer?: Bearer;
+    /** Present on routes whose handler decides whether they need a session. */
+    authenticate?: Authenticate;
     /** The credential that the request has, and that is not right for its route. */
     wrongCredential?: 'operator_token' | 'client_secret';
   }
@@ -38,6 +43,9 @@ export const Public = () => SetMetadata<string, Access>(ACCESS, 'public');
 /** Marks a route that needs no session, but refuses an invalid bearer token. */
 export const SessionOptional = () => SetMetadata<string, Access>(ACCESS, 'session_optional');
 
+/** Marks a route whose handler decides whether it needs a session. Without that it ignores `Authorization`. */
+export const SessionOnDemand = () => SetMetadata<string, Access>(ACCESS, 'session_on_demand');
+
 /** Marks a route that accepts `OPERATOR_TOKEN` only. */
 export const OperatorsOnly = () => SetMetadata<string, Access>(ACCESS, 'operators');
 
@@ -48,6 +56,11 @@ export const ClientsOnly = (purpose: ClientPurpose) =>
 /** Injects the owner of the request's bearer token. */
 export const CurrentBearer = createParamDecorator((_: unknown, context: ExecutionContext) => {
   return context.switchToHttp().getRequest<FastifyRequest>().bearer;
+});
+
+/** Injects the function that authenticates the request, on a route with `@SessionOnDemand()`. */
+export const BearerOnDemand = createParamDecorator((_: unknown, context: ExecutionContext) => {
+  return context.switchToHttp().getRequest<FastifyRequest>().authenticate;
 });
 
 /** Injects the user of the request's bearer token. */
@@ -77,13 +90,18 @@ export class AuthGuard implements CanActivate {
       this.authenticateClient(request, this.reflector.getAllAndOverride<ClientPurpose>(PURPOSE, places));
       return true;
     }
-    const token = bearerOf(request.headers.authorization);
-    if (access === 'operators') this.authenticateOperator(request, token);
-    else if (token !== null) request.bearer = await this.sessions.authenticate(token);
+    if (access === 'session_on_demand') request.authenticate = () => this.authenticate(request);
+    else if (access === 'operators')
+      this.authenticateOperator(request, bearerOf(request.headers.authorization));
     // The browser sends a cookie unasked: one that has expired must not lock its user out of signing in.
-    else if (access !== 'session_optional')
-      request.bearer = await this.sessions.authenticate(this.tokenInCookie(request));
+    else if (access !== 'session_optional' || bearerOf(request.headers.authorization) !== null)
+      request.bearer = await this.authenticate(request);
     return true;
+  }
+
+  /** @throws CrossSiteRequest, InsufficientScope, InvalidToken, Unauthenticated */
+  private async authenticate(request: FastifyRequest): Promise<Bearer> {
+    return this.sessions.authenticate(bearerOf(request.headers.authorization) ?? this.tokenInCookie(request));
   }
 
   private authenticateOperator(request: FastifyRequest, token: string | null): void {

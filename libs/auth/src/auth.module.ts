@@ -6,13 +6,24 @@ import { UsersModule } from '#users';
 import { AccountsModule } from './accounts.module.js';
 import { AuthService } from './auth.service.js';
 import { ClientLimits } from './client-limits.js';
+import { CodesService } from './codes.service.js';
+import { NumberChangeService } from './number-change.service.js';
+import { NumberChangesRepository } from './number-changes.repository.js';
 import { SignUpService } from './sign-up.service.js';
 import { SignUpClients } from './sign-up-clients.js';
 
 /** Sign-in by phone. The application provides `OperatorCredential` and `ApiClients`. */
 @Module({
   imports: [AbuseModule, AccountsModule, DeliveryModule, OtpModule, UsersModule],
-  providers: [AuthService, ClientLimits, SignUpService, SignUpClients],
-  exports: [AccountsModule, AuthService, ClientLimits, SignUpService],
+  providers: [
+    AuthService,
+    ClientLimits,
+    CodesService,
+    NumberChangeService,
+    NumberChangesRepository,
+    SignUpClients,
+    SignUpService,
+  ],
+  exports: [AccountsModule, AuthService, ClientLimits, NumberChangeService, SignUpService],
 })
 export class AuthModule {}

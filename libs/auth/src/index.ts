@@ -8,17 +8,21 @@ export {
 export { AccountsModule } from './accounts.module.js';
 export { ApiClients } from './api-clients.js';
 export {
+  type Authenticate,
   AuthGuard,
+  BearerOnDemand,
   ClientsOnly,
   CurrentBearer,
   CurrentUser,
   OperatorsOnly,
   Public,
+  SessionOnDemand,
   SessionOptional,
 } from './auth.guard.js';
 export { AuthModule } from './auth.module.js';
 export { AuthService, type Session } from './auth.service.js';
 export { readClients } from './clients-file.js';
+export { NumberChangeService } from './number-change.service.js';
 export { NumberLookupModule } from './number-lookup.module.js';
 export { NumberLookupService } from './number-lookup.service.js';
 export type { NumberReport, VerificationReport } from './number-report.js';

@@ -85,11 +85,16 @@ export class SessionService {
    * @throws InvalidToken, Unavailable
    */
   async refresh(refreshToken: string): Promise<RefreshedSession> {
-    const refreshed = await this.refreshTokens.refresh(refreshToken);
-    // Null: the session ended meanwhile.
-    const bearer = await this.sessions.find(refreshed.token);
-    if (!bearer) throw new InvalidToken();
-    return { ...refreshed, user: bearer.user };
+    return this.withUser(await this.refreshTokens.refresh(refreshToken));
+  }
+
+  /**
+   * Returns a new token of the session. Its refresh token stays as it is.
+   *
+   * @throws InvalidToken if the session has ended, Unavailable
+   */
+  async reissue(sessionId: string): Promise<RefreshedSession> {
+    return this.withUser(await this.refreshTokens.reissue(sessionId));
   }
 
   /**
@@ -192,8 +197,14 @@ export class SessionService {
     if (id !== null) await this.active.end(id, 'revoked');
   }
 
-  private idOfRefreshToken(secret: string): Promise<string | null> | null {
-    return isTokenSecret(secret) ? this.active.idOfRefreshToken(hashOf(secret)) : null;
+  /**
+   * Gives every token of the user a session. Returns the id of the request's own; null if its token has just been purged.
+   *
+   * @throws Unavailable
+   */
+  async currentOf({ user, sessionId, tokenHash }: Bearer): Promise<string | null> {
+    await this.active.adoptTokens(user.id);
+    return sessionId ?? this.active.idOf(tokenHash);
   }
 
   /**
@@ -206,10 +217,15 @@ export class SessionService {
     await this.active.purge();
   }
 
-  /** Gives every token of the user a session. Returns the id of the request's own; null if its token has just been purged. */
-  private async currentOf({ user, sessionId, tokenHash }: Bearer): Promise<string | null> {
-    await this.active.adoptTokens(user.id);
-    return sessionId ?? this.active.idOf(tokenHash);
+  private async withUser(refreshed: RefreshedTokens): Promise<RefreshedSession> {
+    // Null: the session ended meanwhile.
+    const bearer = await this.sessions.find(refreshed.token);
+    if (!bearer) throw new InvalidToken();
+    return { ...refreshed, user: bearer.user };
+  }
+
+  private idOfRefreshToken(secret: string): Promise<string | null> | null {
+    return isTokenSecret(secret) ? this.active.idOfRefreshToken(hashOf(secret)) : null;
   }
 
   private async adoptEarlierForm(phoneNumber: PhoneNumber): Promise<void> {

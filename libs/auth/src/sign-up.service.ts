@@ -4,7 +4,8 @@ import { DeliveryService, isWorthSending } from '#delivery';
 import { CodeRejected, NotFound, VerificationClosed } from '#errors';
 import { attemptsLeft, type NewClient, type Verification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
-import { type AdmittedMessage, AuthService, type CodeRequest, type Session } from './auth.service.js';
+import { AuthService, type Session } from './auth.service.js';
+import { type AdmittedMessage, type CodeRequest, CodesService } from './codes.service.js';
 import { SignUpClients } from './sign-up-clients.js';
 
 /**
@@ -15,6 +16,7 @@ import { SignUpClients } from './sign-up-clients.js';
 export class SignUpService {
   constructor(
     private readonly auth: AuthService,
+    private readonly codes: CodesService,
     private readonly clients: SignUpClients,
     private readonly guessPolicy: GuessPolicyService,
     private readonly verifications: VerificationService,
@@ -27,7 +29,7 @@ export class SignUpService {
    * @returns the token by which the client is recognised when it sends the code.
    */
   async requestCode(request: CodeRequest, requester: Requester): Promise<string> {
-    const message = await this.auth.admitMessage(request, requester);
+    const message = await this.codes.admitMessage(request, requester);
     const token = this.clients.tokenFor(requester);
     const verification = await this.openOrResend(request, message, requester, token);
     await this.delivery.start(verification);
@@ -50,14 +52,14 @@ export class SignUpService {
     const attempts = this.guessPolicy.attemptsOf(client);
     if (attempts && attemptsLeft(verification, attempts) <= 0) return this.rejectUnchecked(requester);
     try {
-      return await this.auth.check(verification, client, code, requester, name ?? client.name);
+      return await this.auth.signIn(verification, client, code, requester, name ?? client.name);
     } catch (error) {
       const isRefusal = [CodeRejected, VerificationClosed, NotFound].some((kind) => error instanceof kind);
       throw isRefusal ? new CodeRejected() : error;
     }
   }
 
-  /** Rejects a code that `AuthService.check` does not get to see, and counts it for the address all the same. */
+  /** Rejects a code that `AuthService.signIn` does not get to see, and counts it for the address all the same. */
   private async rejectUnchecked(requester: Requester): Promise<never> {
     await this.guessPolicy.admitAddress(requester);
     throw new CodeRejected();
@@ -90,7 +92,7 @@ export class SignUpService {
   ): Promise<Verification> {
     const { name, locale, appHash } = request;
     return live
-      ? this.auth.resend(live.id, { ...message, name, locale, appHash, client })
-      : this.auth.open('sign_up', request, message, client);
+      ? this.codes.resend(live.id, { ...message, name, locale, appHash, client })
+      : this.codes.open({ purpose: 'sign_up', client }, request, message);
   }
 }

@@ -4,6 +4,7 @@ import type { Route } from '#config';
 import { Keys } from '#keys';
 import { type DeliveryReport, type DeliveryStep, type Failure, MessageProviders } from '#messaging';
 import { referenceOf, type Verification } from '#otp';
+import type { PhoneNumber } from '#phone';
 
 const REPEATED_EVERY_MS = 60_000;
 
@@ -93,6 +94,18 @@ export class DeliveryEvents {
     this.logger.log({ msg: `test number used: ${what}`, ...details });
   }
 
+  /**
+   * Records that a notice was sent, or will not be sent.
+   *
+   * @param failure a short word for the reason; null: it was sent.
+   */
+  noticeEnded(phoneNumber: PhoneNumber, failure: string | null): void {
+    this.metrics.notices.inc({ status: failure === null ? 'sent' : 'failed' });
+    const details = { event: 'notice_ended', number_hash: this.keys.phoneIndexOf(phoneNumber) };
+    if (failure === null) this.logger.log({ msg: 'notice sent', ...details });
+    else this.logger.warn({ msg: `a notice was not sent: ${failure}`, code: failure, ...details });
+  }
+
   /** Records a failure that an operator must correct. */
   private alarmed(subject: Subject, sender: string, { code, means }: Failure): void {
     this.metrics.alarms.inc({ sender, code });
@@ -151,6 +164,11 @@ function metricsIn(registry: Registry) {
       'latchkey_message_alarms_total',
       "Failures that an operator must correct at the provider or in the configuration, by the provider's error code",
       ['sender', 'code'],
+    ),
+    notices: counter(
+      'latchkey_notices_total',
+      'Messages that tell a user of a changed phone number, by the outcome',
+      ['status'],
     ),
     testNumberUses: counter(
       'latchkey_test_number_uses_total',

@@ -10,9 +10,12 @@ import { DeliveryService } from './delivery.service.js';
 import { DeliveryChecks } from './delivery-checks.js';
 import { DeliveryEvents } from './delivery-events.js';
 import { MessageReferences } from './message-references.js';
+import { NoticeMessages } from './notice-messages.js';
+import { NoticesRepository } from './notices.repository.js';
 import { QueuedMessagesRepository } from './queued-messages.repository.js';
 import { RouteChoice } from './route-choice.js';
 import { SendCodeTask } from './send-code.task.js';
+import { SendNoticeTask } from './send-notice.task.js';
 
 /** The delivery of messages. The application provides `DeliveryOptions`. */
 @Module({
@@ -24,10 +27,13 @@ import { SendCodeTask } from './send-code.task.js';
     DeliveryEvents,
     DeliveryService,
     MessageReferences,
+    NoticeMessages,
+    NoticesRepository,
     QueuedMessagesRepository,
     RouteChoice,
     SendCodeTask,
+    SendNoticeTask,
   ],
-  exports: [BadNumbersModule, ConfirmCodeTask, DeliveryService],
+  exports: [BadNumbersModule, ConfirmCodeTask, DeliveryService, NoticesRepository, SendNoticeTask],
 })
 export class DeliveryModule {}

@@ -4,5 +4,7 @@ export { BadNumbersRepository, type BadRoute } from './bad-numbers.repository.js
 export { ConfirmCodeTask } from './confirm-code.task.js';
 export { DeliveryModule } from './delivery.module.js';
 export { DeliveryService, isWorthSending, SEND_CODE } from './delivery.service.js';
+export { NoticesRepository } from './notices.repository.js';
 export { QUEUED_MESSAGE } from './queued-messages.repository.js';
 export { DeliveryOptions } from './route-choice.js';
+export { SendNoticeTask } from './send-notice.task.js';

@@ -6,6 +6,7 @@ export type EventKind =
   | 'refreshed'
   | 'refresh_token_reused'
   | 'session_ended'
+  | 'number_changed'
   | 'account_deleted'
   | 'number_looked_up'
   | 'block_lifted'

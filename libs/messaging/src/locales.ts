@@ -15,7 +15,10 @@ import zhHant from '../locales/zh-Hant.json' with { type: 'json' };
  * The message texts of one language, by channel: ICU MessageFormat with the arguments `brand`, `code` and `minutes`.
  * Of several wordings, the first that fits one SMS is used, so the longest comes first.
  */
-export type Wordings = Readonly<Partial<Record<Channel, string | readonly string[]>>>;
+export type Wordings = Readonly<Partial<Record<Channel | typeof NUMBER_CHANGED, string | readonly string[]>>>;
+
+/** The text that tells the number from before that the number of an account was changed. Its argument is `brand`. */
+export const NUMBER_CHANGED = 'number_changed';
 
 export const DEFAULT_LOCALE = 'en';
 

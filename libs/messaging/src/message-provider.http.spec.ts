@@ -23,7 +23,7 @@ jest.mock('node:dns', () => {
   return { ...actual, lookup: jest.fn(actual.lookup) };
 });
 
-const MESSAGE: Message = {
+const MESSAGE = {
   to: '+14155550123' as PhoneNumber,
   channel: 'sms',
   body: '739145 is your code',
@@ -31,7 +31,7 @@ const MESSAGE: Message = {
   locale: 'pt-BR',
   validForSeconds: 299.9,
   reference: 'a-reference_1',
-};
+} as const satisfies Message;
 
 const HOSTILE = `"739145"\\ <b>&amp; it's\r\n\t50% off? #1 + {{to}} 🔑 ${'\u2028'}`;
 

@@ -26,7 +26,8 @@ export interface InboxMessage {
   readonly channel: Channel;
   readonly locale: string;
   readonly body: string;
-  readonly code: string;
+  /** Null for a message without a code. */
+  readonly code: string | null;
   readonly createdAt: Date;
   /** The delivery states so far, oldest first. */
   readonly history: readonly DeliveryStep[];

@@ -7,8 +7,11 @@ export interface Message {
   readonly channel: Channel;
   /** The text to write or to speak. */
   readonly body: string;
-  /** The code that the body contains, for a provider that shows it or fills it into a template of its own. */
-  readonly code: string;
+  /**
+   * The code that the body contains, for a provider that shows it or fills it into a template of its own; null for a message
+   * without one.
+   */
+  readonly code: string | null;
   /** The language of the body (BCP 47). */
   readonly locale: string;
   /** Seconds after which the provider should drop the message rather than deliver it late. */

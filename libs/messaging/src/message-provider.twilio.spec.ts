@@ -15,7 +15,7 @@ import {
 } from './message-provider.js';
 import { TwilioProvider } from './message-provider.twilio.js';
 
-const MESSAGE: Message = {
+const MESSAGE = {
   to: '+14155550123' as PhoneNumber,
   channel: 'sms',
   body: '739145 is your code',
@@ -23,7 +23,7 @@ const MESSAGE: Message = {
   locale: 'en',
   validForSeconds: 300,
   reference: 'ver/1.2',
-};
+} as const satisfies Message;
 
 const CALLBACK = 'https://id.example.test/v1/webhooks/twilio';
 const WHATSAPP = { from: '+15005550007', contentSid: null };

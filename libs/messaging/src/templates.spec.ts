@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { LOCALES, speechOf } from './locales.js';
+import { segmentsOf } from './segments.js';
 import { type TemplateConfig, Templates } from './templates.js';
 
 const NONE = { origin: null, appHashes: [] };
@@ -102,6 +103,35 @@ describe('Templates', () => {
 
   it('writes English for an unknown locale', () => {
     expect(new Templates(PLAIN).compose({ ...SMS, locale: 'tlh' })).toBe(new Templates(PLAIN).compose(SMS));
+  });
+});
+
+describe('composeNumberChanged', () => {
+  const notice = (locale: string, brand = 'Latchkey', channel: 'sms' | 'call' = 'sms') =>
+    new Templates({ ...PLAIN, brand }).composeNumberChanged(channel, locale);
+
+  it.each(Object.entries(LOCALES))(
+    'names the brand and fits one SMS in %s, in every wording',
+    (locale, texts) => {
+      expect(notice(locale)).toContain('Latchkey');
+      for (const wording of texts.number_changed) {
+        const only = new Templates(PLAIN, { [locale]: { number_changed: wording } });
+        const text = only.composeNumberChanged('sms', locale);
+        expect([text, segmentsOf(text).segments]).toEqual([expect.stringContaining('Latchkey'), 1]);
+      }
+    },
+  );
+
+  it('takes the shorter wording for a long brand, except in a call', () => {
+    const brand = 'B'.repeat(32);
+    expect(notice('de', brand)).toBe(
+      `${brand}: Die Nummer Ihres Kontos wurde geändert. Waren Sie das nicht? Melden Sie sich bei uns.`,
+    );
+    expect(notice('de', brand, 'call')).toContain('Wenn Sie das nicht waren');
+  });
+
+  it('writes English for an unknown locale', () => {
+    expect(notice('tlh')).toBe(notice('en'));
   });
 });
 

@@ -1,6 +1,6 @@
 import { IntlMessageFormat } from 'intl-messageformat';
 import { type AppConfig, CHANNELS, type Channel } from '#config';
-import { DEFAULT_LOCALE, LOCALES, type Wordings } from './locales.js';
+import { DEFAULT_LOCALE, LOCALES, NUMBER_CHANGED, type Wordings } from './locales.js';
 import { fitsOneSegment } from './segments.js';
 
 export type TemplateConfig = Pick<AppConfig, 'brand' | 'autofill'>;
@@ -24,7 +24,7 @@ const QUEUEING_SECONDS = 5;
 /** The most that Android's SMS Retriever reads (https://developers.google.com/identity/sms-retriever/verify). */
 export const RETRIEVER_BYTES = 140;
 
-/** Writes the messages that carry codes. */
+/** Writes messages: those that carry codes, and the notice of a changed number. */
 export class Templates {
   private readonly wordings = new Map<string, readonly IntlMessageFormat[]>();
   /** The chosen wording depends on lengths only, not on the code. Counting segments takes a millisecond, so it is cached. */
@@ -36,8 +36,8 @@ export class Templates {
     locales: Readonly<Record<string, Wordings>> = LOCALES,
   ) {
     for (const [locale, texts] of Object.entries(locales))
-      for (const channel of CHANNELS)
-        this.wordings.set(keyOf(locale, channel), compiled(locale, texts[channel]));
+      for (const kind of [...CHANNELS, NUMBER_CHANGED] as const)
+        this.wordings.set(keyOf(locale, kind), compiled(locale, texts[kind]));
   }
 
   /**
@@ -62,9 +62,21 @@ export class Templates {
     return write(wording);
   }
 
-  private wordingsFor(locale: string, channel: Channel): readonly IntlMessageFormat[] {
-    const own = this.wordings.get(keyOf(locale, channel));
-    return own ?? this.wordings.get(keyOf(DEFAULT_LOCALE, channel)) ?? [];
+  /**
+   * Writes the notice that the number of the account was changed, in one SMS where any wording fits one.
+   *
+   * @throws Error when a template uses an unknown argument.
+   */
+  composeNumberChanged(channel: Channel, locale: string): string {
+    const { brand } = this.config;
+    const write = (wording: IntlMessageFormat) => `${wording.format({ brand })}`;
+    const fits = (wording: IntlMessageFormat) => channel !== 'sms' || fitsOneSms(write(wording), null);
+    return write(choose(this.wordingsFor(locale, NUMBER_CHANGED), fits));
+  }
+
+  private wordingsFor(locale: string, kind: keyof Wordings): readonly IntlMessageFormat[] {
+    const own = this.wordings.get(keyOf(locale, kind));
+    return own ?? this.wordings.get(keyOf(DEFAULT_LOCALE, kind)) ?? [];
   }
 }
 
@@ -117,6 +129,6 @@ function compiled(locale: string, texts: string | readonly string[] = []): IntlM
   return [texts].flat().map((text) => new IntlMessageFormat(text, locale));
 }
 
-function keyOf(locale: string, channel: Channel): string {
-  return `${locale} ${channel}`;
+function keyOf(locale: string, kind: keyof Wordings): string {
+  return `${locale} ${kind}`;
 }

@@ -16,6 +16,7 @@ const COLUMNS: PerProperty<Stored> = {
   purpose: 'purpose',
   phoneIndex: 'phone_index',
   phoneSealed: 'phone_sealed',
+  sessionId: 'session_id',
   name: 'name',
   locale: 'locale',
   appHash: 'app_hash',

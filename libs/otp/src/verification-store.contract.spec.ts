@@ -114,6 +114,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       const row = await store.open(given);
       expect(row).toEqual({
         ...kept,
+        sessionId: null,
         clients: {},
         attemptsBy: {},
         tickets: [],

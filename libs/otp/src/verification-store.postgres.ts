@@ -33,6 +33,7 @@ const INSERT = `
     purpose: ':purpose',
     phoneIndex: ':phoneIndex',
     phoneSealed: ':phoneSealed',
+    sessionId: ':sessionId::uuid',
     name: ':name',
     locale: ':locale',
     appHash: ':appHash',
@@ -97,6 +98,7 @@ export class PostgresVerificationStore extends VerificationStore {
     const values = {
       ...{ ...verification, ...route, fallback: fallbackOf(hasFallback) },
       charge: verification.charge ?? NO_CHARGE,
+      sessionId: verification.sessionId ?? null,
       clients: clientsOf(client),
     };
     return (await this.queue('verification-open', INSERT, values)) as StoredVerification;

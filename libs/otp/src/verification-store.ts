@@ -42,6 +42,7 @@ export type NewVerification = Pick<
   | 'codeLength'
   | 'secretId'
 > & {
+  readonly sessionId?: string | null;
   /** The abuse policy's ticket of the first message. */
   readonly ticket: string | null;
   /** The abuse policy's charge of the first message. */

@@ -54,6 +54,8 @@ export interface VerificationRequest {
   readonly ticket: string | null;
   /** The abuse policy's charge of the message. */
   readonly charge?: string | null;
+  /** The session that a change of number is bound to. */
+  readonly sessionId?: string | null;
   readonly name?: string | null;
   readonly locale?: string | null;
   /** The hash of the Android app that reads the SMS. */
@@ -90,6 +92,7 @@ export class VerificationService {
     const { name = null, locale = null, appHash = null, charge = null, client = null } = request;
     const opened = await this.store.open({
       ...{ purpose, route, hasFallback, device, ticket, charge, name, locale, appHash, client },
+      sessionId: request.sessionId ?? null,
       id: newVerificationId(),
       phoneIndex: this.keys.phoneIndexOf(phoneNumber),
       phoneSealed: this.keys.seal(phoneNumber),
@@ -164,16 +167,19 @@ export class VerificationService {
   /**
    * Counts one attempt, then compares the code. A right code is used up by `approveBy`, or by `claim` and `complete`.
    *
+   * @param isUsable false: a right code is rejected as a wrong one.
    * @throws CodeRejected, NotFound, Unavailable, VerificationClosed
    */
   async attempt(
     { verificationId: id, attempts: by }: AdmittedGuess,
     code: string,
+    isUsable = true,
   ): Promise<ProvenVerification> {
     const isUsedUp = (found: Verification) => by !== null && attemptsLeft(found, by) <= 0;
     const attempted = await this.whilePending(id, () => this.store.attempt(id, by), isUsedUp);
     const verification = this.named(attempted);
-    if (!isSameCode(this.codeOf(verification), readCode(code, verification.codeLength)))
+    const isRight = isSameCode(this.codeOf(verification), readCode(code, verification.codeLength));
+    if (!isRight || !isUsable)
       throw new CodeRejected(by ? attemptsLeft(verification, by) : verification.attemptsLeft);
     return { ...verification, provenBy: by };
   }

@@ -6,8 +6,11 @@ import type { Delivery } from './delivery.js';
 /** Unguessable (128 random bits), because knowing it gives access to the verification. */
 export type VerificationId = string & { readonly __brand: 'VerificationId' };
 
-/** `sign_up`: found by its phone number, as `POST /signup` does. `sign_in`: found by its id only. */
-export type Purpose = 'sign_up' | 'sign_in';
+/**
+ * `sign_up`: found by its phone number, as `POST /signup` does. `sign_in`: found by its id only. `change_number`: moves the
+ * account of a session to the number, and only this session may check its code.
+ */
+export type Purpose = 'sign_up' | 'sign_in' | 'change_number';
 
 export type VerificationStatus = 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
 
@@ -26,6 +29,8 @@ export interface Verification {
   readonly id: VerificationId;
   readonly purpose: Purpose;
   readonly phoneNumber: PhoneNumber;
+  /** The session that a change of number is bound to; null for every other purpose. */
+  readonly sessionId: string | null;
   /** The name given by the only client. Used when the sign-in creates the account. */
   readonly name: string | null;
   /** The language of the message. */

@@ -17,6 +17,7 @@ import { CreateTasks0000000000013 } from './migrations/000013-create-tasks.js';
 import { CreateSessions0000000000014 } from './migrations/000014-create-sessions.js';
 import { CreateSigningKeys0000000000015 } from './migrations/000015-create-signing-keys.js';
 import { CreateEvents0000000000016 } from './migrations/000016-create-events.js';
+import { ChangeNumbers0000000000017 } from './migrations/000017-change-numbers.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -37,6 +38,7 @@ const MIGRATIONS = [
   CreateSessions0000000000014,
   CreateSigningKeys0000000000015,
   CreateEvents0000000000016,
+  ChangeNumbers0000000000017,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

@@ -177,7 +177,9 @@ export class ActiveSessionsRepository {
    * @throws Unavailable when that is not certain. Repeating the call is safe.
    */
   async end(id: string, reason: EndReason): Promise<void> {
-    await this.endAll(reason, async () => [id]);
+    const hashes = await this.database.transaction((transaction) => this.endIn(transaction, [id], reason));
+    // After the commit: a look-up that begins now finds nothing to cache.
+    await this.cache.forget(hashes);
   }
 
   /**
@@ -187,10 +189,30 @@ export class ActiveSessionsRepository {
    * @throws Unavailable when that is not certain. Repeating the call is safe.
    */
   async endOf(userId: string, except: string | null, reason: EndReason): Promise<void> {
-    await this.endAll(reason, async (transaction) => {
-      const rows: { id: string }[] = await transaction.query(LOCK_OTHERS, [userId, except, LONGEST_COPY_MS]);
-      return rows.map(({ id }) => id);
-    });
+    const hashes = await this.database.transaction((transaction) =>
+      this.endOthersIn(transaction, userId, except, reason),
+    );
+    await this.cache.forget(hashes);
+  }
+
+  /**
+   * Ends the sessions of the user in a transaction.
+   *
+   * @param except the session that stays; null: none.
+   * @returns the hashes of their tokens. Make the caches forget them after the commit.
+   */
+  async endOthersIn(
+    transaction: Transaction,
+    userId: string,
+    except: string | null,
+    reason: EndReason,
+  ): Promise<Buffer[]> {
+    const rows: { id: string }[] = await transaction.query(LOCK_OTHERS, [userId, except, LONGEST_COPY_MS]);
+    return this.endIn(
+      transaction,
+      rows.map(({ id }) => id),
+      reason,
+    );
   }
 
   /** Deletes expired sessions with their tokens and refresh tokens, by the clock of Postgres. */
@@ -202,17 +224,9 @@ export class ActiveSessionsRepository {
    * Two statements in one transaction: the second one sees the token of a refresh that the first one waited for. A refresh
    * after it finds that the session has ended.
    */
-  private async endAll(
-    reason: EndReason,
-    find: (transaction: Transaction) => Promise<string[]>,
-  ): Promise<void> {
-    const hashes = await this.database.transaction(async (transaction) => {
-      const ids = await find(transaction);
-      await transaction.query(END, [ids, reason, requestId()]);
-      const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids, LONGEST_COPY_MS]);
-      return rows.map(({ hash }) => hash);
-    });
-    // After the commit: a look-up that begins now finds nothing to cache.
-    await this.cache.forget(hashes);
+  private async endIn(transaction: Transaction, ids: string[], reason: EndReason): Promise<Buffer[]> {
+    await transaction.query(END, [ids, reason, requestId()]);
+    const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids, LONGEST_COPY_MS]);
+    return rows.map(({ hash }) => hash);
   }
 }

@@ -110,6 +110,18 @@ const REPEAT: Statement = {
     ${RESULT}, live.expires_at as "refreshExpiresAt" from token, live`,
 };
 
+/** A session from before there were refresh tokens gets its first one. */
+const NEWEST: Statement = {
+  name: 'refresh-newest',
+  text: `
+    with first as (
+      insert into refresh_tokens (hash, session_id, generation)
+      select $2, id, 1 from sessions where id = $1 and not exists (select from refresh_tokens where session_id = $1)
+      on conflict do nothing
+    )
+    select coalesce(max(generation), 1) as newest from refresh_tokens where session_id = $1`,
+};
+
 interface FoundRow {
   readonly sessionId: string;
   readonly usedMsAgo: number | null;
@@ -157,6 +169,19 @@ export class RefreshTokensRepository {
     throw new Unavailable('refresh tokens');
   }
 
+  /**
+   * Returns a new token of the session, with its newest refresh token, which does not count as used.
+   *
+   * @throws InvalidToken if the session has ended, Unavailable
+   */
+  async reissue(sessionId: string): Promise<RefreshedTokens> {
+    const first = hashOf(this.refreshTokens.secretOf(sessionId, 1));
+    const [row] = await this.database.runIdempotent<{ newest: number }>(NEWEST, [sessionId, first]);
+    const reissued = row && (await this.repeat({ sessionId, newest: row.newest }));
+    if (!reissued) throw new InvalidToken();
+    return reissued;
+  }
+
   private async rotate({ sessionId, newest }: FoundRow, used: Buffer): Promise<RefreshedTokens | null> {
     const { refreshTtlMs, maxAgeMs } = this.policy;
     const next = this.refreshTokens.secretOf(sessionId, newest + 1);
@@ -166,7 +191,10 @@ export class RefreshTokensRepository {
     ]);
   }
 
-  private async repeat({ sessionId, newest }: FoundRow): Promise<RefreshedTokens | null> {
+  private async repeat({
+    sessionId,
+    newest,
+  }: Pick<FoundRow, 'sessionId' | 'newest'>): Promise<RefreshedTokens | null> {
     return this.insert(REPEAT, sessionId, this.refreshTokens.secretOf(sessionId, newest), []);
   }
 

@@ -11,6 +11,7 @@ export type EndReason =
   | 'ended_by_user'
   | 'refresh_token_reused'
   | 'revoked'
+  | 'number_changed'
   | 'ended_by_operator';
 
 /** A session that has not ended, as its user sees it. */

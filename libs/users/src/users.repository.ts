@@ -48,6 +48,11 @@ const ADOPT_EARLIER_FORM = {
          returning id`,
 };
 
+const FREE = {
+  name: 'user-number-free',
+  text: 'select not exists (select from users where phone_index = any($1) and id <> $2) as free',
+};
+
 const CHANGE = {
   name: 'user-change',
   text: `update users set name = coalesce($3, name), locale = coalesce($4, locale),
@@ -71,6 +76,16 @@ export class UsersRepository {
       [this.indexesOf(phoneNumber)],
     );
     return row?.known === true;
+  }
+
+  /**
+   * Returns true if no other user has the phone number.
+   *
+   * @throws Unavailable
+   */
+  async isFreeFor(userId: string, phoneNumber: PhoneNumber): Promise<boolean> {
+    const [row] = await this.database.run<{ free: boolean }>(FREE, [this.indexesOf(phoneNumber), userId]);
+    return row?.free === true;
   }
 
   /** @throws Unavailable */

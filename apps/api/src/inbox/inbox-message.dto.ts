@@ -51,10 +51,10 @@ export class InboxMessageDto {
    */
   body: string;
   /**
-   * The code in the body.
+   * The code in the body; null for a message without one.
    * @example "407918"
    */
-  code: string;
+  code: string | null;
   /**
    * Number of SMS segments of the body; null for other channels.
    * @example 1

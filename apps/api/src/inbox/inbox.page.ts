@@ -178,6 +178,7 @@ function rowOf({ id, to, channel, locale, segments, body, code, created_at }) {
   part('body').lang = locale;
   part('body').dir = 'auto';
   part('code').textContent = code;
+  part('secret').hidden = code === null;
   part('time').textContent = new Date(created_at).toLocaleTimeString();
   part('time').title = part('time').dateTime = created_at;
   part('copy').addEventListener('click', () => copy(part('code'), part('copy')));

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiSchema, PickType } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema, OmitType, PickType } from '@nestjs/swagger';
 import type { Delivery, Verification } from '#otp';
 import { RequestFields } from '../http/request-fields.dto.js';
 
@@ -12,6 +12,9 @@ export class OpenVerificationDto extends PickType(RequestFields, [
   'device_token',
   'altcha',
 ]) {}
+
+@ApiSchema({ description: 'A request to move the account to another phone number.' })
+export class ChangePhoneNumberDto extends OmitType(OpenVerificationDto, ['name']) {}
 
 @ApiSchema({ description: 'A request to send the code again.' })
 export class ResendVerificationDto extends PickType(RequestFields, ['channel', 'device_token', 'altcha']) {}

@@ -9,7 +9,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { clientAddressOf, type Requester } from '#abuse';
-import { AuthService, Public, type Session } from '#auth';
+import { type Authenticate, AuthService, BearerOnDemand, Public, type Session, SessionOnDemand } from '#auth';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { LocaleChoice } from '#messaging';
 import { type VerificationId, VerificationWatch } from '#otp';
@@ -161,12 +161,23 @@ export class VerificationsController {
   /**
    * Verifies the code and creates a session.
    *
-   * A code works once. A new number gets an account.
+   * A code works once. A new number gets an account. The code of a change of number (`POST /v1/me/phone_number`) moves the account
+   * instead: the request needs the session that requested it, and the answer is this session, with a new token. The other
+   * sessions of the account end. The code is rejected if the number has an account already.
    */
-  @Public()
+  @SessionOnDemand()
   @ApiParam(ID_PARAMETER)
   @ApiBody({ type: CheckVerificationDto, examples: CHECK_EXAMPLES })
-  @Problems('code_rejected', 'not_found', 'verification_closed', 'rate_limited')
+  @Problems(
+    'code_rejected',
+    'unauthenticated',
+    'invalid_token',
+    'insufficient_scope',
+    'cross_site_request',
+    'not_found',
+    'verification_closed',
+    'rate_limited',
+  )
   @ApiOkResponse({ type: SessionDto, description: 'The user is signed in.' })
   @AcceptsIdempotencyKey()
   @AnswersSessionAs(SessionDto)
@@ -176,9 +187,12 @@ export class VerificationsController {
     @Param('id', asVerificationId) id: VerificationId,
     @Body() { code, name }: CheckVerificationDto,
     @FromRequester() requester: Requester,
+    @BearerOnDemand() authenticate: Authenticate,
     @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<Session> {
-    return this.idempotency.once(idempotent, () => this.auth.signIn(id, code, requester, name));
+    return this.idempotency.once(idempotent, () =>
+      this.auth.checkCode(id, code, requester, authenticate, name),
+    );
   }
 
   /**

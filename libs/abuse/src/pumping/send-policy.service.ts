@@ -80,6 +80,19 @@ export class SendPolicyService {
   }
 
   /**
+   * Charges a notice. No limit and no cap refuses it: its user must learn of it, and the limits on the messages that led to it
+   * bound how many there are.
+   *
+   * @returns the charge; null if messages to the country are not allowed.
+   * @throws Unavailable
+   */
+  async chargeNotice(phoneNumber: PhoneNumber, route: Route): Promise<string | null> {
+    const { country } = kindOfNumber(phoneNumber);
+    if (!isAllowedCountry(country, this.options.allowedCountries)) return null;
+    return this.spending.spendAnyway({ country, routes: [route] });
+  }
+
+  /**
    * Admits a request for a test number. No message is sent, so only the limit per address applies.
    *
    * @returns the first cool-down of other numbers, so that a test number looks like one of them.

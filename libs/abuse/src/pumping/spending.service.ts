@@ -119,6 +119,19 @@ export class SpendingService {
   }
 
   /**
+   * Spends the price of a message that no cap may refuse.
+   *
+   * @returns the charge, which `refund` needs.
+   * @throws Unavailable
+   */
+  async spendAnyway(message: PricedMessage): Promise<string> {
+    const charge = this.chargeFor(message);
+    const warnings = await this.ledger.decide([keyOf(charge)], (draft) => this.charge(charge, draft));
+    this.warn(warnings, charge);
+    return chargeText(charge);
+  }
+
+  /**
    * Refunds a charge to the day and the country that it was counted for. Repeating a refund changes nothing.
    *
    * @throws Unavailable

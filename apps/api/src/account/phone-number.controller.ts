@@ -1,0 +1,78 @@
+import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/swagger';
+import type { Requester } from '#abuse';
+import { type Bearer, CurrentBearer, NumberChangeService } from '#auth';
+import { IdempotencyService, type IdempotentRequest } from '#idempotency';
+import { LocaleChoice } from '#messaging';
+import { AppHashParser } from '../http/app-hash-parser.js';
+import { ChannelParser } from '../http/channel-parser.js';
+import { EntityTag, ETAG_HEADER } from '../http/entity-tag.js';
+import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
+import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
+import { PhoneNumberParser } from '../http/phone-number-parser.js';
+import { Problems } from '../http/problems.decorator.js';
+import { FromRequester } from '../http/requester.js';
+import { ChangePhoneNumberDto, VerificationDto } from '../verifications/verification.dto.js';
+
+const EXAMPLES = { number: { summary: 'Another number', value: { phone_number: '+14155550111' } } };
+
+@ApiTags('Signed in')
+@ApiBearerAuth()
+@Controller('v1/me/phone_number')
+export class PhoneNumberController {
+  constructor(
+    private readonly changes: NumberChangeService,
+    private readonly channels: ChannelParser,
+    private readonly appHashes: AppHashParser,
+    private readonly phoneNumbers: PhoneNumberParser,
+    private readonly locales: LocaleChoice,
+    private readonly idempotency: IdempotencyService,
+  ) {}
+
+  /**
+   * Sends a code to another phone number, to move the account of the signed-in user there.
+   *
+   * Check the code at `/v1/verifications/{id}/check`, with the same session. The answer is always 202 with this body, so it does
+   * not reveal whether the number has an account. An account can change its number three times a day.
+   */
+  @ApiBody({ type: ChangePhoneNumberDto, examples: EXAMPLES })
+  @Problems(
+    'unauthenticated',
+    'insufficient_scope',
+    'cross_site_request',
+    'proof_of_work_required',
+    'phone_number_not_allowed',
+    'rate_limited',
+    'sends_suspended',
+  )
+  @ApiAcceptedResponse({
+    type: VerificationDto,
+    description: 'The code is being sent.',
+    headers: { Location: LOCATION_HEADER, ETag: ETAG_HEADER },
+  })
+  @CreatesAt<VerificationDto>(({ id }) => `/v1/verifications/${id}`)
+  @AcceptsIdempotencyKey()
+  @EntityTag()
+  @Post()
+  @HttpCode(202)
+  async changePhoneNumber(
+    @CurrentBearer() bearer: Bearer,
+    @Body() { phone_number, channel, locale, app_hash }: ChangePhoneNumberDto,
+    @Headers('accept-language') acceptLanguage: string | undefined,
+    @FromRequester() requester: Requester,
+    @Idempotent() idempotent: IdempotentRequest | null,
+  ): Promise<VerificationDto> {
+    const phoneNumber = this.phoneNumbers.parse(phone_number);
+    const request = {
+      phoneNumber,
+      channel: this.channels.parse(phoneNumber, channel),
+      locale: this.locales.for(phoneNumber, locale ?? bearer.user.locale, acceptLanguage),
+      appHash: this.appHashes.parse(app_hash),
+    };
+    // Two users behind one address get two answers.
+    const own = idempotent && { ...idempotent, path: `${idempotent.path} of ${bearer.user.id}` };
+    return this.idempotency.once(own, async () =>
+      VerificationDto.of(await this.changes.request(bearer, request, requester)),
+    );
+  }
+}

@@ -1,0 +1,170 @@
+import { Injectable } from '@nestjs/common';
+import {
+  type AdmittedGuess,
+  type GuessingClient,
+  GuessPolicyService,
+  type Requester,
+  SendPolicyService,
+} from '#abuse';
+import type { Channel, Route } from '#config';
+import { ConfirmCodeTask, DeliveryService } from '#delivery';
+import { AppError, Unavailable } from '#errors';
+import {
+  type NewClient,
+  type ProvenVerification,
+  type Purpose,
+  type Verification,
+  type VerificationId,
+  VerificationService,
+} from '#otp';
+import type { PhoneNumber } from '#phone';
+import { UsersRepository } from '#users';
+
+export interface CodeRequest {
+  readonly phoneNumber: PhoneNumber;
+  readonly channel: Channel;
+  readonly name?: string | null;
+  /** The language of the message (BCP 47). */
+  readonly locale: string;
+  /** The configured hash of the Android app that reads the SMS. */
+  readonly appHash?: string | null;
+}
+
+/** The purpose of a verification, with the client or the session that it belongs to. */
+export interface VerificationSubject {
+  readonly purpose: Purpose;
+  /** The client that requests it, if several clients can. */
+  readonly client?: NewClient | null;
+  /** The session that a change of number is bound to. */
+  readonly sessionId?: string | null;
+}
+
+/** A message that the abuse policy admitted. */
+export interface AdmittedMessage {
+  readonly route: Route;
+  readonly hasFallback: boolean;
+  readonly resendAfterMs: number;
+  readonly ticket: string | null;
+  readonly charge: string | null;
+  readonly device: string | null;
+  readonly codeLength: number;
+}
+
+/** A code that one client of a verification typed in. */
+export interface Guess {
+  readonly pending: Verification;
+  readonly client: GuessingClient;
+  readonly code: string;
+  readonly requester: Requester;
+}
+
+/** A right code. `recordSuccess` needs it. */
+export interface ProvenCode extends Guess {
+  readonly proven: ProvenVerification;
+  readonly seen: AdmittedGuess['seen'];
+}
+
+/** Sends codes and compares them, under the abuse policy. Gives nothing for a right code: its callers do. */
+@Injectable()
+export class CodesService {
+  constructor(
+    private readonly sendPolicy: SendPolicyService,
+    private readonly guessPolicy: GuessPolicyService,
+    private readonly verifications: VerificationService,
+    private readonly delivery: DeliveryService,
+    private readonly confirmCode: ConfirmCodeTask,
+    private readonly users: UsersRepository,
+  ) {}
+
+  /** Opens a verification. Resolves when its message is durable, before the provider is asked. */
+  async request(
+    subject: VerificationSubject,
+    request: CodeRequest,
+    requester: Requester,
+  ): Promise<Verification> {
+    const message = await this.admitMessage(request, requester);
+    const verification = await this.open(subject, request, message);
+    await this.delivery.start(verification);
+    return verification;
+  }
+
+  /**
+   * Admits one message. Looks up the account of every number, so that known and unknown ones take the same time.
+   */
+  async admitMessage(
+    { phoneNumber, channel }: Pick<CodeRequest, 'phoneNumber' | 'channel'>,
+    requester: Requester,
+    openedBy: string | null = null,
+  ): Promise<AdmittedMessage> {
+    const { route, hasFallback, routes } = this.delivery.routeFor(channel, phoneNumber);
+    if (this.verifications.isTestNumber(phoneNumber)) {
+      const { device, codeLength } = await this.guessPolicy.standingOf(phoneNumber, requester);
+      const { resendAfterMs } = await this.sendPolicy.admitTestNumber(requester);
+      const message = { device: openedBy ?? device, codeLength, resendAfterMs };
+      return { route, hasFallback, ...message, ticket: null, charge: null };
+    }
+    const isKnownNumber = () => this.users.isKnown(phoneNumber);
+    const asked = { device: openedBy, isKnownNumber, routes };
+    return { route, hasFallback, ...(await this.sendPolicy.admit(phoneNumber, requester, asked)) };
+  }
+
+  open(subject: VerificationSubject, request: CodeRequest, message: AdmittedMessage): Promise<Verification> {
+    const { phoneNumber, name, locale, appHash } = request;
+    const opened = { ...message, ...subject, phoneNumber, name, locale, appHash };
+    return this.verifications.open(opened, message.resendAfterMs);
+  }
+
+  /** Refunds the message when the verification takes no more. After `Unavailable` it may be queued all the same. */
+  async resend(
+    id: VerificationId,
+    message: AdmittedMessage &
+      Partial<Pick<CodeRequest, 'name' | 'locale' | 'appHash'>> & { client?: NewClient | null },
+  ): Promise<Verification> {
+    try {
+      return await this.verifications.resend(id, message);
+    } catch (refusal) {
+      const isCertain = refusal instanceof AppError && !(refusal instanceof Unavailable);
+      if (isCertain) await this.sendPolicy.refund(message.charge);
+      throw refusal;
+    }
+  }
+
+  /**
+   * Compares the code. Counts the guess for its number and its address, and the attempt, before it compares.
+   *
+   * @param isUsable resolves to false if a right code is to be rejected as a wrong one. Called for every guess, so that both
+   * take the same time.
+   * @throws CodeRejected, NotFound, RateLimited, VerificationClosed
+   */
+  async prove(
+    guess: Guess,
+    isUsable: () => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<ProvenCode> {
+    const { pending, client, code, requester } = guess;
+    const alsoSeen = this.sendPolicy.keysOfSuccess(pending.phoneNumber, pending.tickets);
+    const guessed = this.guessedAt(pending);
+    const admitted =
+      (await this.guessPolicy.admit(guessed, client, requester, alsoSeen)) ??
+      (await this.verifications.exhaust(pending.id));
+    const proven = await this.verifications.attempt(admitted, code, await isUsable());
+    return { ...guess, proven, seen: admitted.seen };
+  }
+
+  /** Records that the code was entered. Returns the device token. */
+  async recordSuccess({ proven, client, requester, seen }: ProvenCode): Promise<string> {
+    const { phoneNumber, tickets, purpose } = proven;
+    // Anyone who knows the number can request messages of a sign-up, so only the messages of this address count.
+    const address = purpose === 'sign_up' ? requester.address : null;
+    const [deviceToken] = await Promise.all([
+      this.guessPolicy.recordSuccess(this.guessedAt(proven), client, requester, seen),
+      this.sendPolicy.recordSuccess(phoneNumber, tickets, address, seen),
+    ]);
+    this.confirmCode.start(proven);
+    return deviceToken;
+  }
+
+  /** Returns the verification as the guess policy needs it. */
+  guessedAt(verification: Verification) {
+    return { ...verification, hasFixedCode: this.verifications.isTestNumber(verification.phoneNumber) };
+  }
+}

@@ -1,0 +1,129 @@
+import { Injectable } from '@nestjs/common';
+import { NoticesRepository } from '#delivery';
+import { CodeRejected, InvalidToken, RateLimited } from '#errors';
+import { requestId } from '#events';
+import { Keys } from '#keys';
+import { APPROVABLE, approvalOf, type ProvenVerification } from '#otp';
+import { Database, type Statement, type Transaction } from '#postgres';
+import { ActiveSessionsRepository, TokensRepository } from '#tokens';
+import type { User } from '#users';
+
+/** More changes than a user needs. Each one costs a notice, and the limits know only the messages with codes. */
+const MOST_A_DAY = 3;
+const DAY_S = 86_400;
+
+/** Another transaction has given the number to a user meanwhile. */
+const UNIQUE_VIOLATION = '23505';
+
+/** A proven number and the account that moves to it. */
+export interface NumberChange {
+  readonly user: User;
+  readonly proven: ProvenVerification;
+  readonly sessionId: string;
+  readonly address: string;
+  /** The id of the notice to the number from before. */
+  readonly noticeId: string;
+}
+
+const RECENT_CHANGES: Statement = {
+  name: 'number-changes-recent',
+  text: `
+    select count(*)::int as count, coalesce(extract(epoch from min(at) + interval '1 day' - now()), 0)::float8 as "secondsLeft"
+      from events where user_id = $1 and kind = 'number_changed' and at > now() - interval '1 day'`,
+};
+
+/** Makes the end of the session wait for this transaction. */
+const LOCK_SESSION = `
+  select from sessions where id = $1 and user_id = $2 and ended_at is null and expires_at > now() for update`;
+
+const APPROVE = `
+  update verifications set ${approvalOf('$2', '$3')} where id = $1 and ${APPROVABLE} returning id`;
+
+/** A repeated change finds that the user has the number already. */
+const MOVE = `
+  update users set phone_index = $2, phone_sealed = $3, version = version + 1
+   where id = $1 and phone_index <> $2
+  returning id`;
+
+const RECORD = `
+  insert into events (kind, user_id, session_id, phone_index, address, request_id)
+  values ('number_changed', $1, $2, $3, $4, $5)`;
+
+/** Moves accounts to other phone numbers. */
+@Injectable()
+export class NumberChangesRepository {
+  constructor(
+    private readonly database: Database,
+    private readonly sessions: ActiveSessionsRepository,
+    private readonly tokens: TokensRepository,
+    private readonly notices: NoticesRepository,
+    private readonly keys: Keys,
+  ) {}
+
+  /** @throws RateLimited, Unavailable */
+  async admit({ id }: User): Promise<void> {
+    const [recent] = await this.database.run<{ count: number; secondsLeft: number }>(RECENT_CHANGES, [id]);
+    if (recent && recent.count >= MOST_A_DAY)
+      throw new RateLimited(
+        'number_changes_per_user',
+        Math.min(DAY_S, Math.max(1, Math.ceil(recent.secondsLeft))),
+      );
+  }
+
+  /**
+   * Moves the account to the proven number, ends its other sessions and stores the notice, in one transaction. When it resolves,
+   * every process answers with the new number.
+   *
+   * @throws CodeRejected if the number has got another account meanwhile, InvalidToken if the session has ended, Unavailable.
+   * Repeating the call after Unavailable is safe.
+   */
+  async move(change: NumberChange): Promise<void> {
+    await this.commit(change, (transaction) => this.moveIn(transaction, change));
+  }
+
+  /**
+   * Moves the account as `move` does, and approves the verification.
+   *
+   * @returns null when the verification cannot be approved, because it is not pending or another caller has claimed it.
+   * @throws CodeRejected, InvalidToken, Unavailable
+   */
+  async moveApproving(change: NumberChange): Promise<true | null> {
+    return this.commit(change, async (transaction) => {
+      const { id, provenBy } = change.proven;
+      const client = [provenBy?.client ?? null, provenBy?.group?.name ?? null];
+      const [approved]: [unknown[]] = await transaction.query(APPROVE, [id, ...client]);
+      if (approved.length === 0) return null;
+      await this.moveIn(transaction, change);
+      return true;
+    });
+  }
+
+  private async commit<T>(change: NumberChange, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    try {
+      const result = await this.database.transaction(work);
+      // After the commit: a look-up that begins now finds the new number, and no ended session.
+      await this.tokens.forgetCopiesOf(change.user.id);
+      return result;
+    } catch (error) {
+      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+      throw new CodeRejected(change.proven.attemptsLeft);
+    }
+  }
+
+  private async moveIn(transaction: Transaction, change: NumberChange): Promise<void> {
+    const { user, proven, sessionId, address, noticeId } = change;
+    const { phoneNumber } = proven;
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const live: unknown[] = await transaction.query(LOCK_SESSION, [sessionId, user.id]);
+    if (live.length === 0) throw new InvalidToken();
+    const [moved]: [unknown[]] = await transaction.query(MOVE, [
+      user.id,
+      phoneIndex,
+      this.keys.seal(phoneNumber),
+    ]);
+    await this.sessions.endOthersIn(transaction, user.id, sessionId, 'number_changed');
+    if (moved.length === 0) return;
+    await transaction.query(RECORD, [user.id, sessionId, phoneIndex, address, requestId()]);
+    await this.notices.add(transaction, noticeId, user.id, user.phoneNumber);
+  }
+}

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import type { Channel, Route } from '#config';
+import { LocaleChoice, type Message, MessageProviders, Templates } from '#messaging';
+import { VerificationService } from '#otp';
+import { isReachableBy, kindOfNumber, type PhoneNumber } from '#phone';
+import type { Notice } from './notices.repository.js';
+
+/** WhatsApp is none of them: it delivers no text without an approved template. */
+const CHANNELS: readonly Channel[] = ['sms', 'call'];
+
+/** Seconds after which the provider drops the message rather than deliver it late. */
+const VALID_FOR_SECONDS = 14_400;
+
+/** Writes notices, and chooses their routes. */
+@Injectable()
+export class NoticeMessages {
+  constructor(
+    private readonly providers: MessageProviders,
+    private readonly templates: Templates,
+    private readonly locales: LocaleChoice,
+    private readonly verifications: VerificationService,
+  ) {}
+
+  /** Returns the route to a number by SMS, or else by call; null if neither can reach it, and for test numbers. */
+  routeTo(phoneNumber: PhoneNumber): Route | null {
+    const { line } = kindOfNumber(phoneNumber);
+    const channel = CHANNELS.find(
+      (candidate) => this.providers.carries(candidate) && isReachableBy(candidate, line),
+    );
+    if (channel === undefined || this.verifications.isTestNumber(phoneNumber)) return null;
+    return { channel, provider: this.providers.defaultFor(channel).name };
+  }
+
+  compose({ id, phoneNumber, locale: chosen }: Notice, channel: Channel): Message {
+    const locale = this.locales.for(phoneNumber, chosen);
+    const body = this.templates.composeNumberChanged(channel, locale);
+    // No delivery report of a notice is recorded: the reference is that of no verification.
+    return {
+      to: phoneNumber,
+      channel,
+      body,
+      code: null,
+      locale,
+      validForSeconds: VALID_FOR_SECONDS,
+      reference: id,
+    };
+  }
+}
