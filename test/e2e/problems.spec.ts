@@ -24,7 +24,10 @@ let token: string;
 let timedOut: Promise<Answer>;
 
 beforeAll(async () => {
-  api = await startApi(POSTGRES_ALONE, { PUBLIC_URL, SESSION_COOKIE: 'on', ...USUAL_DATABASE_TIMEOUT });
+  api = await startApi(POSTGRES_ALONE, {
+    ...{ PUBLIC_URL, SESSION_COOKIE: 'on', RECYCLED_NUMBERS: 'refuse' },
+    ...USUAL_DATABASE_TIMEOUT,
+  });
   client = api.client;
   timedOut = sendRawOnce(client, rawPost('/v1/verifications', { 'Content-Length': 2 }, '{'));
   token = await signIn(api);
@@ -80,6 +83,17 @@ describe('Problem responses', () => {
         const old = await signIn(api);
         await api.database.query(`update sessions set created_at = now() - interval '1 hour'`);
         return client.as(old).delete('/v1/me');
+      },
+    },
+    number_recycled: {
+      answer: async () => {
+        const { id, path, code } = await openVerification(api);
+        await api.database.query(
+          `insert into users (id, phone_index, phone_sealed, last_used_at)
+           select gen_random_uuid(), phone_index, phone_sealed, now() - interval '1 year' from verifications where id = $1`,
+          [id],
+        );
+        return client.post(`${path}/check`, { code });
       },
     },
     insufficient_scope: {

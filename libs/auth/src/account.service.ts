@@ -57,9 +57,10 @@ export class AccountService {
 
   /** @throws Unavailable */
   async export(user: User): Promise<AccountExport> {
+    const hasNumber = await this.hasNumber(user);
     const [sessions, verifications, events] = await Promise.all([
       this.sessions.listAll(user),
-      this.verifications.findByNumber(user.phoneNumber),
+      hasNumber ? this.verifications.findByNumber(user.phoneNumber) : [],
       this.events.list({ userId: user.id, kind: null }, MOST_EVENTS),
     ]);
     return accountExportOf({ user, sessions, verifications, events });
@@ -89,9 +90,16 @@ export class AccountService {
 
   private async deleteAll(user: User, reason: EndReason): Promise<void> {
     await this.sessions.endAllOf(user, reason);
-    await this.verifications.deleteByNumber(user.phoneNumber);
-    await this.badNumbers.deleteByNumber(user.phoneNumber);
+    if (await this.hasNumber(user)) {
+      await this.verifications.deleteByNumber(user.phoneNumber);
+      await this.badNumbers.deleteByNumber(user.phoneNumber);
+    }
     await this.accounts.delete(user.id);
+  }
+
+  /** Returns false if the number was recycled: what is stored about it belongs to another user. */
+  private async hasNumber({ id, phoneNumber }: User): Promise<boolean> {
+    return (await this.users.findByNumber(phoneNumber))?.id === id;
   }
 }
 

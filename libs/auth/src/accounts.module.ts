@@ -6,13 +6,20 @@ import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
 import { AccountService } from './account.service.js';
 import { AccountsRepository } from './accounts.repository.js';
+import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 import { SessionService } from './session.service.js';
 import { SessionsRepository } from './sessions.repository.js';
 
 /** Accounts and their sessions, for the API and for the command line. It needs neither providers nor the queue. */
 @Module({
   imports: [BadNumbersModule, EventsModule, OtpModule, TokensModule, UsersModule],
-  providers: [AccountService, AccountsRepository, SessionService, SessionsRepository],
+  providers: [
+    AccountService,
+    AccountsRepository,
+    RecycledNumbersRepository,
+    SessionService,
+    SessionsRepository,
+  ],
   exports: [AccountService, SessionService, TokensModule],
 })
 export class AccountsModule {}

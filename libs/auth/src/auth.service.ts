@@ -63,7 +63,7 @@ export class AuthService {
    * Signs in with the code, or moves the account to the number if the verification is for that.
    *
    * @param authenticate resolves to the owner of the request's token. Called for a change of number only.
-   * @throws CodeRejected, InvalidToken, NotFound, RateLimited, Unauthenticated, VerificationClosed
+   * @throws CodeRejected, InvalidToken, NotFound, NumberRecycled, RateLimited, Unauthenticated, VerificationClosed
    */
   async checkCode(
     id: VerificationId,
@@ -88,7 +88,7 @@ export class AuthService {
    * Checks the code that one client of the verification typed in, and signs it in. Counts the check for its address.
    *
    * @param name used when this creates the account.
-   * @throws CodeRejected, NotFound, RateLimited, VerificationClosed
+   * @throws CodeRejected, NotFound, NumberRecycled, RateLimited, VerificationClosed
    */
   async signIn(
     pending: Verification,
@@ -99,6 +99,7 @@ export class AuthService {
   ): Promise<Session> {
     const right = await this.codes.prove({ pending, client, code, requester });
     const session = await this.sessions.create(right.proven, name, requester);
+    if (session.isRecycled) await this.codes.forgetDevices(right.proven);
     return { ...session, deviceToken: await this.codes.recordSuccess(right) };
   }
 }

@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import {
   type AdmittedGuess,
   type GuessingClient,
   GuessPolicyService,
+  KnownDevicesService,
   type Requester,
   SendPolicyService,
 } from '#abuse';
@@ -67,6 +68,8 @@ export interface ProvenCode extends Guess {
 /** Sends codes and compares them, under the abuse policy. Gives nothing for a right code: its callers do. */
 @Injectable()
 export class CodesService {
+  private readonly logger = new Logger('Abuse');
+
   constructor(
     private readonly sendPolicy: SendPolicyService,
     private readonly guessPolicy: GuessPolicyService,
@@ -74,6 +77,7 @@ export class CodesService {
     private readonly delivery: DeliveryService,
     private readonly confirmCode: ConfirmCodeTask,
     private readonly users: UsersRepository,
+    private readonly knownDevices: KnownDevicesService,
   ) {}
 
   /** Opens a verification. Resolves when its message is durable, before the provider is asked. */
@@ -161,6 +165,16 @@ export class CodesService {
     ]);
     this.confirmCode.start(proven);
     return deviceToken;
+  }
+
+  /**
+   * Revokes the known devices of a recycled number: they belong to the former holder. The user is signed in
+   * already, so a failure is logged, not thrown.
+   */
+  async forgetDevices({ phoneNumber }: Verification): Promise<void> {
+    await this.knownDevices.forgetAll(phoneNumber).catch((failure: Error) => {
+      this.logger.warn(`the devices of a recycled number were not revoked: ${failure.message}`);
+    });
   }
 
   /** Returns the verification as the guess policy needs it. */

@@ -14,6 +14,7 @@ import type { Bearer } from './sessions.repository.js';
 /** The session that changed its number, with a new token. */
 export interface MovedSession extends RefreshedSession {
   readonly isNewUser: false;
+  readonly isRecycled: false;
   readonly deviceToken: string;
 }
 
@@ -66,7 +67,12 @@ export class NumberChangeService {
     await this.move({ user, proven: right.proven, sessionId, address: requester.address, noticeId });
     await this.notices.start(noticeId);
     const session = await this.sessions.reissue(sessionId);
-    return { ...session, isNewUser: false, deviceToken: await this.codes.recordSuccess(right) };
+    return {
+      ...session,
+      isNewUser: false,
+      isRecycled: false,
+      deviceToken: await this.codes.recordSuccess(right),
+    };
   }
 
   private async move(change: NumberChange): Promise<void> {

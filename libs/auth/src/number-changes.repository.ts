@@ -41,7 +41,7 @@ const APPROVE = `
 
 /** A repeated change finds that the user has the number already. */
 const MOVE = `
-  update users set phone_index = $2, phone_sealed = $3, version = version + 1
+  update users set phone_index = $2, phone_sealed = $3, version = version + 1, last_used_at = now()
    where id = $1 and phone_index <> $2
   returning id`;
 

@@ -47,16 +47,17 @@ export class SessionService {
    * Creates the user, if the number has none, and a session, and approves the verification. One caller succeeds.
    *
    * @param name used when this creates the user.
-   * @throws NotFound, Unavailable, VerificationClosed
+   * @throws NotFound, NumberRecycled, Unavailable, VerificationClosed
    */
   async create(
     proven: ProvenVerification,
     name: string | null,
     { address, userAgent }: SessionClient,
   ): Promise<CreatedSession> {
-    const { id: verificationId, phoneNumber, provenBy, route } = proven;
+    const { id: verificationId, phoneNumber, provenBy, route, device } = proven;
     const user = this.users.draft(phoneNumber, name);
-    const signIn = { user, verificationId, method: route.channel, address, userAgent };
+    const isKnownDevice = device !== null;
+    const signIn = { user, verificationId, method: route.channel, address, userAgent, isKnownDevice };
     if (this.verifications.joinsSessions) {
       return this.verifications.approveBy(proven, async () => {
         await this.adoptEarlierForm(phoneNumber);

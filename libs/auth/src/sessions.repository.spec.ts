@@ -20,6 +20,7 @@ import { openBreakablePostgres, openBreakableRedis } from '../../../test/support
 import { modes } from '../../../test/support/databases.js';
 import { times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
+import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 import { type CreatedSession, SessionsRepository } from './sessions.repository.js';
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -40,8 +41,10 @@ async function open(redis: boolean) {
   const tokens = new TokensRepository(database, copies);
   const active = new ActiveSessionsRepository(database, copies);
   const sessionsFor = (ttlMs: number, by = copies) => {
-    const policy = { ttlMs, refreshTtlMs: 2 * ttlMs, maxAgeMs: 3 * ttlMs, reuseWindowMs: 1_000 };
-    return new SessionsRepository(database, users, by, policy, new RefreshTokens(keys));
+    const lifetimes = { ttlMs, refreshTtlMs: 2 * ttlMs, maxAgeMs: 3 * ttlMs, reuseWindowMs: 1_000 };
+    const policy = { ...lifetimes, recycledAfterMs: 4 * HOUR, recycledNumbers: 'new_account' } as const;
+    const recycled = new RecycledNumbersRepository(database, active, by, policy);
+    return new SessionsRepository(database, users, by, policy, new RefreshTokens(keys), recycled);
   };
   return {
     ...{ postgres, cache, copies, users, tokens, active, sessionsFor, sessions: sessionsFor(HOUR) },
@@ -55,7 +58,14 @@ async function open(redis: boolean) {
 
 /** A sign-in of the user by SMS. */
 const signInOf = (user: NewUser, verificationId = anId()) => {
-  return { user, verificationId, method: 'sms', address: '192.0.2.7', userAgent: USER_AGENT };
+  return {
+    user,
+    verificationId,
+    method: 'sms',
+    address: '192.0.2.7',
+    userAgent: USER_AGENT,
+    isKnownDevice: false,
+  };
 };
 
 const userOf = async (sessions: SessionsRepository, secret: string) =>

@@ -17,6 +17,7 @@ import {
   TokenCache,
 } from '#tokens';
 import { type NewUser, USER_COLUMNS, type User, type UserRow, UsersRepository } from '#users';
+import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 
 /** A session with its user. Both secrets are known only when they are created: hashes of them are stored. */
 export interface CreatedSession {
@@ -27,6 +28,8 @@ export interface CreatedSession {
   readonly refreshExpiresAt: Date;
   readonly user: User;
   readonly isNewUser: boolean;
+  /** True: the number was recycled, so the account that had it before lost it. */
+  readonly isRecycled: boolean;
 }
 
 /** A sign-in that its user has proven. */
@@ -36,6 +39,8 @@ export interface SignIn extends SessionClient {
   readonly verificationId: string;
   /** The channel that carried the code. */
   readonly method: string;
+  /** True if a device that has signed in on the number before requested the code: then the number is not recycled. */
+  readonly isKnownDevice: boolean;
 }
 
 /** The owner of a token. */
@@ -54,7 +59,12 @@ const TRIES = 3;
 
 type BearerRow = UserRow & { readonly session_id: string | null; readonly scope: Scope };
 type FoundRow = BearerRow & { readonly ms_left: number };
-type CreatedRow = UserRow & { readonly expires_at: Date | null; readonly refresh_expires_at: Date };
+type CreatedRow = UserRow & {
+  readonly expires_at: Date | null;
+  readonly refresh_expires_at: Date;
+  /** True: nothing was inserted. */
+  readonly isRecycled: boolean;
+};
 /** The columns of the user are null if there is none. */
 type ApprovedRow = CreatedRow & { readonly isProven: boolean };
 
@@ -78,9 +88,10 @@ const holderOf = (source: string) => `
       on conflict (phone_index) do nothing
       returning ${USER_COLUMNS}
     ), holder as (
-      select * from created
+      select *, false as "isRecycled" from created
       union all
-      select ${USER_COLUMNS} from users where users.phone_index = $3
+      select ${USER_COLUMNS}, coalesce(users.last_used_at <= now() - $17::float8 * interval '1 millisecond', false)
+        from users where users.phone_index = $3
     )`;
 
 /**
@@ -93,6 +104,7 @@ const sessionOf = (source: string) => `
     token as (
       insert into tokens (hash, user_id, scope, verification_id, expires_at, session_id)
       select $5, holder.id, $6, $7, clock_timestamp() + $8 * interval '1 millisecond', $9 ${source}
+       where not holder."isRecycled"
       on conflict do nothing
       returning user_id, expires_at
     ), session as (
@@ -104,6 +116,9 @@ const sessionOf = (source: string) => `
     ), event as (
       insert into events (kind, user_id, session_id, phone_index, address, request_id, details)
       select 'signed_in', token.user_id, session.id, $3, $11, $16, jsonb_build_object('method', $14::text) from token, session
+    ), used as (
+      update users set last_used_at = now() from token
+       where users.id = token.user_id and users.last_used_at <= now() - interval '1 day'
     )`;
 
 /** A repeated statement finds what the first one inserted. */
@@ -132,7 +147,7 @@ const APPROVE: Statement = {
     with proven as (
       select id from verifications where id = $7 and ${APPROVABLE} for update
     ), ${holderOf('from proven')}, ${sessionOf('from holder, proven')}, approved as (
-      update verifications set ${approvalOf('$17', '$18')}
+      update verifications set ${approvalOf('$18', '$19')}
        where id in (select id from proven)
          and (exists (select from token) or exists (select from tokens where verification_id = $7))
     )
@@ -151,22 +166,26 @@ export class SessionsRepository {
     private readonly cache: TokenCache,
     private readonly policy: SessionPolicy,
     private readonly refreshTokens: RefreshTokens,
+    private readonly recycled: RecycledNumbersRepository,
   ) {}
 
   /**
    * Creates the session of a verification: the one user of its number, under any concurrency, and a token.
    *
-   * @throws Unavailable, or VerificationClosed when the verification already produced another token.
+   * @throws NumberRecycled, Unavailable, or VerificationClosed when the verification already produced another token.
    */
   async create(signIn: SignIn): Promise<CreatedSession> {
     const secrets = this.newSecrets();
     const values = this.valuesOf(signIn, secrets);
     let row: CreatedRow | undefined;
-    for (let tries = 1; tries <= TRIES && !row?.expires_at; tries += 1)
+    let isRecycled = false;
+    for (let tries = 1; tries <= TRIES && !row?.expires_at; tries += 1) {
       [row] = await this.database.runIdempotent<CreatedRow>(CREATE, values);
-    if (!row) throw new Unavailable('users');
+      if (row?.isRecycled) isRecycled = await this.recycled.release(row.id);
+    }
+    if (!row || row.isRecycled) throw new Unavailable('users');
     if (!row.expires_at) throw new VerificationClosed('approved');
-    return this.createdBy(row, row.expires_at, signIn, secrets);
+    return { ...this.createdBy(row, row.expires_at, signIn, secrets), isRecycled };
   }
 
   /**
@@ -174,17 +193,22 @@ export class SessionsRepository {
    *
    * @param provenBy the client that gave the right code; null when the verification has only one.
    * @returns null when the verification cannot be approved, because it is not pending or another caller has claimed it.
-   * @throws Unavailable, or VerificationClosed when the verification already produced another token.
+   * @throws NumberRecycled, Unavailable, or VerificationClosed when the verification already produced another token.
    */
   async createApproving(signIn: SignIn, provenBy: ClientAttempts | null): Promise<CreatedSession | null> {
     const secrets = this.newSecrets();
     const client = [provenBy?.client ?? null, provenBy?.group?.name ?? null];
     const values = [...this.valuesOf(signIn, secrets), ...client];
+    let isRecycled = false;
     for (let tries = 1; tries <= TRIES; tries += 1) {
       const [row] = await this.database.runIdempotent<ApprovedRow>(APPROVE, values);
       if (!row) break;
-      if (row.expires_at) return this.createdBy(row, row.expires_at, signIn, secrets);
+      if (row.expires_at) return { ...this.createdBy(row, row.expires_at, signIn, secrets), isRecycled };
       if (!row.isProven) return null;
+      if (row.isRecycled) {
+        isRecycled = await this.recycled.release(row.id);
+        continue;
+      }
       // Without a user: another transaction has committed it meanwhile.
       if (row.id !== null) throw new VerificationClosed('approved');
     }
@@ -223,10 +247,16 @@ export class SessionsRepository {
       ...[sessionId, this.policy.refreshTtlMs],
       ...[signIn.address, userAgent, sessionLabel(userAgent), signIn.method, hashOf(refreshToken)],
       requestId(),
+      signIn.isKnownDevice ? null : this.policy.recycledAfterMs,
     ];
   }
 
-  private createdBy(row: CreatedRow, expiresAt: Date, { user }: SignIn, secrets: Secrets): CreatedSession {
+  private createdBy(
+    row: CreatedRow,
+    expiresAt: Date,
+    { user }: SignIn,
+    secrets: Secrets,
+  ): Omit<CreatedSession, 'isRecycled'> {
     return {
       ...secrets,
       expiresAt,

@@ -90,6 +90,9 @@ export abstract class AppConfig {
     readonly maxAgeMs: number;
     /** For this time a used refresh token may be used again. */
     readonly reuseWindowMs: number;
+    /** The number of an account that was not used for this time proves who holds the number now, not who the user is. */
+    readonly recycledAfterMs: number;
+    readonly recycledNumbers: 'new_account' | 'refuse';
   };
   /** True: browsers also get their token as a cookie, which authenticates them. */
   abstract readonly sessionCookie: boolean;

@@ -75,20 +75,27 @@ describe('contradictions', () => {
       { REFRESH_TTL: '60d', SESSION_MAX_AGE: '59d' },
       'SESSION_MAX_AGE',
     ],
+    [
+      'a number that is recycled during a session',
+      { REFRESH_TTL: '60d', RECYCLED_AFTER: '59d' },
+      'RECYCLED_AFTER',
+    ],
     ['a JSON body that is not JSON', { ...HTTP, HTTP_SENDER_BODY: '{"to": {{to}}, bad' }, 'HTTP_SENDER_BODY'],
   ])('rejects %s', (_, variables, name) => {
     expect(configurationErrorOf(variables).faults).toEqual([{ name, rule: expect.any(String) }]);
   });
 
-  it.each([
-    [{}, '48h', '30d', '90d'],
-    [{ TOKEN_TTL: '60d' }, '60d', '60d', '90d'],
-    [{ REFRESH_TTL: '180d' }, '48h', '180d', '180d'],
-    [{ SESSION_MAX_AGE: '7d' }, '48h', '7d', '7d'],
-    [{ TOKEN_TTL: '1m', REFRESH_TTL: '1m', SESSION_MAX_AGE: '1m' }, '1m', '1m', '1m'],
-  ])('keeps the lifetimes of sessions with %j in their order', (variables, ttl, refreshTtl, maxAge) => {
-    const { ttlMs, refreshTtlMs, maxAgeMs } = readConfig(variables).sessions;
-    expect([ttlMs, refreshTtlMs, maxAgeMs]).toEqual([ttl, refreshTtl, maxAge].map(parseDurationMs));
+  it.each<[variables: Record<string, string>, ...lifetimes: string[]]>([
+    [{}, '48h', '30d', '90d', '180d'],
+    [{ TOKEN_TTL: '60d' }, '60d', '60d', '90d', '180d'],
+    [{ REFRESH_TTL: '200d' }, '48h', '200d', '200d', '200d'],
+    [{ SESSION_MAX_AGE: '7d' }, '48h', '7d', '7d', '180d'],
+    [{ TOKEN_TTL: '1m', REFRESH_TTL: '1m', SESSION_MAX_AGE: '1m' }, '1m', '1m', '1m', '180d'],
+  ])('keeps the lifetimes of sessions with %j in their order', (variables, ...expected) => {
+    const { ttlMs, refreshTtlMs, maxAgeMs, recycledAfterMs } = readConfig(variables).sessions;
+    expect([ttlMs, refreshTtlMs, maxAgeMs, recycledAfterMs]).toEqual(
+      expected.map((text) => parseDurationMs(text)),
+    );
   });
 
   it.each<Record<string, string>>([

@@ -60,16 +60,24 @@ function secretChecks(env: Environment): Check[] {
 }
 
 /** An invalid duration compares as false: its own rule reports it. */
-function sessionChecks({ TOKEN_TTL, REFRESH_TTL, SESSION_MAX_AGE }: Environment): Check[] {
-  const [tokenMs, refreshMs, maxAgeMs] = [TOKEN_TTL, REFRESH_TTL, SESSION_MAX_AGE].map(
-    (text) => parseDurationMs(text ?? '') ?? Number.NaN,
-  ) as [number, number, number];
+function sessionChecks({ TOKEN_TTL, REFRESH_TTL, SESSION_MAX_AGE, RECYCLED_AFTER }: Environment): Check[] {
+  const [tokenMs, refreshMs, maxAgeMs, recycledMs] = [
+    TOKEN_TTL,
+    REFRESH_TTL,
+    SESSION_MAX_AGE,
+    RECYCLED_AFTER,
+  ].map((text) => parseDurationMs(text ?? '') ?? Number.NaN) as [number, number, number, number];
   return [
     [refreshMs < tokenMs, 'REFRESH_TTL', 'must be at least TOKEN_TTL'],
     [
       maxAgeMs < tokenMs || maxAgeMs < refreshMs,
       'SESSION_MAX_AGE',
       'must be at least REFRESH_TTL and TOKEN_TTL',
+    ],
+    [
+      recycledMs < refreshMs || recycledMs < tokenMs,
+      'RECYCLED_AFTER',
+      'must be at least REFRESH_TTL and TOKEN_TTL: a session that is still valid must not lose its number',
     ],
   ];
 }

@@ -106,6 +106,8 @@ const WRONG = {
   SESSION_COOKIE: ['yes', 'ON'],
   FORWARD_PHONE: ['true'],
   SESSION_MAX_AGE: ['3651d', 'never'],
+  RECYCLED_AFTER: ['3651d', 'never'],
+  RECYCLED_NUMBERS: ['delete', 'on'],
   ALLOWED_COUNTRIES: ['us', 'US,', 'US;CA', 'US,XX', '__proto__', '+1', '+979', '870', 'US,+87'],
   NEW_NUMBER_RANGES: ['8619', '+', '+86', '+86 19', '+0819', '+8619,', '+123456789012345'],
   DEFAULT_LOCALE: ['de-AT', 'EN', 'zh-TW', 'zh_Hant', 'nl', 'en,fr', '__proto__'],

@@ -331,6 +331,21 @@ export class Environment {
   SESSION_MAX_AGE?: string = undefined;
 
   /**
+   * The time without use after which the number of an account counts as recycled: carriers give numbers to other people. A
+   * sign-in by a device that is not known then follows `RECYCLED_NUMBERS`. At least `REFRESH_TTL`. Default: `180d`, or
+   * `REFRESH_TTL` if that is longer.
+   */
+  @Duration({ min: '1d', max: '3650d', example: '180d' })
+  RECYCLED_AFTER?: string = undefined;
+
+  /**
+   * The outcome of a sign-in with a recycled number. `new_account`: it creates another account, and the one from before loses the
+   * number. `refuse`: it is refused, with 403.
+   */
+  @OneOf('new_account', 'refuse')
+  RECYCLED_NUMBERS = 'new_account';
+
+  /**
    * `on` also sets the token of a sign-in as the HttpOnly cookie `latchkey_session`, and accepts it. With a `PUBLIC_URL` of
    * https:// its name is `__Host-latchkey_session`.
    */

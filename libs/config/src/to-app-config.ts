@@ -99,7 +99,11 @@ function toSessions(env: Environment): AppConfig['sessions'] {
   const usual = Math.min(Math.max(toMs('30d'), ttlMs), longest);
   const refreshTtlMs = env.REFRESH_TTL ? toMs(env.REFRESH_TTL) : usual;
   const maxAgeMs = env.SESSION_MAX_AGE ? longest : Math.max(toMs('90d'), refreshTtlMs);
-  return { ttlMs, refreshTtlMs, maxAgeMs, reuseWindowMs: toMs(env.REFRESH_REUSE_WINDOW) };
+  return {
+    ...{ ttlMs, refreshTtlMs, maxAgeMs, reuseWindowMs: toMs(env.REFRESH_REUSE_WINDOW) },
+    recycledAfterMs: env.RECYCLED_AFTER ? toMs(env.RECYCLED_AFTER) : Math.max(toMs('180d'), refreshTtlMs),
+    recycledNumbers: env.RECYCLED_NUMBERS as AppConfig['sessions']['recycledNumbers'],
+  };
 }
 
 function abuse(env: Environment, names: readonly string[]) {

@@ -75,6 +75,14 @@ export class CodeRejected extends AppError {
   }
 }
 
+export class NumberRecycled extends AppError {
+  readonly code = 'number_recycled';
+
+  constructor() {
+    super('the account of this number was not used for too long');
+  }
+}
+
 export class NotFound extends AppError {
   readonly code = 'not_found';
 

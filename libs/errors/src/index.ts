@@ -11,6 +11,7 @@ export {
   InvalidToken,
   MisdirectedRequest,
   NotFound,
+  NumberRecycled,
   PhoneNumberNotAllowed,
   ProofOfWorkRequired,
   RateLimited,

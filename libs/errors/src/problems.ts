@@ -51,6 +51,12 @@ export const PROBLEMS = {
     explanation:
       'The account can be deleted only by a session that began within the last ten minutes, so that a stolen token cannot do it. A refresh is no sign-in. Sign in again, then repeat the request with the new token.',
   },
+  number_recycled: {
+    status: 403,
+    title: 'The number may belong to another person now',
+    explanation:
+      'The code is right, but the account of this number was not used for so long (`RECYCLED_AFTER`) that a carrier may have given the number to another person. This server refuses such sign-ins (`RECYCLED_NUMBERS=refuse`). A device that has signed in on the number before can sign in: send its `device_token`. Else ask the operator.',
+  },
   cross_site_request: {
     status: 403,
     title: 'The request comes from another site',

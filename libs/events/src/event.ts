@@ -7,6 +7,7 @@ export type EventKind =
   | 'refresh_token_reused'
   | 'session_ended'
   | 'number_changed'
+  | 'number_recycled'
   | 'account_deleted'
   | 'number_looked_up'
   | 'block_lifted'

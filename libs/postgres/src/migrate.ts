@@ -18,6 +18,7 @@ import { CreateSessions0000000000014 } from './migrations/000014-create-sessions
 import { CreateSigningKeys0000000000015 } from './migrations/000015-create-signing-keys.js';
 import { CreateEvents0000000000016 } from './migrations/000016-create-events.js';
 import { ChangeNumbers0000000000017 } from './migrations/000017-change-numbers.js';
+import { RecycleNumbers0000000000018 } from './migrations/000018-recycle-numbers.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -39,6 +40,7 @@ const MIGRATIONS = [
   CreateSigningKeys0000000000015,
   CreateEvents0000000000016,
   ChangeNumbers0000000000017,
+  RecycleNumbers0000000000018,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

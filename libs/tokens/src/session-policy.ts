@@ -8,4 +8,10 @@ export abstract class SessionPolicy {
   abstract readonly maxAgeMs: number;
   /** For this time after its first use a refresh token may be used again. */
   abstract readonly reuseWindowMs: number;
+  /**
+   * The number of an account that was not used for this time proves who holds the number now, not who the user is. At least `refreshTtlMs`.
+   */
+  abstract readonly recycledAfterMs: number;
+  /** `new_account`: the sign-in creates another account. `refuse`: it is refused. */
+  abstract readonly recycledNumbers: 'new_account' | 'refuse';
 }

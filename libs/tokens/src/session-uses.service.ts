@@ -10,15 +10,21 @@ const COLLECT_MS = 5_000;
 /** The sessions whose last record a process remembers. A forgotten one costs a row of a statement. */
 const MOST_REMEMBERED = 100_000;
 
-/** Rows that another process writes are skipped: it writes the same minute. */
+/** Rows that another process writes are skipped: it writes the same minute. The last use of a user is recorded once a day. */
 const RECORD: Statement = {
   name: 'sessions-used',
   text: `
     with due as (
-      select sessions.id, given.at from unnest($1::uuid[], $2::timestamptz[]) as given (id, at)
+      select sessions.id, sessions.user_id, given.at from unnest($1::uuid[], $2::timestamptz[]) as given (id, at)
         join sessions on sessions.id = given.id
        where sessions.last_used_at <= given.at - $3 * interval '1 millisecond'
          for update of sessions skip locked
+    ), users_due as (
+      select id from users
+       where id in (select user_id from due) and last_used_at <= now() - interval '1 day'
+         for update skip locked
+    ), users_used as (
+      update users set last_used_at = now() where id in (select id from users_due)
     )
     update sessions set last_used_at = due.at from due where sessions.id = due.id`,
 };

@@ -12,6 +12,7 @@ export type EndReason =
   | 'refresh_token_reused'
   | 'revoked'
   | 'number_changed'
+  | 'number_recycled'
   | 'ended_by_operator';
 
 /** A session that has not ended, as its user sees it. */

@@ -17,8 +17,9 @@ export class UserEntity {
   @Column({ type: 'text', nullable: true })
   locale: string | null;
 
-  @Column({ name: 'phone_index', type: 'text', unique: true })
-  phoneIndex: string;
+  /** Null: the number was recycled, and another account has it. */
+  @Column({ name: 'phone_index', type: 'text', unique: true, nullable: true })
+  phoneIndex: string | null;
 
   @Column({ name: 'phone_sealed', type: 'text' })
   phoneSealed: string;

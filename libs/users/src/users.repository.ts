@@ -39,7 +39,7 @@ export interface UserChange {
 }
 
 /** The values of a user that may have to be created. */
-export type NewUser = Pick<UserEntity, 'id' | 'name' | 'phoneIndex' | 'phoneSealed'>;
+export type NewUser = Pick<UserEntity, 'id' | 'name' | 'phoneSealed'> & { readonly phoneIndex: string };
 
 const ADOPT_EARLIER_FORM = {
   name: 'user-adopt-earlier-form',

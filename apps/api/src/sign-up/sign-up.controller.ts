@@ -63,6 +63,7 @@ export class SignUpController {
   @Problems(
     'code_rejected',
     'invalid_token',
+    'number_recycled',
     'proof_of_work_required',
     'phone_number_not_allowed',
     'rate_limited',

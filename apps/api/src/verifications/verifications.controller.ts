@@ -173,6 +173,7 @@ export class VerificationsController {
     'unauthenticated',
     'invalid_token',
     'insufficient_scope',
+    'number_recycled',
     'cross_site_request',
     'not_found',
     'verification_closed',
