@@ -91,6 +91,12 @@ export default {
       to: { path: 'node_modules/bullmq/' },
     },
     {
+      name: 'only images imports sharp and the pool of its processes',
+      severity: 'error',
+      from: { pathNot: ['^libs/images/', SPEC, '^test/'] },
+      to: { path: 'node_modules/(sharp|workerpool)/' },
+    },
+    {
       name: 'only the API and the guard import HTTP libraries',
       severity: 'error',
       from: { pathNot: ['^apps/api/', '^libs/auth/src/auth\\.guard\\.ts$', SPEC, '^test/'] },

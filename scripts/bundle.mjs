@@ -6,7 +6,6 @@ import { build } from 'esbuild';
 
 /** Packages that Nest looks for and that are not installed, and packages that are loaded in development only. */
 const OPTIONAL = [
-  '@fastify/multipart',
   '@fastify/view',
   '@mikro-orm/core',
   '@nestjs/microservices',
@@ -20,7 +19,7 @@ const OPTIONAL = [
 ];
 
 /** Packages that read files of their own folder, or that start threads of it. */
-const WITH_FILES = ['@fastify/static', 'pino', 'pino-pretty', 'twilio'];
+const WITH_FILES = ['@fastify/static', 'pino', 'pino-pretty', 'twilio', 'workerpool'];
 
 const OUTPUT = 'dist/bundle';
 

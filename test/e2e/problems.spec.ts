@@ -96,6 +96,10 @@ describe('Problem responses', () => {
         return client.post(`${path}/check`, { code });
       },
     },
+    image_rejected: {
+      answer: () =>
+        client.as(token).send('PUT', '/v1/me/avatar', 'no image', { 'content-type': 'image/png' }),
+    },
     insufficient_scope: {
       answer: async () => {
         const other = await signIn(api);

@@ -6,6 +6,7 @@ import { AuthGuard } from '#auth';
 import { AppConfig } from '#config';
 import { Keys } from '#keys';
 import { callbackUrlFor, MessageProviders } from '#messaging';
+import { AvatarsController } from './account/avatars.controller.js';
 import { DevicesController } from './account/devices.controller.js';
 import { MeController } from './account/me.controller.js';
 import { PhoneNumberController } from './account/phone-number.controller.js';
@@ -46,6 +47,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     DevicesController,
     MeController,
     PhoneNumberController,
+    AvatarsController,
     SessionsController,
     DiscoveryController,
   ],

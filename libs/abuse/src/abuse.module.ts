@@ -4,6 +4,7 @@ import { Clock } from './clock.js';
 import { DeviceTokens } from './guessing/device-tokens.js';
 import { GuessPolicyService } from './guessing/guess-policy.service.js';
 import { KnownDevicesService } from './guessing/known-devices.service.js';
+import { AccountLimits } from './limits/account-limits.js';
 import { LimitsService } from './limits/limits.service.js';
 import { NumberStatusService } from './number-status.service.js';
 import { AdmissionService } from './pumping/admission.service.js';
@@ -26,6 +27,7 @@ import { BreakerState, LedgerState } from './state/shared-state.js';
     Clock,
     DeviceTokens,
     ProofOfWork,
+    AccountLimits,
     LimitsService,
     StepUpService,
     SpendingService,
@@ -37,6 +39,7 @@ import { BreakerState, LedgerState } from './state/shared-state.js';
     NumberStatusService,
   ],
   exports: [
+    AccountLimits,
     SendPolicyService,
     GuessPolicyService,
     KnownDevicesService,

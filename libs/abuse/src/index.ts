@@ -23,6 +23,7 @@ export {
   HOLDER_OF_ID,
 } from './guessing/guess-policy.service.js';
 export { KnownDevicesService } from './guessing/known-devices.service.js';
+export { AccountLimits } from './limits/account-limits.js';
 export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
 export { LimitPolicy } from './limits/limits.service.js';
 export { takePoint, type Windows } from './limits/windows.js';

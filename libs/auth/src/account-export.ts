@@ -42,6 +42,20 @@ export function accountExportOf({ user, sessions, verifications, events }: Store
   };
 }
 
-export function exportedUser({ id, createdAt, name, locale, phoneNumber, version }: User) {
-  return { id, created_at: createdAt, name, locale, phone_number: phoneNumber as string, version };
+export function exportedUser({ id, createdAt, name, locale, phoneNumber, avatar, version }: User) {
+  const images = avatar && { large: pathOf(avatar.large), small: pathOf(avatar.small) };
+  return {
+    id,
+    created_at: createdAt,
+    name,
+    locale,
+    phone_number: phoneNumber as string,
+    avatar: images,
+    version,
+  };
+}
+
+/** Returns the path of an image of an avatar. */
+function pathOf(hash: string): string {
+  return `/v1/avatars/${hash}.webp`;
 }

@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { AbuseModule } from '#abuse';
 import { DeliveryModule } from '#delivery';
+import { ImagesModule } from '#images';
 import { OtpModule } from '#otp';
 import { UsersModule } from '#users';
 import { AccountsModule } from './accounts.module.js';
 import { AuthService } from './auth.service.js';
+import { AvatarService } from './avatar.service.js';
 import { ClientLimits } from './client-limits.js';
 import { CodesService } from './codes.service.js';
 import { NumberChangeService } from './number-change.service.js';
@@ -14,9 +16,10 @@ import { SignUpClients } from './sign-up-clients.js';
 
 /** Sign-in by phone. The application provides `OperatorCredential` and `ApiClients`. */
 @Module({
-  imports: [AbuseModule, AccountsModule, DeliveryModule, OtpModule, UsersModule],
+  imports: [AbuseModule, AccountsModule, DeliveryModule, ImagesModule, OtpModule, UsersModule],
   providers: [
     AuthService,
+    AvatarService,
     ClientLimits,
     CodesService,
     NumberChangeService,
@@ -24,6 +27,6 @@ import { SignUpClients } from './sign-up-clients.js';
     SignUpClients,
     SignUpService,
   ],
-  exports: [AccountsModule, AuthService, ClientLimits, NumberChangeService, SignUpService],
+  exports: [AccountsModule, AuthService, AvatarService, ClientLimits, NumberChangeService, SignUpService],
 })
 export class AuthModule {}

@@ -21,6 +21,7 @@ export {
 } from './auth.guard.js';
 export { AuthModule } from './auth.module.js';
 export { AuthService, type Session } from './auth.service.js';
+export { AvatarService } from './avatar.service.js';
 export { readClients } from './clients-file.js';
 export { NumberChangeService } from './number-change.service.js';
 export { NumberLookupModule } from './number-lookup.module.js';

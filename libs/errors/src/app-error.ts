@@ -75,6 +75,22 @@ export class CodeRejected extends AppError {
   }
 }
 
+export class ImageRejected extends AppError {
+  readonly code = 'image_rejected';
+
+  constructor(reason: string) {
+    super(`the image cannot be used: ${reason}`);
+  }
+}
+
+export class ImageTooLarge extends AppError {
+  readonly code = 'payload_too_large';
+
+  constructor() {
+    super('the image is larger than 5 MiB');
+  }
+}
+
 export class NumberRecycled extends AppError {
   readonly code = 'number_recycled';
 

@@ -4,6 +4,8 @@ export {
   CrossSiteRequest,
   type Extensions,
   type Fault,
+  ImageRejected,
+  ImageTooLarge,
   InsufficientScope,
   InvalidClient,
   InvalidRequest,

@@ -100,12 +100,20 @@ export const PROBLEMS = {
   payload_too_large: {
     status: 413,
     title: 'The request body is too large',
-    explanation: 'A request body must not be larger than 16 KiB.',
+    explanation:
+      'A request body must not be larger than 16 KiB, and an uploaded image not larger than 5 MiB.',
   },
   unsupported_media_type: {
     status: 415,
     title: 'The content type is not supported',
-    explanation: 'Send JSON in UTF-8 with `Content-Type: application/json`.',
+    explanation:
+      'Send JSON in UTF-8 with `Content-Type: application/json`, or an image to the route that takes one.',
+  },
+  image_rejected: {
+    status: 422,
+    title: 'The image cannot be used',
+    explanation:
+      'The upload is not a JPEG, PNG, WebP, AVIF or GIF image that can be read, has more than 24 megapixels, or takes too long to decode; `detail` says which. The file name and the content type do not matter. Send another image.',
   },
   misdirected_request: {
     status: 421,

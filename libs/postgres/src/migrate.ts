@@ -19,6 +19,7 @@ import { CreateSigningKeys0000000000015 } from './migrations/000015-create-signi
 import { CreateEvents0000000000016 } from './migrations/000016-create-events.js';
 import { ChangeNumbers0000000000017 } from './migrations/000017-change-numbers.js';
 import { RecycleNumbers0000000000018 } from './migrations/000018-recycle-numbers.js';
+import { CreateAvatars0000000000019 } from './migrations/000019-create-avatars.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -41,6 +42,7 @@ const MIGRATIONS = [
   CreateEvents0000000000016,
   ChangeNumbers0000000000017,
   RecycleNumbers0000000000018,
+  CreateAvatars0000000000019,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

@@ -1,3 +1,4 @@
+export { AVATAR_SIZES, AvatarsRepository } from './avatars.repository.js';
 export { faultOfName, MAX_NAME_LENGTH } from './user-name.js';
 export { UsersModule } from './users.module.js';
 export {

@@ -24,6 +24,14 @@ export class UserEntity {
   @Column({ name: 'phone_sealed', type: 'text' })
   phoneSealed: string;
 
+  /** The hash of the large image of the avatar; null without one. */
+  @Column({ name: 'avatar_large', type: 'text', nullable: true })
+  avatarLarge: string | null;
+
+  /** The hash of the small image of the avatar; null without one. */
+  @Column({ name: 'avatar_small', type: 'text', nullable: true })
+  avatarSmall: string | null;
+
   /** Incremented by every change, for optimistic locking. */
   @VersionColumn({ default: 1 })
   version: number;

@@ -14,8 +14,16 @@ export interface User {
   /** The language that the user chose (BCP 47). */
   readonly locale: string | null;
   readonly phoneNumber: PhoneNumber;
+  /** The names of its images; null without an avatar. */
+  readonly avatar: Avatar | null;
   /** Incremented by every change, for optimistic locking. */
   readonly version: number;
+}
+
+/** The hashes of the two images of an avatar, which are their names. */
+interface Avatar {
+  readonly large: string;
+  readonly small: string;
 }
 
 /** A row of `USER_COLUMNS`. */
@@ -25,12 +33,14 @@ export interface UserRow {
   readonly name: string | null;
   readonly locale?: string | null;
   readonly phone_sealed: string;
+  readonly avatar_large?: string | null;
+  readonly avatar_small?: string | null;
   readonly version: number;
 }
 
 /** The columns of a user, for statements that join `users`. */
 export const USER_COLUMNS =
-  'users.id, users.created_at, users.name, users.locale, users.phone_sealed, users.version';
+  'users.id, users.created_at, users.name, users.locale, users.phone_sealed, users.avatar_large, users.avatar_small, users.version';
 
 /** The members of a user that it may change itself. An absent one stays as it is. */
 export interface UserChange {
@@ -127,8 +137,10 @@ export class UsersRepository {
   }
 
   /** Reads a row of `USER_COLUMNS`. */
-  fromRow({ id, created_at: createdAt, name, locale = null, phone_sealed, version }: UserRow): User {
-    return this.toUser({ id, createdAt, name, locale, phoneSealed: phone_sealed, version });
+  fromRow(row: UserRow): User {
+    const { id, created_at: createdAt, name, locale = null, phone_sealed: phoneSealed, version } = row;
+    const { avatar_large: avatarLarge = null, avatar_small: avatarSmall = null } = row;
+    return this.toUser({ id, createdAt, name, locale, phoneSealed, avatarLarge, avatarSmall, version });
   }
 
   /**
@@ -152,13 +164,14 @@ export class UsersRepository {
   }
 
   private toUser(user: Omit<UserEntity, 'phoneIndex'>): User {
-    const { id, createdAt, name, locale, phoneSealed, version } = user;
+    const { id, createdAt, name, locale, phoneSealed, avatarLarge, avatarSmall, version } = user;
     return {
       id,
       createdAt,
       name,
       locale,
       phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber,
+      avatar: avatarLarge && avatarSmall ? { large: avatarLarge, small: avatarSmall } : null,
       version,
     };
   }

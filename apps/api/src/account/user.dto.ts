@@ -2,6 +2,23 @@ import { ApiSchema } from '@nestjs/swagger';
 import { exportedUser } from '#auth';
 import type { User } from '#users';
 
+@ApiSchema({
+  description: 'The images of an avatar, as paths on this server. An image of a path never changes.',
+})
+export class AvatarDto {
+  /**
+   * 512 × 512 pixels.
+   * @example "/v1/avatars/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.webp"
+   */
+  large: string;
+
+  /**
+   * 128 × 128 pixels.
+   * @example "/v1/avatars/60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752.webp"
+   */
+  small: string;
+}
+
 @ApiSchema({ description: 'A person who has signed in with a phone number.' })
 export class UserDto {
   /**
@@ -33,6 +50,9 @@ export class UserDto {
    * @example "+14155550100"
    */
   phone_number: string;
+
+  /** The avatar of the user, if there is one. */
+  avatar: AvatarDto | null;
 
   /**
    * Number of changes, for optimistic locking.

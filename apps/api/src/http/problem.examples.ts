@@ -1,6 +1,7 @@
 import {
   CodeRejected,
   CrossSiteRequest,
+  ImageRejected,
   InsufficientScope,
   InvalidClient,
   InvalidRequest,
@@ -62,6 +63,7 @@ const THROWN: Record<ProblemCode, (place: Place) => unknown> = {
   insufficient_scope: () => new InsufficientScope(),
   recent_sign_in_required: () => new RecentSignInRequired(),
   number_recycled: () => new NumberRecycled(),
+  image_rejected: () => new ImageRejected('it is not a JPEG, PNG, WebP, AVIF or GIF image that can be read'),
   cross_site_request: () => new CrossSiteRequest(),
   invalid_signature: () => new InvalidSignature(),
   not_found: () => new NotFound('verification'),

@@ -16,6 +16,7 @@ import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
 import type { Handler } from './connection.js';
 import { createHttpServer, type HttpServerConfig } from './http-server.js';
+import { acceptImages } from './image-upload.js';
 import { inheritedNamesIn } from './inherited-names.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemBody, problemHeaders, problemOf } from './problem.js';
@@ -91,6 +92,7 @@ export function prepareFastify(
   fastify.register(fastifyCookie);
   ignoreUnknownExpectations(fastify);
   acceptBodies(fastify);
+  acceptImages(fastify);
 }
 
 /** The body is read between the two hooks, by events of the socket, which leave the context. */

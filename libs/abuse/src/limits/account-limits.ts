@@ -1,0 +1,31 @@
+import { Injectable } from '@nestjs/common';
+import { RateLimited } from '#errors';
+import { BreakerState } from '../state/shared-state.js';
+import { countIn, dropEnded, takePoint, type Windows } from './windows.js';
+
+const AVATARS = { name: 'avatars', points: 10, lengthMs: 86_400_000 };
+
+/** Limits what one account may do. */
+@Injectable()
+export class AccountLimits {
+  constructor(private readonly state: BreakerState) {}
+
+  /**
+   * Counts one upload of an avatar, valid or not: decoding is what it costs.
+   *
+   * @throws RateLimited, Unavailable
+   */
+  async admitAvatar(userId: string): Promise<void> {
+    const key = `limits:avatars:${userId}`;
+    const { name, points, lengthMs } = AVATARS;
+    const waitMs = await this.state.decide([key], (draft) => {
+      const windows = draft.get<Windows>(key) ?? {};
+      const counted = countIn(windows, name, draft.now);
+      if (counted.points >= points) return counted.msLeft;
+      takePoint(windows, name, lengthMs, draft.now);
+      draft.set(key, windows, { ttlMs: Math.max(1, dropEnded(windows, draft.now)) });
+      return null;
+    });
+    if (waitMs !== null) throw new RateLimited('avatars_per_user', Math.max(1, Math.ceil(waitMs / 1_000)));
+  }
+}

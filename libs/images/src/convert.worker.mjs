@@ -1,0 +1,50 @@
+// Converts images in a process of its own: see image-converter.service.ts. Plain JavaScript, because the same file runs from the
+// sources, from the build and beside the bundle.
+import { setPriority } from 'node:os';
+import sharp from 'sharp';
+import workerpool from 'workerpool';
+
+/** Requests come first. */
+const NICENESS = 5;
+
+/** Nothing else is decoded, whatever an upload says that it is: a decoder that is not needed is an attack surface. */
+const DECODERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif'].map((name) => `VipsForeignLoad${name}`);
+
+/** HEIC has the loader of AVIF, and no decoder. */
+const FORMATS = new Set(['jpeg', 'png', 'webp', 'heif', 'gif']);
+
+const QUALITY = 80;
+
+setPriority(NICENESS);
+sharp.cache(false);
+sharp.concurrency(1);
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({ operation: DECODERS });
+
+/**
+ * Returns square WebP images of the given sizes, or the reason why there are none. They are turned upright and have no metadata.
+ *
+ * @param {Uint8Array} bytes
+ * @param {{ sizes: number[], maxPixels: number }} options
+ */
+async function convert(bytes, { sizes, maxPixels }) {
+  try {
+    // The first frame of an animation only. The header is read before anything is decoded.
+    const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', pages: 1 });
+    const { format, width = 0, height = 0 } = await image.metadata();
+    if (!FORMATS.has(format)) return { fault: 'unreadable' };
+    if (width * height > maxPixels) return { fault: 'too_many_pixels' };
+    const upright = image.autoOrient();
+    const images = [];
+    for (const size of sizes) {
+      const square = upright.clone().resize(size, size, { fit: 'cover' });
+      images.push(await square.toColourspace('srgb').webp({ quality: QUALITY }).toBuffer());
+    }
+    return { images };
+  } catch (error) {
+    const isTooLarge = /exceeds pixel limit/i.test(error.message);
+    return { fault: isTooLarge ? 'too_many_pixels' : 'unreadable' };
+  }
+}
+
+workerpool.worker({ convert });

@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Logger } from '@nestjs/common';
+import sharp from 'sharp';
+import { ImageRejected, Unavailable } from '#errors';
+import { times } from '../../../test/support/repeat.js';
+import { waitFor } from '../../../test/support/wait.js';
+import { ImageConverterService } from './image-converter.service.js';
+
+Logger.overrideLogger(false);
+
+/** Returns the ids of the decoding processes that this process has started. */
+function decoders(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const [, parent] = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+        return (
+          Number(parent) === process.pid &&
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('convert.worker.mjs')
+        );
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+describe('ImageConverterService', () => {
+  let converter: ImageConverterService;
+  let small: Buffer;
+  let large: Buffer;
+
+  beforeAll(async () => {
+    const plain = (width: number, height: number) =>
+      sharp({ create: { width, height, channels: 3, background: 'red' } });
+    small = await plain(20, 10).png().toBuffer();
+    large = await plain(6_000, 4_000).png().toBuffer();
+  });
+  beforeEach(() => {
+    converter = new ImageConverterService();
+  });
+  afterEach(() => converter.onApplicationShutdown());
+
+  it('starts processes when it needs them, and ends them at the shutdown', async () => {
+    expect(decoders()).toEqual([]);
+    const [image] = await converter.toSquares(small, [16]);
+    expect(await sharp(image).metadata()).toMatchObject({ format: 'webp', width: 16, height: 16 });
+    await Promise.all(times(6, () => converter.toSquares(small, [16])));
+    expect(decoders()).toHaveLength(2);
+    await converter.onApplicationShutdown();
+    await waitFor('the end of the processes', () => decoders().length === 0);
+  });
+
+  it('gives the processes nothing of its environment', async () => {
+    await converter.toSquares(small, [16]);
+    const [pid] = decoders();
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/SECRET|PATH|HOME/);
+  });
+
+  it('rejects the image whose process was killed, and converts the next one', async () => {
+    await converter.toSquares(small, [16]);
+    const conversion = converter.toSquares(large, [512]);
+    const outcome = expect(conversion).rejects.toThrow(ImageRejected);
+    for (const pid of decoders()) process.kill(pid, 'SIGKILL');
+    await outcome;
+    expect(await converter.toSquares(small, [16])).toHaveLength(1);
+  });
+
+  it('refuses more images than may wait', async () => {
+    const outcomes = await Promise.allSettled(times(40, () => converter.toSquares(large, [16])));
+    const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.every(({ reason }) => reason instanceof Unavailable)).toBe(true);
+    expect(outcomes.length - refused.length).toBeGreaterThanOrEqual(30);
+  });
+});
