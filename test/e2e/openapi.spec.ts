@@ -1,6 +1,7 @@
 import SwaggerParser from '@apidevtools/swagger-parser';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
+import sharp from 'sharp';
 import type { Answer, Client } from '../support/client.js';
 import { freshDatabase, type TestDatabase } from '../support/databases.js';
 import { ServerProcess } from '../support/server-process.js';
@@ -31,12 +32,19 @@ const OPERATIONS: Record<string, Documented> = {
   },
   'post /v1/verifications/{id}/check': {
     id: 'checkCode',
-    statuses: [200, 400, 401, 404, 410, 413, 415, 429, 500, 503],
+    statuses: [200, 400, 401, 403, 404, 410, 413, 415, 429, 500, 503],
   },
   'delete /v1/devices': { id: 'revokeDevices', statuses: [204, 400, 401, 403, 500, 503] },
   'get /v1/me': { id: 'getMe', statuses: [200, 400, 401, 403, 500, 503] },
   'patch /v1/me': { id: 'changeMe', statuses: [200, 400, 401, 403, 409, 413, 415, 500, 503] },
   'delete /v1/me': { id: 'deleteMe', statuses: [204, 400, 401, 403, 500, 503] },
+  'post /v1/me/phone_number': {
+    id: 'changePhoneNumber',
+    statuses: [202, 400, 401, 403, 413, 415, 422, 429, 500, 503],
+  },
+  'put /v1/me/avatar': { id: 'putAvatar', statuses: [200, 400, 401, 403, 413, 415, 422, 429, 500, 503] },
+  'delete /v1/me/avatar': { id: 'deleteAvatar', statuses: [204, 400, 401, 403, 500, 503] },
+  'get /v1/avatars/{file}': { id: 'getAvatar', statuses: [200, 304, 400, 404, 500, 503] },
   'get /v1/me/export': { id: 'exportMe', statuses: [200, 400, 401, 403, 500, 503] },
   'post /v1/session/refresh': { id: 'refreshSession', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
   'post /v1/session/jwt': { id: 'signToken', statuses: [200, 400, 401, 403, 413, 415, 500, 503] },
@@ -334,6 +342,24 @@ describe('The OpenAPI document', () => {
       signedIn.send('PATCH', '/v1/me', JSON.stringify(body), { 'content-type': 'application/json' });
     describes('get /v1/me/export', await signedIn.get('/v1/me/export'));
     describes('patch /v1/me', await change({ name: 'Grace' }));
+    const toNumber = (phone_number: string) => signedIn.post('/v1/me/phone_number', { phone_number });
+    describes('post /v1/me/phone_number', await toNumber(other));
+    const moving = describes('post /v1/me/phone_number', await toNumber('+14155550176'));
+    const moved = `/v1/verifications/${moving.body.id}/check`;
+    const code = await newestCode(client, '+14155550176');
+    describes('post /v1/verifications/{id}/check', await client.post(moved, { code }));
+    describes('post /v1/verifications/{id}/check', await signedIn.post(moved, { code }));
+    const upload = (image: Uint8Array, type = 'image/png') =>
+      signedIn.send('PUT', '/v1/me/avatar', image, { 'content-type': type });
+    const png = await sharp({ create: { width: 9, height: 9, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    describes('put /v1/me/avatar', await upload(png));
+    describes('put /v1/me/avatar', await upload(Buffer.from('x')));
+    describes('put /v1/me/avatar', await upload(Buffer.from('{}'), 'application/json'));
+    describes('get /v1/me', await signedIn.get('/v1/me'));
+    describes('get /v1/avatars/{file}', await client.get('/v1/avatars/x.webp'));
+    describes('delete /v1/me/avatar', await signedIn.delete('/v1/me/avatar'));
     describes('patch /v1/me', await change({ name: 'Ada', version: 1 }));
     describes('post /v1/session/jwt', await signedIn.post('/v1/session/jwt'));
     describes('post /v1/session/jwt', await signedIn.post('/v1/session/jwt', { audience: 'x' }));

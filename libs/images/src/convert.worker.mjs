@@ -1,7 +1,6 @@
 // Converts images in a process of its own: see image-converter.service.ts. Plain JavaScript, because the same file runs from the
 // sources, from the build and beside the bundle.
 import { setPriority } from 'node:os';
-import sharp from 'sharp';
 import workerpool from 'workerpool';
 
 /** Requests come first. */
@@ -16,10 +15,18 @@ const FORMATS = new Set(['jpeg', 'png', 'webp', 'heif', 'gif']);
 const QUALITY = 80;
 
 setPriority(NICENESS);
-sharp.cache(false);
-sharp.concurrency(1);
-sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({ operation: DECODERS });
+
+/** Its native library is an optional dependency, which an installation can lack. */
+const loaded = await import('sharp').then(
+  ({ default: sharp }) => {
+    sharp.cache(false);
+    sharp.concurrency(1);
+    sharp.block({ operation: ['VipsForeignLoad'] });
+    sharp.unblock({ operation: DECODERS });
+    return { sharp };
+  },
+  (error) => ({ missing: error.message.split('\n', 1)[0] }),
+);
 
 /**
  * Returns square WebP images of the given sizes, or the reason why there are none. They are turned upright and have no metadata.
@@ -28,6 +35,8 @@ sharp.unblock({ operation: DECODERS });
  * @param {{ sizes: number[], maxPixels: number }} options
  */
 async function convert(bytes, { sizes, maxPixels }) {
+  const { sharp, missing } = loaded;
+  if (missing) return { missing };
   try {
     // The first frame of an animation only. The header is read before anything is decoded.
     const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', pages: 1 });

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Logger } from '@nestjs/common';
+import fc from 'fast-check';
 import sharp from 'sharp';
 import { ImageRejected, Unavailable } from '#errors';
-import { times } from '../../../test/support/repeat.js';
+import { BURST, mapInFlight, times } from '../../../test/support/repeat.js';
 import { waitFor } from '../../../test/support/wait.js';
 import { ImageConverterService } from './image-converter.service.js';
 
@@ -25,6 +26,8 @@ function decoders(): number[] {
     })
     .map(Number);
 }
+
+const NOISE = { type: 'gaussian', mean: 128, sigma: 30 } as const;
 
 describe('ImageConverterService', () => {
   let converter: ImageConverterService;
@@ -51,6 +54,40 @@ describe('ImageConverterService', () => {
     await converter.onApplicationShutdown();
     await waitFor('the end of the processes', () => decoders().length === 0);
   });
+
+  it.each(['jpeg', 'png', 'webp', 'avif', 'gif'] as const)(
+    'converts or rejects every damaged %s',
+    async (format) => {
+      const image = await sharp({
+        create: { width: 64, height: 64, channels: 3, background: 'red', noise: NOISE },
+      })
+        .toFormat(format)
+        .toBuffer();
+      const damage = fc.array(fc.tuple(fc.nat(image.length - 1), fc.nat(255)), {
+        minLength: 1,
+        maxLength: 20,
+      });
+      const damaged = fc.sample(fc.tuple(damage, fc.integer({ min: 1, max: image.length })), {
+        numRuns: 60,
+        seed: 4_226,
+      });
+      const outcomes = await mapInFlight(
+        damaged,
+        async ([changes, length]) => {
+          const bytes = Buffer.from(image);
+          for (const [at, value] of changes) bytes[at] = value;
+          return converter.toSquares(bytes.subarray(0, length), [16]).catch((error) => error);
+        },
+        BURST,
+      );
+      for (const outcome of outcomes)
+        expect(Array.isArray(outcome) ? outcome.length : outcome).toEqual(
+          Array.isArray(outcome) ? 1 : expect.any(ImageRejected),
+        );
+      // No process died of them.
+      expect(decoders()).toHaveLength(2);
+    },
+  );
 
   it('gives the processes nothing of its environment', async () => {
     await converter.toSquares(small, [16]);

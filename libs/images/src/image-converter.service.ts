@@ -13,9 +13,12 @@ const IDLE_MS = 60_000;
 
 const MAX_PIXELS = 24_000_000;
 
-type Result =
-  | { readonly images: readonly Uint8Array[]; readonly fault?: undefined }
-  | { readonly fault: 'unreadable' | 'too_many_pixels' };
+/** The answer of a process: the images, the fault of the upload, or the reason why no image can be decoded. */
+interface Result {
+  readonly images?: readonly Uint8Array[];
+  readonly fault?: 'unreadable' | 'too_many_pixels';
+  readonly missing?: string;
+}
 
 /**
  * Converts uploaded images. Decoders are complex native code, and the images are hostile: they run in processes of their own,
@@ -34,9 +37,13 @@ export class ImageConverterService implements OnApplicationShutdown {
    * @throws ImageRejected if it is no JPEG, PNG, WebP, AVIF or GIF, has too many pixels, or takes too long; Unavailable
    */
   async toSquares(bytes: Buffer, sizes: readonly number[]): Promise<Buffer[]> {
-    const result = await this.run(bytes, sizes);
-    if (result.fault !== undefined) throw new ImageRejected(REASONS[result.fault]);
-    return result.images.map((image) => Buffer.from(image));
+    const { images, fault = 'unreadable', missing } = await this.run(bytes, sizes);
+    if (missing !== undefined) {
+      this.logger.error(`images cannot be decoded: ${missing}`);
+      throw new Unavailable('image conversion');
+    }
+    if (!images) throw new ImageRejected(REASONS[fault]);
+    return images.map((image) => Buffer.from(image));
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -49,6 +49,7 @@ export class AvatarsController {
     'insufficient_scope',
     'cross_site_request',
     'payload_too_large',
+    'unsupported_media_type',
     'image_rejected',
     'rate_limited',
   )
@@ -80,7 +81,11 @@ export class AvatarsController {
    */
   @ApiTags('Signed in')
   @Public()
-  @ApiParam({ name: 'file', schema: { type: 'string', pattern: '^[0-9a-f]{64}\\.webp$' } })
+  @ApiParam({
+    name: 'file',
+    description: 'The hash of the image, with the ending `.webp`.',
+    schema: { type: 'string', pattern: '^[0-9a-f]{64}\\.webp$' },
+  })
   @ApiOkResponse({ description: 'The image.', content: { 'image/webp': { schema: IMAGE } } })
   @ApiResponse({ status: 304, description: 'The client has the image.' })
   @Problems('not_found')
