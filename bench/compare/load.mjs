@@ -45,7 +45,7 @@ export async function sendAll(url, requests) {
     while (next < requests.length) {
       const i = next;
       next += 1;
-      answers[i] = await send(agent, url, requests[i]);
+      answers[i] = await sendOne(agent, url, requests[i]);
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, lane));
@@ -60,7 +60,8 @@ export async function untilStill(look, quietMs) {
   }
 }
 
-function send(agent, url, request) {
+/** Sends one request, and returns its status, headers and body. */
+export function sendOne(agent, url, request) {
   const { body, ...options } = withBody(request);
   return new Promise((resolve, reject) => {
     const sent = httpRequest(new URL(options.path, url), { agent, ...options }, (answer) => {

@@ -14,7 +14,7 @@ const QUIET_MS = 1_500;
 const DELIVERY_DEADLINE_MS = 120_000;
 
 let lastNumber = 2_000_000;
-const someNumber = () => `+1415${(lastNumber += 1)}`;
+export const someNumber = () => `+1415${(lastNumber += 1)}`;
 
 /**
  * Starts the server of a subject. It was started once before, so that its start creates no tables.
