@@ -2,6 +2,7 @@ import { type RunningApi, startApi } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
 import { whileMissing } from '../support/outages.js';
+import { times } from '../support/repeat.js';
 import { OPERATOR_TOKEN } from '../support/settings.js';
 import { openVerification } from '../support/verifications.js';
 
@@ -23,7 +24,7 @@ describe.each(modes)('Security events on $name', (mode) => {
     api.client.post('/v1/session/refresh', { refresh_token }, { 'x-request-id': 'refresh' });
   const recorded = () =>
     api.database.query<Record<string, unknown>>(
-      'select kind, user_id, session_id, address, request_id, details from events order by at',
+      'select kind, user_id, session_id, phone_masked, address, request_id, details from events order by at',
     );
 
   it('are recorded for a sign-in, a refresh, a reuse and the end of a session', async () => {
@@ -38,9 +39,10 @@ describe.each(modes)('Security events on $name', (mode) => {
       ...['signed_in', 'refreshed', 'refresh_token_reused'],
       ...['signed_in', 'session_ended'],
     ]);
+    expect(events.map(({ address }) => address)).toEqual(times(5, () => '127.0.0.1'));
     expect(events[0]).toMatchObject({
       ...of(user.id, session_id),
-      address: '127.0.0.1',
+      phone_masked: `+14*******${user.phone_number.slice(-2)}`,
       request_id: 'sign-in',
     });
     expect(events[1]).toMatchObject({ ...of(user.id, session_id), request_id: 'refresh' });
@@ -77,11 +79,17 @@ describe.each(modes)('Security events on $name', (mode) => {
     expect((await api.client.as(token).delete('/v1/me')).status).toBe(204);
     const events = await recorded();
     expect(
-      events.map(({ kind, user_id, session_id, address }) => [kind, user_id, session_id, address]),
+      events.map(({ kind, user_id, ...about }) => [
+        kind,
+        user_id,
+        about.session_id,
+        about.phone_masked,
+        about.address,
+      ]),
     ).toEqual([
-      ['signed_in', null, null, null],
-      ['session_ended', null, null, null],
-      ['account_deleted', user.id, null, null],
+      ['signed_in', null, null, null, null],
+      ['session_ended', null, null, null, null],
+      ['account_deleted', user.id, null, null, null],
     ]);
   });
 

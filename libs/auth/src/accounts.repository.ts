@@ -10,7 +10,8 @@ const DELETE = 'delete from users where id = $1';
 
 /** Events stay, but say no longer whom they are about. */
 const ANONYMIZE = `
-  update events set user_id = null, session_id = null, phone_index = null, address = null where user_id = $1`;
+  update events set user_id = null, session_id = null, phone_index = null, phone_masked = null, address = null,
+         details = details - 'from' where user_id = $1`;
 const RECORD = `insert into events (kind, user_id, request_id) values ('account_deleted', $1, $2)`;
 
 const IS_RECENT: Statement = {

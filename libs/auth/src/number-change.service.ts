@@ -57,14 +57,14 @@ export class NumberChangeService {
    * @throws CodeRejected, InvalidToken, NotFound, RateLimited, Unauthenticated, VerificationClosed
    */
   async check(guess: Guess, authenticate: () => Promise<Bearer>): Promise<MovedSession> {
-    const { pending, requester } = guess;
+    const { pending } = guess;
     const bearer = await authenticate();
     const { user, sessionId } = bearer;
     // Of another session: as if it were unknown. A token that had no session has one since `request`.
     if (sessionId === null || sessionId !== pending.sessionId) throw new NotFound('verification');
     const right = await this.codes.prove(guess, () => this.users.isFreeFor(user.id, pending.phoneNumber));
     const noticeId = uuidv7();
-    await this.move({ user, proven: right.proven, sessionId, address: requester.address, noticeId });
+    await this.move({ user, proven: right.proven, sessionId, noticeId });
     await this.notices.start(noticeId);
     const session = await this.sessions.reissue(sessionId);
     return {

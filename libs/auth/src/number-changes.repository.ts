@@ -3,7 +3,9 @@ import { NoticesRepository } from '#delivery';
 import { CodeRejected, InvalidToken, RateLimited } from '#errors';
 import { requestId } from '#events';
 import { Keys } from '#keys';
+import { clientAddress } from '#logging';
 import { APPROVABLE, approvalOf, type ProvenVerification } from '#otp';
+import { maskPhoneNumber } from '#phone';
 import { Database, type Statement, type Transaction } from '#postgres';
 import { ActiveSessionsRepository, TokensRepository } from '#tokens';
 import type { User } from '#users';
@@ -20,7 +22,6 @@ export interface NumberChange {
   readonly user: User;
   readonly proven: ProvenVerification;
   readonly sessionId: string;
-  readonly address: string;
   /** The id of the notice to the number from before. */
   readonly noticeId: string;
 }
@@ -46,8 +47,8 @@ const MOVE = `
   returning id`;
 
 const RECORD = `
-  insert into events (kind, user_id, session_id, phone_index, address, request_id)
-  values ('number_changed', $1, $2, $3, $4, $5)`;
+  insert into events (kind, user_id, session_id, phone_index, phone_masked, address, request_id, details)
+  values ('number_changed', $1, $2, $3, $4, $5, $6, jsonb_build_object('from', $7::text))`;
 
 /** Moves accounts to other phone numbers. */
 @Injectable()
@@ -111,7 +112,7 @@ export class NumberChangesRepository {
   }
 
   private async moveIn(transaction: Transaction, change: NumberChange): Promise<void> {
-    const { user, proven, sessionId, address, noticeId } = change;
+    const { user, proven, sessionId, noticeId } = change;
     const { phoneNumber } = proven;
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const live: unknown[] = await transaction.query(LOCK_SESSION, [sessionId, user.id]);
@@ -123,7 +124,10 @@ export class NumberChangesRepository {
     ]);
     await this.sessions.endOthersIn(transaction, user.id, sessionId, 'number_changed');
     if (moved.length === 0) return;
-    await transaction.query(RECORD, [user.id, sessionId, phoneIndex, address, requestId()]);
+    const masks = { to: maskPhoneNumber(phoneNumber), from: maskPhoneNumber(user.phoneNumber) };
+    await transaction.query(RECORD, [
+      ...[user.id, sessionId, phoneIndex, masks.to, clientAddress(), requestId(), masks.from],
+    ]);
     await this.notices.add(transaction, noticeId, user.id, user.phoneNumber);
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { NumberRecycled } from '#errors';
 import { requestId } from '#events';
+import { clientAddress } from '#logging';
 import { Database } from '#postgres';
 import { ActiveSessionsRepository, SessionPolicy, TokenCache } from '#tokens';
 
@@ -11,7 +12,7 @@ const RELEASE = `
   returning id`;
 
 const RECORD = `
-  insert into events (kind, user_id, request_id) values ('number_recycled', $1, $2)`;
+  insert into events (kind, user_id, request_id, address) values ('number_recycled', $1, $2, $3)`;
 
 /** Takes numbers from accounts that were not used for so long that the number may belong to another person. */
 @Injectable()
@@ -41,7 +42,7 @@ export class RecycledNumbersRepository {
     const hashes = await this.database.transaction(async (transaction) => {
       const [released]: [unknown[]] = await transaction.query(RELEASE, [userId, this.policy.recycledAfterMs]);
       if (released.length === 0) return null;
-      await transaction.query(RECORD, [userId, requestId()]);
+      await transaction.query(RECORD, [userId, requestId(), clientAddress()]);
       return this.sessions.endOthersIn(transaction, userId, null, 'number_recycled');
     });
     if (hashes === null) return false;

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InsufficientScope, InvalidToken, NotFound } from '#errors';
 import { type ProvenVerification, VerificationService } from '#otp';
-import type { PhoneNumber } from '#phone';
+import { maskPhoneNumber, type PhoneNumber } from '#phone';
 import {
   type ActiveSession,
   ActiveSessionsRepository,
@@ -57,7 +57,10 @@ export class SessionService {
     const { id: verificationId, phoneNumber, provenBy, route, device } = proven;
     const user = this.users.draft(phoneNumber, name);
     const isKnownDevice = device !== null;
-    const signIn = { user, verificationId, method: route.channel, address, userAgent, isKnownDevice };
+    const phoneMasked = maskPhoneNumber(phoneNumber);
+    const signIn = {
+      ...{ user, phoneMasked, verificationId, method: route.channel, address, userAgent, isKnownDevice },
+    };
     if (this.verifications.joinsSessions) {
       return this.verifications.approveBy(proven, async () => {
         await this.adoptEarlierForm(phoneNumber);

@@ -60,6 +60,7 @@ async function open(redis: boolean) {
 const signInOf = (user: NewUser, verificationId = anId()) => {
   return {
     user,
+    phoneMasked: '+14*******55',
     verificationId,
     method: 'sms',
     address: '192.0.2.7',
@@ -98,6 +99,7 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
     const id = expect.stringMatching(UUID_V7);
     expect(user).toEqual({
       id,
+      avatar: null,
       createdAt: expect.any(Date),
       name: 'Ada',
       locale: null,

@@ -36,6 +36,7 @@ export interface CreatedSession {
 export interface SignIn extends SessionClient {
   /** Stored unless the number has a user. */
   readonly user: NewUser;
+  readonly phoneMasked: string;
   readonly verificationId: string;
   /** The channel that carried the code. */
   readonly method: string;
@@ -114,8 +115,8 @@ const sessionOf = (source: string) => `
     ), refresh as (
       insert into refresh_tokens (hash, session_id, generation) select $15, session.id, 1 from session
     ), event as (
-      insert into events (kind, user_id, session_id, phone_index, address, request_id, details)
-      select 'signed_in', token.user_id, session.id, $3, $11, $16, jsonb_build_object('method', $14::text) from token, session
+      insert into events (kind, user_id, session_id, phone_index, phone_masked, address, request_id, details)
+      select 'signed_in', token.user_id, session.id, $3, $18, $11, $16, jsonb_build_object('method', $14::text) from token, session
     ), used as (
       update users set last_used_at = now() from token
        where users.id = token.user_id and users.last_used_at <= now() - interval '1 day'
@@ -147,7 +148,7 @@ const APPROVE: Statement = {
     with proven as (
       select id from verifications where id = $7 and ${APPROVABLE} for update
     ), ${holderOf('from proven')}, ${sessionOf('from holder, proven')}, approved as (
-      update verifications set ${approvalOf('$18', '$19')}
+      update verifications set ${approvalOf('$19', '$20')}
        where id in (select id from proven)
          and (exists (select from token) or exists (select from tokens where verification_id = $7))
     )
@@ -248,6 +249,7 @@ export class SessionsRepository {
       ...[signIn.address, userAgent, sessionLabel(userAgent), signIn.method, hashOf(refreshToken)],
       requestId(),
       signIn.isKnownDevice ? null : this.policy.recycledAfterMs,
+      signIn.phoneMasked,
     ];
   }
 

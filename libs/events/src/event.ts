@@ -23,6 +23,8 @@ export interface RecordedEvent {
   readonly sessionId: string | null;
   /** The keyed hash of the number. */
   readonly phoneIndex: string | null;
+  /** The number as it was then, masked. */
+  readonly phoneMasked: string | null;
   /** IP address of the client, where the request of a client caused the event. */
   readonly address: string | null;
   /** The `X-Request-Id` of the request; null for a command. */

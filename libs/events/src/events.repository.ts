@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { clientAddress } from '#logging';
 import { Database, type Statement } from '#postgres';
 import { type EventKind, type RecordedEvent, requestId } from './event.js';
 import { EventPolicy } from './event-policy.js';
@@ -17,13 +18,15 @@ const NOT_NEEDED = new Set(['42P07', '42710', '23505', '23514']);
 
 const RECORD: Statement = {
   name: 'event-record',
-  text: `insert into events (kind, phone_index, request_id, details) values ($1, $2, $3, $4)`,
+  text: `
+    insert into events (kind, phone_index, phone_masked, address, request_id, details) values ($1, $2, $3, $4, $5, $6)`,
 };
 
 const LIST: Statement = {
   name: 'events-list',
   text: `
-    select id, at, kind, user_id as "userId", session_id as "sessionId", phone_index as "phoneIndex", address,
+    select id, at, kind, user_id as "userId", session_id as "sessionId", phone_index as "phoneIndex",
+           phone_masked as "phoneMasked", address,
            request_id as "requestId", details
       from events where ($1::uuid is null or user_id = $1) and ($2::text is null or kind = $2)
      order by at desc, id limit $3`,
@@ -71,10 +74,11 @@ export class EventsRepository {
     kind: EventKind,
     {
       phoneIndex = null,
+      phoneMasked = null,
       details = {},
-    }: { phoneIndex?: string | null; details?: Record<string, string> } = {},
+    }: { phoneIndex?: string | null; phoneMasked?: string | null; details?: Record<string, string> } = {},
   ): Promise<void> {
-    await this.database.run(RECORD, [kind, phoneIndex, requestId(), details]);
+    await this.database.run(RECORD, [kind, phoneIndex, phoneMasked, clientAddress(), requestId(), details]);
   }
 
   /**

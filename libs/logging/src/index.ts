@@ -1,5 +1,6 @@
 export {
   addToLog,
+  clientAddress,
   inOwnLogContext,
   type LogContext,
   type LogMembers,

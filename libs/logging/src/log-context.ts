@@ -6,14 +6,19 @@ export type LogMembers = Readonly<Record<string, string>>;
 /** The subject of one request or task. Every log line written during it gets these members. */
 export interface LogContext {
   members: LogMembers;
+  /** Returns the IP address of the client; null for a task. No line has it. */
+  readonly clientAddress: () => string | null;
   /** Connections and timers that the request created outlive it. Their lines are not about the request. */
   hasEnded: boolean;
 }
 
 const storage = new AsyncLocalStorage<LogContext>();
 
-export function newLogContext(members: LogMembers = {}): LogContext {
-  return { members, hasEnded: false };
+export function newLogContext(
+  members: LogMembers = {},
+  clientAddress: () => string | null = () => null,
+): LogContext {
+  return { members, clientAddress, hasEnded: false };
 }
 
 export function runInLogContext<T>(context: LogContext, work: () => T): T {
@@ -40,4 +45,10 @@ export function addToLog(members: LogMembers): void {
 export function logMembers(): LogMembers {
   const context = storage.getStore();
   return context && !context.hasEnded ? context.members : {};
+}
+
+/** Returns the IP address of the client of the current request; null outside of one. */
+export function clientAddress(): string | null {
+  const context = storage.getStore();
+  return context && !context.hasEnded ? context.clientAddress() : null;
 }

@@ -20,6 +20,7 @@ import { CreateEvents0000000000016 } from './migrations/000016-create-events.js'
 import { ChangeNumbers0000000000017 } from './migrations/000017-change-numbers.js';
 import { RecycleNumbers0000000000018 } from './migrations/000018-recycle-numbers.js';
 import { CreateAvatars0000000000019 } from './migrations/000019-create-avatars.js';
+import { MaskNumbersOfEvents0000000000020 } from './migrations/000020-mask-numbers-of-events.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -43,6 +44,7 @@ const MIGRATIONS = [
   ChangeNumbers0000000000017,
   RecycleNumbers0000000000018,
   CreateAvatars0000000000019,
+  MaskNumbersOfEvents0000000000020,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

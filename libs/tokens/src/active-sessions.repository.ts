@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { requestId } from '#events';
+import { clientAddress } from '#logging';
 import { Database, deleteExpired, type Statement, type Transaction } from '#postgres';
 import type { ActiveSession, EndReason, RecordedSession } from './session.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
@@ -79,8 +80,8 @@ const END = `
      where id = any($1) and ended_at is null
     returning id, user_id
   )
-  insert into events (kind, user_id, session_id, request_id, details)
-  select case $2 when 'refresh_token_reused' then $2 else 'session_ended' end, user_id, id, $3,
+  insert into events (kind, user_id, session_id, request_id, address, details)
+  select case $2 when 'refresh_token_reused' then $2 else 'session_ended' end, user_id, id, $3, $4,
          jsonb_build_object('reason', $2)
     from ended`;
 
@@ -225,7 +226,7 @@ export class ActiveSessionsRepository {
    * after it finds that the session has ended.
    */
   private async endIn(transaction: Transaction, ids: string[], reason: EndReason): Promise<Buffer[]> {
-    await transaction.query(END, [ids, reason, requestId()]);
+    await transaction.query(END, [ids, reason, requestId(), clientAddress()]);
     const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids, LONGEST_COPY_MS]);
     return rows.map(({ hash }) => hash);
   }

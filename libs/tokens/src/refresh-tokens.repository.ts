@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InvalidToken, RateLimited, Unavailable } from '#errors';
 import { requestId } from '#events';
+import { clientAddress } from '#logging';
 import { Database, type Statement } from '#postgres';
 import { ActiveSessionsRepository } from './active-sessions.repository.js';
 import { decideRefresh, RefreshTokens } from './refresh-token.js';
@@ -94,8 +95,8 @@ const ROTATE: Statement = {
         from live, used where sessions.id = live.id
       returning sessions.expires_at
     ), event as (
-      insert into events (kind, user_id, session_id, request_id)
-      select 'refreshed', live.user_id, live.id, $10 from live, used
+      insert into events (kind, user_id, session_id, request_id, address)
+      select 'refreshed', live.user_id, live.id, $10, $11 from live, used
        where not exists (select from events where user_id = live.user_id and session_id = live.id
                             and kind = 'refreshed' and at > now() - interval '1 hour')
     ), ${insertToken('live, extended', 'extended.expires_at')}
@@ -187,7 +188,7 @@ export class RefreshTokensRepository {
     const next = this.refreshTokens.secretOf(sessionId, newest + 1);
     return this.insert(ROTATE, sessionId, next, [
       ...[used, hashOf(next), newest + 1, refreshTtlMs, maxAgeMs],
-      requestId(),
+      ...[requestId(), clientAddress()],
     ]);
   }
 

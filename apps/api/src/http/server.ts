@@ -20,6 +20,7 @@ import { acceptImages } from './image-upload.js';
 import { inheritedNamesIn } from './inherited-names.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemBody, problemHeaders, problemOf } from './problem.js';
+import { addressOf } from './requester.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
 declare module 'fastify' {
@@ -98,7 +99,7 @@ export function prepareFastify(
 /** The body is read between the two hooks, by events of the socket, which leave the context. */
 function openLogContexts(fastify: FastifyInstance<RawServerDefault>): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
-    const context = newLogContext({ reqId: request.id });
+    const context = newLogContext({ reqId: request.id }, () => addressOf(request));
     request.logContext = context;
     runInLogContext(context, done);
   });

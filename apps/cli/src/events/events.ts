@@ -1,6 +1,4 @@
 import { EventsRepository, type RecordedEvent } from '#events';
-import { maskPhoneNumber } from '#phone';
-import type { User } from '#users';
 import { runWithServices } from '../application.js';
 import { findUser, nameUser } from '../users/find-user.js';
 
@@ -19,21 +17,21 @@ export async function listEvents({ user: argument, kind = null, limit, json }: O
       .get(EventsRepository, { strict: false })
       .list({ userId: user?.id ?? null, kind }, limit);
     if (json) return JSON.stringify(events.map(jsonOf), null, 2);
-    return events.length === 0 ? 'no events' : events.map((event) => textOf(event, user)).join('\n');
+    return events.length === 0 ? 'no events' : events.map(textOf).join('\n');
   });
 }
 
-function jsonOf({ id, at, kind, userId, sessionId, phoneIndex, address, requestId, details }: RecordedEvent) {
-  const about = { user_id: userId, session_id: sessionId, number_hash: phoneIndex };
+function jsonOf({ id, at, kind, address, requestId, details, ...subject }: RecordedEvent) {
+  const { userId, sessionId, phoneIndex, phoneMasked } = subject;
+  const about = { user_id: userId, session_id: sessionId, number: phoneMasked, number_hash: phoneIndex };
   return { id, at, kind, ...about, address, request_id: requestId, details };
 }
 
-/** The number is masked: the output of commands is often kept. */
-function textOf(event: RecordedEvent, user: User | null): string {
-  const { at, kind, userId, sessionId, address, requestId, details } = event;
+function textOf(event: RecordedEvent): string {
+  const { at, kind, userId, sessionId, phoneMasked, address, requestId, details } = event;
   const members = {
     user: userId,
-    number: user && maskPhoneNumber(user.phoneNumber),
+    number: phoneMasked,
     session: sessionId,
     address,
     request: requestId,
