@@ -251,6 +251,26 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
     expect(another.body.id).not.toBe(one.body.id);
   });
 
+  it('sends a notice whose task was lost, and drops one that is a day old', async () => {
+    const [lost, old] = [await session(), await session()];
+    for (const [{ user }, age] of [
+      [lost, '2 minutes'],
+      [old, '25 hours'],
+    ] as const)
+      await api.database.query(
+        `insert into notices (id, user_id, phone_sealed, created_at)
+         select gen_random_uuid(), id, phone_sealed, now() - $2::interval from users where id = $1`,
+        [user.id, age],
+      );
+    await waitFor(
+      'the end of both notices',
+      async () => (await api.database.query('select from notices')).length === 0,
+      40_000,
+    );
+    expect(await notices(lost.user.phone_number)).toHaveLength(1);
+    expect(await notices(old.user.phone_number)).toEqual([]);
+  }, 60_000);
+
   it('stores no number in plain text', async () => {
     const first = await session();
     const { path, code, phone_number } = await change(first);

@@ -17,7 +17,7 @@ const MOST_TRIES = 100;
 const TOO_OLD_MS = 24 * 3_600_000;
 
 const LOST_AFTER_MS = 60_000;
-const CHECK_LOST_EVERY_MS = 30_000;
+const CHECK_LOST_EVERY_MS = 10_000;
 const BATCH = 100;
 
 /** The data of a task. The queue stores it in plain text. */
