@@ -45,7 +45,7 @@ describe('latchkey doctor', () => {
     await twilio.stop();
     expect([code, faults]).toEqual([0, []]);
     expect(new Set(findings.map(({ subject }) => subject))).toEqual(
-      new Set(['Postgres', 'Redis', 'start', 'clocks', 'provider twilio']),
+      new Set(['Postgres', 'Redis', 'start', 'clocks', 'images', 'provider twilio']),
     );
     expect(twilio.messages).toHaveLength(0);
     expect(await database.query('select * from sessions')).toEqual(before);

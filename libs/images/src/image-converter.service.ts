@@ -40,7 +40,7 @@ export class ImageConverterService implements OnApplicationShutdown {
     const { images, fault = 'unreadable', missing } = await this.run(bytes, sizes);
     if (missing !== undefined) {
       this.logger.error(`images cannot be decoded: ${missing}`);
-      throw new Unavailable('image conversion');
+      throw new Unavailable('image conversion', { cause: new Error(missing) });
     }
     if (!images) throw new ImageRejected(REASONS[fault]);
     return images.map((image) => Buffer.from(image));

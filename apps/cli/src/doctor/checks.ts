@@ -3,11 +3,18 @@ import { NestFactory } from '@nestjs/core';
 import { DoctorModule, skewOf } from '#app';
 import { type AppConfig, ConfigurationError } from '#config';
 import { Unavailable } from '#errors';
+import { ImageConverterService } from '#images';
 import { credentialFault, MessageProviders } from '#messaging';
 import { Database } from '#postgres';
 import { assertUsable, describeDatabase } from '#program';
 import { findServerFault, RedisHealth } from '#redis';
 import type { Finding } from './finding.js';
+
+/** A PNG of one pixel. */
+const PIXEL = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==',
+  'base64',
+);
 
 const TOLERATED_SKEW_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -71,6 +78,10 @@ async function checkServices(
     });
     if (canWrite) await add('clocks', () => compareClocks(redis, 'Redis'));
   }
+  await add('images', async () => {
+    await app.get(ImageConverterService, { strict: false }).toSquares(PIXEL, [1]);
+    return ok('avatars can be decoded');
+  });
   for (const provider of app.get(MessageProviders, { strict: false }).all) {
     await add(`provider ${provider.name}`, async () => {
       const found = await provider.tryCredentials().then(() => null, credentialFault);
