@@ -113,7 +113,13 @@ describe.each(modes)('DELETE /v1/me and GET /v1/me/export on $name', (mode) => {
       user,
       sessions: [expect.objectContaining({ id: session_id, ended_at: null, method: 'sms' })],
       verifications: [expect.objectContaining({ status: 'approved', name: 'Ada', channel: 'sms' })],
-      events: [{ at: expect.any(String), kind: 'signed_in', session_id, address: '127.0.0.1' }],
+      last_used_at: expect.any(String),
+      events: [
+        {
+          ...{ at: expect.any(String), kind: 'signed_in', session_id, address: '127.0.0.1' },
+          number: `+14*******${user.phone_number.slice(-2)}`,
+        },
+      ],
     });
     for (const secret of [token, refresh_token]) expect(JSON.stringify(body)).not.toContain(secret);
   });

@@ -229,6 +229,17 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
     expect(Number(headers.get('retry-after'))).toBeGreaterThan(86_000);
   });
 
+  it('moves the account three times a day at most, although more changes were requested before', async () => {
+    const first = await session();
+    const changes: OpenedVerification[] = [];
+    for (let n = 0; n < 5; n += 1) changes.push(await change(first));
+    const answers = await Promise.all(
+      changes.map(({ path, code }, n) => as(first, n % 2 ? api : replica).post(`${path}/check`, { code })),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 429, 429]);
+    await waitFor('the notices', async () => (await api.database.query('select from notices')).length === 0);
+  });
+
   it('writes the notice in the language of the user', async () => {
     const first = await session();
     await as(first).send('PATCH', '/v1/me', JSON.stringify({ locale: 'de' }), {

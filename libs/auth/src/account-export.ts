@@ -6,6 +6,7 @@ import type { User } from '#users';
 /** All that is stored about a user. */
 export interface StoredAccount {
   readonly user: User;
+  readonly lastUsedAt: Date | null;
   readonly sessions: readonly RecordedSession[];
   readonly verifications: readonly Verification[];
   /** The newest first. */
@@ -17,9 +18,10 @@ export type AccountExport = ReturnType<typeof accountExportOf>;
 export type ExportedSession = AccountExport['sessions'][number];
 export type ExportedUser = ReturnType<typeof exportedUser>;
 
-export function accountExportOf({ user, sessions, verifications, events }: StoredAccount) {
+export function accountExportOf({ user, lastUsedAt, sessions, verifications, events }: StoredAccount) {
   return {
     user: exportedUser(user),
+    last_used_at: lastUsedAt,
     sessions: sessions.map((session) => ({
       id: session.id,
       created_at: session.createdAt,
@@ -36,8 +38,8 @@ export function accountExportOf({ user, sessions, verifications, events }: Store
       ...{ status, name, locale, channel: route.channel, created_at: createdAt, expires_at: expiresAt },
       delivery,
     })),
-    events: events.map(({ at, kind, sessionId, address }) => {
-      return { at, kind: kind as string, session_id: sessionId, address };
+    events: events.map(({ at, kind, sessionId, phoneMasked, address }) => {
+      return { at, kind: kind as string, session_id: sessionId, number: phoneMasked, address };
     }),
   };
 }

@@ -58,12 +58,13 @@ export class AccountService {
   /** @throws Unavailable */
   async export(user: User): Promise<AccountExport> {
     const hasNumber = await this.hasNumber(user);
-    const [sessions, verifications, events] = await Promise.all([
+    const [lastUsedAt, sessions, verifications, events] = await Promise.all([
+      this.accounts.lastUseOf(user.id),
       this.sessions.listAll(user),
       hasNumber ? this.verifications.findByNumber(user.phoneNumber) : [],
       this.events.list({ userId: user.id, kind: null }, MOST_EVENTS),
     ]);
-    return accountExportOf({ user, sessions, verifications, events });
+    return accountExportOf({ user, lastUsedAt, sessions, verifications, events });
   }
 
   /**

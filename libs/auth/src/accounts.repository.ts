@@ -19,6 +19,11 @@ const IS_RECENT: Statement = {
   text: `select created_at > now() - $2 * interval '1 millisecond' as "isRecent" from sessions where id = $1`,
 };
 
+const LAST_USE: Statement = {
+  name: 'user-last-use',
+  text: 'select last_used_at as "lastUsedAt" from users where id = $1',
+};
+
 /** Deletes users together with their sessions and tokens, which refer to them. */
 @Injectable()
 export class AccountsRepository {
@@ -35,6 +40,16 @@ export class AccountsRepository {
   async hasSignedInWithin(ms: number, sessionId: string): Promise<boolean> {
     const [row] = await this.database.run<{ isRecent: boolean }>(IS_RECENT, [sessionId, ms]);
     return row?.isRecent === true;
+  }
+
+  /**
+   * Returns when the account was last used, as it is recorded once a day; null if there is no such user.
+   *
+   * @throws Unavailable
+   */
+  async lastUseOf(userId: string): Promise<Date | null> {
+    const [row] = await this.database.run<{ lastUsedAt: Date }>(LAST_USE, [userId]);
+    return row?.lastUsedAt ?? null;
   }
 
   /**

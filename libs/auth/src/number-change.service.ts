@@ -11,6 +11,8 @@ import { type NumberChange, NumberChangesRepository } from './number-changes.rep
 import { type RefreshedSession, SessionService } from './session.service.js';
 import type { Bearer } from './sessions.repository.js';
 
+const FOREIGN_KEY_VIOLATION = '23503';
+
 /** The session that changed its number, with a new token. */
 export interface MovedSession extends RefreshedSession {
   readonly isNewUser: false;
@@ -46,7 +48,9 @@ export class NumberChangeService {
     await this.changes.admit(user);
     const sessionId = await this.sessions.currentOf(bearer);
     if (sessionId === null) throw new InvalidToken();
-    return this.codes.request({ purpose: 'change_number', sessionId }, request, requester);
+    return this.codes
+      .request({ purpose: 'change_number', sessionId }, request, requester)
+      .catch(invalidWhenEnded);
   }
 
   /**
@@ -83,4 +87,9 @@ export class NumberChangeService {
     const claimed = await this.verifications.claim(change.proven);
     await this.verifications.complete(claimed, () => this.changes.move(change));
   }
+}
+
+/** The verification refers to its session, which was deleted meanwhile. */
+function invalidWhenEnded(error: unknown): never {
+  throw (error as { code?: string }).code === FOREIGN_KEY_VIOLATION ? new InvalidToken() : error;
 }

@@ -26,6 +26,11 @@ export interface NumberChange {
   readonly noticeId: string;
 }
 
+interface RecentChanges {
+  readonly count: number;
+  readonly secondsLeft: number;
+}
+
 const RECENT_CHANGES: Statement = {
   name: 'number-changes-recent',
   text: `
@@ -63,19 +68,16 @@ export class NumberChangesRepository {
 
   /** @throws RateLimited, Unavailable */
   async admit({ id }: User): Promise<void> {
-    const [recent] = await this.database.run<{ count: number; secondsLeft: number }>(RECENT_CHANGES, [id]);
-    if (recent && recent.count >= MOST_A_DAY)
-      throw new RateLimited(
-        'number_changes_per_user',
-        Math.min(DAY_S, Math.max(1, Math.ceil(recent.secondsLeft))),
-      );
+    const [recent] = await this.database.run<RecentChanges>(RECENT_CHANGES, [id]);
+    requireFewer(recent);
   }
 
   /**
    * Moves the account to the proven number, ends its other sessions and stores the notice, in one transaction. When it resolves,
    * every process answers with the new number.
    *
-   * @throws CodeRejected if the number has got another account meanwhile, InvalidToken if the session has ended, Unavailable.
+   * @throws CodeRejected if the number has got another account meanwhile, InvalidToken if the session has ended, RateLimited,
+   * Unavailable.
    * Repeating the call after Unavailable is safe.
    */
   async move(change: NumberChange): Promise<void> {
@@ -86,7 +88,7 @@ export class NumberChangesRepository {
    * Moves the account as `move` does, and approves the verification.
    *
    * @returns null when the verification cannot be approved, because it is not pending or another caller has claimed it.
-   * @throws CodeRejected, InvalidToken, Unavailable
+   * @throws CodeRejected, InvalidToken, RateLimited, Unavailable
    */
   async moveApproving(change: NumberChange): Promise<true | null> {
     return this.commit(change, async (transaction) => {
@@ -117,6 +119,9 @@ export class NumberChangesRepository {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const live: unknown[] = await transaction.query(LOCK_SESSION, [sessionId, user.id]);
     if (live.length === 0) throw new InvalidToken();
+    // Again: several changes may have been requested at once. The lock lets one of them go on at a time.
+    const [recent]: RecentChanges[] = await transaction.query(RECENT_CHANGES.text, [user.id]);
+    requireFewer(recent);
     const [moved]: [unknown[]] = await transaction.query(MOVE, [
       user.id,
       phoneIndex,
@@ -130,4 +135,11 @@ export class NumberChangesRepository {
     ]);
     await this.notices.add(transaction, noticeId, user.id, user.phoneNumber);
   }
+}
+
+/** @throws RateLimited */
+function requireFewer(recent: RecentChanges | undefined): void {
+  if (!recent || recent.count < MOST_A_DAY) return;
+  const secondsLeft = Math.min(DAY_S, Math.max(1, Math.ceil(recent.secondsLeft)));
+  throw new RateLimited('number_changes_per_user', secondsLeft);
 }

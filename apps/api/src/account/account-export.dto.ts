@@ -123,7 +123,13 @@ export class ExportedEventDto {
   session_id: string | null;
 
   /**
-   * IP address of a sign-in.
+   * The phone number of a sign-in or a change of number as it was then, masked.
+   * @example "+14*******00"
+   */
+  number: string | null;
+
+  /**
+   * IP address of the client whose request caused it.
    * @example "203.0.113.7"
    */
   address: string | null;
@@ -133,6 +139,12 @@ export class ExportedEventDto {
 export class AccountExportDto {
   /** The user. */
   user: UserDto;
+
+  /**
+   * When the account was last used. Updated at most once a day.
+   * @example "2026-11-25T12:30:00.000Z"
+   */
+  last_used_at: Date | null;
 
   /** The sessions, newest first: also ended ones, until they would have expired. */
   sessions: ExportedSessionDto[];
