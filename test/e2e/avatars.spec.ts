@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import sharp from 'sharp';
 import { type RunningApi, startApi, startReplica } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
+import { whileLocked } from '../support/outages.js';
 import { times } from '../support/repeat.js';
 import { signIn } from '../support/verifications.js';
+import { waitFor } from '../support/wait.js';
 
 const MIB = 1_024 * 1_024;
 
@@ -233,6 +238,66 @@ describe.each(modes)('PUT /v1/me/avatar on $name, with two servers', (mode) => {
       'content-type': 'image/png',
     });
     expect(status).toBe(401);
+  });
+
+  it('is not kept busy by clients that go away during an upload', async () => {
+    const tokens = await Promise.all(times(5, () => signIn(api)));
+    const { hostname, port } = new URL(api.client.url);
+    const abandon = async (bearer: string, type: string) => {
+      const socket = connect(Number(port), hostname);
+      await once(socket, 'connect');
+      const head = [
+        'PUT /v1/me/avatar HTTP/1.1',
+        ...[
+          'Host: localhost',
+          `Authorization: Bearer ${bearer}`,
+          `Content-Type: ${type}`,
+          'Content-Length: 100000',
+        ],
+      ];
+      socket.write(`${head.join('\r\n')}\r\n\r\n--b\r\n`);
+      return socket;
+    };
+    const requests: IncomingMessage[] = [];
+    const collect = (request: IncomingMessage) => requests.push(request);
+    api.nest.getHttpServer().on('request', collect);
+    // The clients go away while their requests wait for the store of their session.
+    await whileLocked(api.database, 'users', async () => {
+      const sockets = await Promise.all(
+        tokens.flatMap((bearer) =>
+          times(10, (n) => abandon(bearer, n % 5 ? 'multipart/form-data; boundary=b' : 'image/png')),
+        ),
+      );
+      await waitFor('the requests', () => requests.length === sockets.length);
+      for (const socket of sockets) socket.resetAndDestroy();
+      await waitFor('the end of the connections', () => requests.every(({ destroyed }) => destroyed));
+    });
+    api.nest.getHttpServer().off('request', collect);
+    const image = await picture().png().toBuffer();
+    expect((await put(image)).status).toBe(200);
+    expect((await putForm(image)).status).toBe(200);
+  });
+
+  it('answers the next request of a connection whose upload was refused in the middle', async () => {
+    const { hostname, port } = new URL(api.client.url);
+    const uploads: IncomingMessage[] = [];
+    api.nest.getHttpServer().once('request', (request: IncomingMessage) => uploads.push(request));
+    const socket = connect(Number(port), hostname);
+    const received: Buffer[] = [];
+    socket.on('data', (chunk) => received.push(chunk));
+    const length = 20 * MIB;
+    const head = [
+      ...['PUT /v1/me/avatar HTTP/1.1', 'Host: localhost', `Authorization: Bearer ${token}`],
+      ...['Content-Type: multipart/form-data; boundary=b', `Content-Length: ${length}`],
+    ];
+    const part = `--b\r\ncontent-disposition: form-data; name="other"; filename="a"\r\n\r\n${'x'.repeat(1_000)}`;
+    socket.write(`${head.join('\r\n')}\r\n\r\n${part}`);
+    await waitFor('the refusal', () => Buffer.concat(received).toString().includes('400 Bad Request'));
+    socket.write(Buffer.alloc(length - part.length));
+    socket.write('GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await waitFor('the next answer', () => Buffer.concat(received).toString().includes('200 OK'));
+    socket.destroy();
+    expect(uploads[0]?.readableLength).toBe(0);
   });
 
   it('converts twenty uploads at once', async () => {

@@ -1,4 +1,4 @@
-import { AccountService } from '#auth';
+import { AccountService, SessionService } from '#auth';
 import { type RunningApi, startApi, startReplica } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
@@ -51,6 +51,15 @@ describe.each(modes)('a sign-in with a recycled number on $name, with two server
     await replica.stop();
     await api.stop();
   });
+
+  const waitUntilUsed = ({ user }: Answer['body']) =>
+    waitFor('the record of the use', async () => {
+      const [used] = await api.database.query<{ recent: boolean }>(
+        `select last_used_at > now() - interval '1 day' as recent from users where id = $1`,
+        [user.id],
+      );
+      return used?.recent;
+    });
 
   it('creates another account, and ends the sessions of the one from before', async () => {
     const before = await session(api);
@@ -114,13 +123,7 @@ describe.each(modes)('a sign-in with a recycled number on $name, with two server
     await unusedFor(api, 181, before);
     await api.database.query(`update sessions set last_used_at = now() - interval '2 minutes'`);
     await api.client.as(before.token).get('/v1/me');
-    await waitFor('the record of the use', async () => {
-      const [used] = await api.database.query<{ recent: boolean }>(
-        `select last_used_at > now() - interval '1 day' as recent from users where id = $1`,
-        [before.user.id],
-      );
-      return used?.recent;
-    });
+    await waitUntilUsed(before);
   });
 
   it('creates one account for many right codes at once', async () => {
@@ -138,6 +141,39 @@ describe.each(modes)('a sign-in with a recycled number on $name, with two server
       [before.user.id],
     );
     expect(count).toBe(1);
+  });
+
+  it('lets another account move to the number, and takes it from the one from before', async () => {
+    const [before, mover] = [await session(api), await session(api)];
+    const { phone_number } = before.user;
+    await unusedFor(api, 181, before);
+    const known = (await inboxMessages(api.client, phone_number)).length;
+    const { body } = await untilCooledDown(() =>
+      api.client.as(mover.token).post('/v1/me/phone_number', { phone_number }),
+    );
+    const code = await waitFor('the code', async () => {
+      const found = await inboxMessages(api.client, phone_number);
+      return found.length > known && found[0].code;
+    });
+    const moved = await replica.client.as(mover.token).post(`/v1/verifications/${body.id}/check`, { code });
+    expect([moved.status, moved.body.user.id, moved.body.user.phone_number]).toEqual([
+      ...[200, mover.user.id, phone_number],
+    ]);
+    expect((await api.client.as(before.token).get('/v1/me')).status).toBe(401);
+  });
+
+  it('counts a refresh and an introspection as a use', async () => {
+    const uses = [
+      ({ refresh_token }: Answer['body']) => api.client.post('/v1/session/refresh', { refresh_token }),
+      ({ token }: Answer['body']) => api.nest.get(SessionService, { strict: false }).introspect(token),
+    ];
+    for (const use of uses) {
+      const before = await session(api);
+      await unusedFor(api, 181, before);
+      await use(before);
+      const { path, code } = await waitUntilUsed(before).then(() => again(api, before.user.phone_number));
+      expect((await api.client.post(path, { code })).body.user.id).toBe(before.user.id);
+    }
   });
 
   it('leaves what is stored about the number to the new account', async () => {

@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
 import { Deployment } from '../support/deployment.js';
+import type { Answer as TwilioAnswer } from '../support/fake-twilio.js';
 import { someNumber } from '../support/phone-numbers.js';
 import type { ServerProcess } from '../support/server-process.js';
 import { codeIn } from '../support/verifications.js';
@@ -94,13 +95,21 @@ describe.each(modes)('Accounts on $name, with processes that share the stores', 
     await waitFor('the notice', () => noticesTo(numbers[0]).length === 1, 60_000);
   });
 
-  it('retries a notice that the provider defers, and gives up one that it refuses', async () => {
+  it('retries a notice that the provider defers, and gives up one that it refuses or leaves unanswered', async () => {
     const server = await deployment.start();
     const { twilio } = deployment;
-    for (const [answers, expected] of [
-      [[{ fail: 503 }, { throttle: '1' }], 1],
-      [[{ refuse: 21_610 }], 0],
-    ] as const) {
+    const ended = async () => {
+      const { body } = await server.client.get('/metrics');
+      const counts = [...body.matchAll(/^latchkey_notices_total\{[^}]*\} (\d+)/gm)];
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const cases: readonly [answers: TwilioAnswer[], requests: number, notices: number][] = [
+      [[{ fail: 503 }, { throttle: '1' }], 3, 1],
+      [[{ refuse: 21_610 }], 1, 0],
+      // Twilio accepts it, and the connection ends before its answer.
+      [['cut', 'cut'], 2, 2],
+    ];
+    for (const [index, [answers, requests, notices]] of cases.entries()) {
       const numbers = [someNumber(), someNumber()] as const;
       const { body: session } = await prove([server, server], '/v1/verifications', numbers[0]);
       const { body } = await server.client
@@ -110,11 +119,11 @@ describe.each(modes)('Accounts on $name, with processes that share the stores', 
       const before = twilio.requestsFor(numbers[0]);
       twilio.answer(...answers);
       await server.client.as(session.token).post(`/v1/verifications/${body.id}/check`, { code });
-      await waitFor(
-        'the end of the notice',
-        () => twilio.requestsFor(numbers[0]) === before + answers.length + expected,
-      );
-      expect(noticesTo(numbers[0])).toHaveLength(expected);
+      await waitFor('the end of the notice', async () => (await ended()) === index + 1);
+      expect([twilio.requestsFor(numbers[0]) - before, noticesTo(numbers[0]).length]).toEqual([
+        requests,
+        notices,
+      ]);
     }
   });
 });

@@ -20,6 +20,6 @@ import { SessionsRepository } from './sessions.repository.js';
     SessionService,
     SessionsRepository,
   ],
-  exports: [AccountService, SessionService, TokensModule],
+  exports: [AccountService, RecycledNumbersRepository, SessionService, TokensModule],
 })
 export class AccountsModule {}

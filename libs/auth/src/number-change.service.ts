@@ -8,6 +8,7 @@ import { earlierFormsOf } from '#phone';
 import { UsersRepository } from '#users';
 import { type CodeRequest, CodesService, type Guess } from './codes.service.js';
 import { type NumberChange, NumberChangesRepository } from './number-changes.repository.js';
+import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 import { type RefreshedSession, SessionService } from './session.service.js';
 import type { Bearer } from './sessions.repository.js';
 
@@ -28,6 +29,7 @@ export class NumberChangeService {
     private readonly sessions: SessionService,
     private readonly verifications: VerificationService,
     private readonly users: UsersRepository,
+    private readonly recycled: RecycledNumbersRepository,
     private readonly changes: NumberChangesRepository,
     private readonly notices: SendNoticeTask,
   ) {}
@@ -66,7 +68,12 @@ export class NumberChangeService {
     const { user, sessionId } = bearer;
     // Of another session: as if it were unknown. A token that had no session has one since `request`.
     if (sessionId === null || sessionId !== pending.sessionId) throw new NotFound('verification');
-    const right = await this.codes.prove(guess, () => this.users.isFreeFor(user.id, pending.phoneNumber));
+    const right = await this.codes.prove(guess, async () => {
+      const holder = await this.users.otherHolderOf(pending.phoneNumber, user.id);
+      return holder === null || this.recycled.mayRelease(holder);
+    });
+    const holder = await this.users.otherHolderOf(pending.phoneNumber, user.id);
+    if (holder) await this.recycled.release(holder.id);
     const noticeId = uuidv7();
     await this.move({ user, proven: right.proven, sessionId, noticeId });
     await this.notices.start(noticeId);

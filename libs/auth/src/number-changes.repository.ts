@@ -38,9 +38,9 @@ const RECENT_CHANGES: Statement = {
       from events where user_id = $1 and kind = 'number_changed' and at > now() - interval '1 day'`,
 };
 
-/** Makes the end of the session wait for this transaction. */
-const LOCK_SESSION = `
-  select from sessions where id = $1 and user_id = $2 and ended_at is null and expires_at > now() for update`;
+/** In the order of the ids, as everyone who locks several sessions of a user. The user is locked after them. */
+const LOCK_SESSIONS = `
+  select id from sessions where user_id = $1 and ended_at is null and expires_at > now() order by id for update`;
 
 const APPROVE = `
   update verifications set ${approvalOf('$2', '$3')} where id = $1 and ${APPROVABLE} returning id`;
@@ -95,10 +95,16 @@ export class NumberChangesRepository {
       const { id, provenBy } = change.proven;
       const client = [provenBy?.client ?? null, provenBy?.group?.name ?? null];
       const [approved]: [unknown[]] = await transaction.query(APPROVE, [id, ...client]);
-      if (approved.length === 0) return null;
+      if (approved.length === 0) return this.hasMoved(transaction, change);
       await this.moveIn(transaction, change);
       return true;
     });
+  }
+
+  /** Returns true if this same change was committed, but the connection was lost before the answer. */
+  private async hasMoved(transaction: Transaction, { noticeId }: NumberChange): Promise<true | null> {
+    const found: unknown[] = await transaction.query('select from notices where id = $1', [noticeId]);
+    return found.length > 0 || null;
   }
 
   private async commit<T>(change: NumberChange, work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -117,18 +123,18 @@ export class NumberChangesRepository {
     const { user, proven, sessionId, noticeId } = change;
     const { phoneNumber } = proven;
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    const live: unknown[] = await transaction.query(LOCK_SESSION, [sessionId, user.id]);
-    if (live.length === 0) throw new InvalidToken();
-    // Again: several changes may have been requested at once. The lock lets one of them go on at a time.
-    const [recent]: RecentChanges[] = await transaction.query(RECENT_CHANGES.text, [user.id]);
-    requireFewer(recent);
+    const live: { id: string }[] = await transaction.query(LOCK_SESSIONS, [user.id]);
+    if (!live.some(({ id }) => id === sessionId)) throw new InvalidToken();
+    await this.sessions.endOthersIn(transaction, user.id, sessionId, 'number_changed');
     const [moved]: [unknown[]] = await transaction.query(MOVE, [
       user.id,
       phoneIndex,
       this.keys.seal(phoneNumber),
     ]);
-    await this.sessions.endOthersIn(transaction, user.id, sessionId, 'number_changed');
     if (moved.length === 0) return;
+    // Again: several changes may have been requested at once. The lock lets one of them go on at a time.
+    const [recent]: RecentChanges[] = await transaction.query(RECENT_CHANGES.text, [user.id]);
+    requireFewer(recent);
     const masks = { to: maskPhoneNumber(phoneNumber), from: maskPhoneNumber(user.phoneNumber) };
     await transaction.query(RECORD, [
       ...[user.id, sessionId, phoneIndex, masks.to, clientAddress(), requestId(), masks.from],

@@ -1,9 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { NumberRecycled } from '#errors';
 import { requestId } from '#events';
-import { clientAddress } from '#logging';
 import { Database } from '#postgres';
 import { ActiveSessionsRepository, SessionPolicy, TokenCache } from '#tokens';
+import type { NumberHolder } from '#users';
 
 /** An account that was used meanwhile keeps its number. */
 const RELEASE = `
@@ -12,7 +12,7 @@ const RELEASE = `
   returning id`;
 
 const RECORD = `
-  insert into events (kind, user_id, request_id, address) values ('number_recycled', $1, $2, $3)`;
+  insert into events (kind, user_id, request_id) values ('number_recycled', $1, $2)`;
 
 /** Takes numbers from accounts that were not used for so long that the number may belong to another person. */
 @Injectable()
@@ -25,6 +25,11 @@ export class RecycledNumbersRepository {
     private readonly cache: TokenCache,
     private readonly policy: SessionPolicy,
   ) {}
+
+  /** Returns true if the account may lose its number to another one that proves it. */
+  mayRelease({ unusedMs }: NumberHolder): boolean {
+    return this.policy.recycledNumbers === 'new_account' && unusedMs >= this.policy.recycledAfterMs;
+  }
 
   /**
    * Takes the number from the account, and ends its sessions. The account keeps everything else.
@@ -42,8 +47,9 @@ export class RecycledNumbersRepository {
     const hashes = await this.database.transaction(async (transaction) => {
       const [released]: [unknown[]] = await transaction.query(RELEASE, [userId, this.policy.recycledAfterMs]);
       if (released.length === 0) return null;
-      await transaction.query(RECORD, [userId, requestId(), clientAddress()]);
-      return this.sessions.endOthersIn(transaction, userId, null, 'number_recycled');
+      await transaction.query(RECORD, [userId, requestId()]);
+      // Without an address: it is that of another person.
+      return this.sessions.endOthersIn(transaction, userId, null, 'number_recycled', null);
     });
     if (hashes === null) return false;
     await this.cache.forget(hashes);

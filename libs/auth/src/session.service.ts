@@ -182,12 +182,14 @@ export class SessionService {
   }
 
   /**
-   * Returns the state of a token; null if it is not valid now.
+   * Returns the state of a token; null if it is not valid now. Counts as a use of its session.
    *
    * @throws Unavailable
    */
-  introspect(token: string): Promise<Introspection | null> {
-    return this.tokens.introspect(token);
+  async introspect(token: string): Promise<Introspection | null> {
+    const found = await this.tokens.introspect(token);
+    if (found?.sessionId) this.uses.record(found.sessionId);
+    return found;
   }
 
   /**

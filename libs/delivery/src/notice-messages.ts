@@ -25,7 +25,10 @@ export class NoticeMessages {
   routeTo(phoneNumber: PhoneNumber): Route | null {
     const { line } = kindOfNumber(phoneNumber);
     const channel = CHANNELS.find(
-      (candidate) => this.providers.carries(candidate) && isReachableBy(candidate, line),
+      (candidate) =>
+        isReachableBy(candidate, line) &&
+        this.providers.carries(candidate) &&
+        this.providers.defaultFor(candidate).sendsText,
     );
     if (channel === undefined || this.verifications.isTestNumber(phoneNumber)) return null;
     return { channel, provider: this.providers.defaultFor(channel).name };

@@ -16,6 +16,12 @@ const MOST_TRIES = 100;
 /** A notice that arrives later would confuse more than it helps. */
 const TOO_OLD_MS = 24 * 3_600_000;
 
+/** Requests without an answer for each notice, as for a code: it may have been sent each time. */
+const MAX_UNKNOWN_OUTCOMES = 2;
+
+/** The wait after the provider refused its account or its configuration, which an operator corrects. */
+const AFTER_PROVIDER_FAULT_MS = 5 * 60_000;
+
 const LOST_AFTER_MS = 60_000;
 const CHECK_LOST_EVERY_MS = 10_000;
 const BATCH = 100;
@@ -23,6 +29,8 @@ const BATCH = 100;
 /** The data of a task. The queue stores it in plain text. */
 interface SendNotice {
   readonly id: string;
+  /** The number of requests whose outcome is unknown. */
+  readonly unknown?: number;
 }
 
 /** Sends notices after the request was answered: at least once, unless they are refused. */
@@ -49,7 +57,7 @@ export class SendNoticeTask implements TaskHandler<SendNotice>, OnModuleInit {
     });
   }
 
-  async run({ id }: SendNotice): Promise<TaskEnd> {
+  async run({ id, unknown = 0 }: SendNotice): Promise<TaskEnd> {
     const notice = await this.notices.find(id);
     if (!notice) return 'over';
     const { phoneNumber, ageMs } = notice;
@@ -63,11 +71,16 @@ export class SendNoticeTask implements TaskHandler<SendNotice>, OnModuleInit {
       const { providerId, status } = await provider.send(this.messages.compose(notice, route.channel));
       provider.recordStep(providerId, { status, reason: null, at: new Date() });
     } catch (error) {
-      if (error instanceof SendOutcomeUnknown) throw new TryAgain(error.reason);
+      if (error instanceof SendOutcomeUnknown) {
+        if (unknown + 1 === MAX_UNKNOWN_OUTCOMES) return this.end(id, phoneNumber, error.reason);
+        throw new TryAgain(error.reason, { data: { id, unknown: unknown + 1 } });
+      }
       await this.sendPolicy.refund(charge);
-      if (error instanceof SendRefused) return this.end(id, phoneNumber, error.failure.code);
       if (error instanceof SendDeferred) throw new TryAgain(error.reason, { afterMs: error.retryAfterMs });
-      throw error;
+      if (!(error instanceof SendRefused)) throw error;
+      const { code, reason } = error.failure;
+      if (reason !== 'provider') return this.end(id, phoneNumber, code);
+      throw new TryAgain(code, { afterMs: AFTER_PROVIDER_FAULT_MS });
     }
     return this.end(id, phoneNumber, null);
   }

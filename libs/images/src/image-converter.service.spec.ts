@@ -95,11 +95,15 @@ describe('ImageConverterService', () => {
     expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/SECRET|PATH|HOME/);
   });
 
-  it('rejects the image whose process was killed, and converts the next one', async () => {
+  it.each([
+    ['SIGSEGV', ImageRejected],
+    ['SIGKILL', Unavailable],
+    ['SIGTERM', Unavailable],
+  ] as const)('survives a process that ends by %s, and converts the next image', async (signal, expected) => {
     await converter.toSquares(small, [16]);
     const conversion = converter.toSquares(large, [512]);
-    const outcome = expect(conversion).rejects.toThrow(ImageRejected);
-    for (const pid of decoders()) process.kill(pid, 'SIGKILL');
+    const outcome = expect(conversion).rejects.toThrow(expected);
+    for (const pid of decoders()) process.kill(pid, signal);
     await outcome;
     expect(await converter.toSquares(small, [16])).toHaveLength(1);
   });

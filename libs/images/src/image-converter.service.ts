@@ -60,7 +60,9 @@ export class ImageConverterService implements OnApplicationShutdown {
       if (error instanceof workerpool.Promise.TimeoutError) throw new ImageRejected(REASONS.too_slow);
       const { message } = error as Error;
       if (/max queue size/i.test(message)) throw new Unavailable('image conversion');
-      this.logger.warn(`a process that decodes images ended: ${message}`);
+      this.logger.warn(`a process that decodes images ended: ${message.replace(/\s+/g, ' ')}`);
+      // The operating system or an operator ended it; other signals are the decoder's own.
+      if (/SIGTERM|SIGKILL|SIGINT|SIGHUP/.test(message)) throw new Unavailable('image conversion');
       throw new ImageRejected(REASONS.unreadable);
     } finally {
       this.idle = setTimeout(() => void this.end(false), IDLE_MS).unref();

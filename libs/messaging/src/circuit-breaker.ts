@@ -71,6 +71,10 @@ export class GuardedProvider extends MessageProvider {
     this.provider.onReport(listener);
   }
 
+  override get sendsText(): boolean {
+    return this.provider.sendsText;
+  }
+
   override get wantsConfirmation(): boolean {
     return this.provider.wantsConfirmation;
   }

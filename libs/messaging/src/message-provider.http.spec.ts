@@ -13,6 +13,7 @@ import type { HttpProviderConfig } from '#config';
 import type { PhoneNumber } from '#phone';
 import { failureOf } from '../../../test/support/failure.js';
 import { waitFor } from '../../../test/support/wait.js';
+import { GuardedProvider } from './circuit-breaker.js';
 import { MAX_CONNECTIONS } from './max-connections.js';
 import { HttpProvider } from './message-provider.http.js';
 import { type Message, SendDeferred, SendOutcomeUnknown, SendRefused } from './message-provider.js';
@@ -97,6 +98,12 @@ describe('HttpProvider', () => {
     const { name, channels } = httpProvider({ channels: ['sms', 'call'] });
 
     expect({ name, channels }).toEqual({ name: 'http', channels: ['sms', 'call'] });
+  });
+
+  it('sends messages without a code only if its request has their text', () => {
+    expect(httpProvider({ body: 'to={{to}}&text={{body}}' }).sendsText).toBe(true);
+    expect(httpProvider({ body: 'to={{to}}&code={{code}}' }).sendsText).toBe(false);
+    expect(new GuardedProvider(httpProvider({ body: 'to={{to}}&code={{code}}' })).sendsText).toBe(false);
   });
 
   it('fills every member of the message into the body template', async () => {

@@ -63,6 +63,11 @@ export class HttpProvider extends MessageProvider {
     });
   }
 
+  override get sendsText(): boolean {
+    const { url, body } = this.#config;
+    return `${url}${body}`.includes('{{body}}');
+  }
+
   async send(message: Message): Promise<Receipt> {
     const failure = failureOf(await this.#ask(message), this.#success);
     if (failure) throw failure;

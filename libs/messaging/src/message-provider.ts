@@ -83,6 +83,11 @@ export abstract class MessageProvider {
    */
   abstract send(message: Message): Promise<Receipt>;
 
+  /** False when it sends the code only, in a text of its own: then it gets no message without a code. */
+  get sendsText(): boolean {
+    return true;
+  }
+
   /** @param _listener receives the reports that the provider creates in this process. The API receives those by HTTP. */
   onReport(_listener: (reference: string, report: DeliveryReport) => void): void {}
 

@@ -200,6 +200,7 @@ export class ActiveSessionsRepository {
    * Ends the sessions of the user in a transaction.
    *
    * @param except the session that stays; null: none.
+   * @param address of the client that caused it, unless it belongs to another user.
    * @returns the hashes of their tokens. Make the caches forget them after the commit.
    */
   async endOthersIn(
@@ -207,12 +208,14 @@ export class ActiveSessionsRepository {
     userId: string,
     except: string | null,
     reason: EndReason,
+    address = clientAddress(),
   ): Promise<Buffer[]> {
     const rows: { id: string }[] = await transaction.query(LOCK_OTHERS, [userId, except, LONGEST_COPY_MS]);
     return this.endIn(
       transaction,
       rows.map(({ id }) => id),
       reason,
+      address,
     );
   }
 
@@ -225,8 +228,13 @@ export class ActiveSessionsRepository {
    * Two statements in one transaction: the second one sees the token of a refresh that the first one waited for. A refresh
    * after it finds that the session has ended.
    */
-  private async endIn(transaction: Transaction, ids: string[], reason: EndReason): Promise<Buffer[]> {
-    await transaction.query(END, [ids, reason, requestId(), clientAddress()]);
+  private async endIn(
+    transaction: Transaction,
+    ids: string[],
+    reason: EndReason,
+    address = clientAddress(),
+  ): Promise<Buffer[]> {
+    await transaction.query(END, [ids, reason, requestId(), address]);
     const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids, LONGEST_COPY_MS]);
     return rows.map(({ hash }) => hash);
   }

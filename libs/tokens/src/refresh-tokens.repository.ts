@@ -94,6 +94,9 @@ const ROTATE: Statement = {
              expires_at = least(clock_timestamp() + $8 * ${MS}, live.created_at + $9 * ${MS})
         from live, used where sessions.id = live.id
       returning sessions.expires_at
+    ), user_used as (
+      update users set last_used_at = now() from live, used
+       where users.id = live.user_id and users.last_used_at <= now() - interval '1 day'
     ), event as (
       insert into events (kind, user_id, session_id, request_id, address)
       select 'refreshed', live.user_id, live.id, $10, $11 from live, used

@@ -15,13 +15,13 @@ const RECORD: Statement = {
   name: 'sessions-used',
   text: `
     with due as (
-      select sessions.id, sessions.user_id, given.at from unnest($1::uuid[], $2::timestamptz[]) as given (id, at)
+      select sessions.id, given.at from unnest($1::uuid[], $2::timestamptz[]) as given (id, at)
         join sessions on sessions.id = given.id
        where sessions.last_used_at <= given.at - $3 * interval '1 millisecond'
          for update of sessions skip locked
     ), users_due as (
       select id from users
-       where id in (select user_id from due) and last_used_at <= now() - interval '1 day'
+       where id in (select user_id from sessions where sessions.id = any($1)) and last_used_at <= now() - interval '1 day'
          for update skip locked
     ), users_used as (
       update users set last_used_at = now() where id in (select id from users_due)

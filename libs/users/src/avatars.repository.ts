@@ -6,6 +6,8 @@ import { USER_COLUMNS, type User, type UserRow, UsersRepository } from './users.
 /** The sizes of an avatar, in pixels: the large one first. */
 export const AVATAR_SIZES = [512, 128] as const;
 
+const FOREIGN_KEY_VIOLATION = '23503';
+
 const PUT: Statement = {
   name: 'avatar-put',
   text: `
@@ -68,11 +70,17 @@ export class AvatarsRepository {
   }
 
   private async changed(statement: Statement, values: unknown[]): Promise<User | null> {
-    const [row] = await this.database.runIdempotent<UserRow>(statement, values);
+    const [row] = await this.database.runIdempotent<UserRow>(statement, values).catch(noneWhenDeleted);
     return row ? this.users.fromRow(row) : null;
   }
 }
 
 function hashOf(image: Buffer): string {
   return createHash('sha256').update(image).digest('hex');
+}
+
+/** The images refer to a user who was deleted meanwhile. */
+function noneWhenDeleted(error: unknown): UserRow[] {
+  if ((error as { code?: string }).code === FOREIGN_KEY_VIOLATION) return [];
+  throw error;
 }

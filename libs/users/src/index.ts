@@ -3,6 +3,7 @@ export { faultOfName, MAX_NAME_LENGTH } from './user-name.js';
 export { UsersModule } from './users.module.js';
 export {
   type NewUser,
+  type NumberHolder,
   USER_COLUMNS,
   type User,
   type UserChange,

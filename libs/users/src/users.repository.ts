@@ -48,6 +48,13 @@ export interface UserChange {
   readonly locale?: string | null;
 }
 
+/** The account that has a number. */
+export interface NumberHolder {
+  readonly id: string;
+  /** Milliseconds since it was last used. */
+  readonly unusedMs: number;
+}
+
 /** The values of a user that may have to be created. */
 export type NewUser = Pick<UserEntity, 'id' | 'name' | 'phoneSealed'> & { readonly phoneIndex: string };
 
@@ -58,9 +65,10 @@ const ADOPT_EARLIER_FORM = {
          returning id`,
 };
 
-const FREE = {
-  name: 'user-number-free',
-  text: 'select not exists (select from users where phone_index = any($1) and id <> $2) as free',
+const OTHER_HOLDER = {
+  name: 'user-other-holder',
+  text: `select id, (extract(epoch from now() - last_used_at) * 1000)::float8 as "unusedMs"
+           from users where phone_index = any($1) and id <> $2`,
 };
 
 const CHANGE = {
@@ -89,13 +97,13 @@ export class UsersRepository {
   }
 
   /**
-   * Returns true if no other user has the phone number.
+   * Returns the other user that has the phone number; null if there is none.
    *
    * @throws Unavailable
    */
-  async isFreeFor(userId: string, phoneNumber: PhoneNumber): Promise<boolean> {
-    const [row] = await this.database.run<{ free: boolean }>(FREE, [this.indexesOf(phoneNumber), userId]);
-    return row?.free === true;
+  async otherHolderOf(phoneNumber: PhoneNumber, userId: string): Promise<NumberHolder | null> {
+    const [row] = await this.database.run<NumberHolder>(OTHER_HOLDER, [this.indexesOf(phoneNumber), userId]);
+    return row ?? null;
   }
 
   /** @throws Unavailable */

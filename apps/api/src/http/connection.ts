@@ -90,6 +90,9 @@ export class Connection {
   }
 
   private finish(): void {
+    const [request] = this.current ?? [];
+    // The handler may have read a part of the body. Nothing reads the rest, which would fill the memory.
+    if (request && !request.complete) request.unpipe().resume();
     this.current = null;
     this.begunAt = null;
     this.hasAnswered = true;

@@ -12,6 +12,8 @@ const LARGEST_IMAGE = 5 * 1_024 * 1_024;
 const PART = 'file';
 const MOST_PARTS = 10;
 
+const INCOMPLETE = 'the image did not arrive completely';
+
 /** Uploads that a process holds in memory at the same time. */
 const MOST_AT_ONCE = 32;
 
@@ -61,6 +63,8 @@ export class ImageUploads {
 }
 
 async function readPart(request: FastifyRequest): Promise<Buffer> {
+  // The parser waits indefinitely for a stream that has ended before.
+  if (request.raw.destroyed) throw new InvalidRequest(INCOMPLETE);
   try {
     const part = await request.file();
     if (part?.fieldname !== PART) throw new InvalidRequest('send the image as the part `file` of the form');
@@ -78,11 +82,15 @@ async function readBody({ body, headers }: FastifyRequest): Promise<Buffer> {
   if (Number(headers['content-length'] ?? 0) > LARGEST_IMAGE) throw new ImageTooLarge();
   const chunks: Buffer[] = [];
   let length = 0;
-  // Destroying the stream would end the connection without an answer.
-  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > LARGEST_IMAGE) throw new ImageTooLarge();
-    chunks.push(chunk);
+  try {
+    // Destroying the stream would end the connection without an answer.
+    for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > LARGEST_IMAGE) throw new ImageTooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw error instanceof AppError ? error : new InvalidRequest(INCOMPLETE);
   }
   return Buffer.concat(chunks);
 }
