@@ -48,6 +48,7 @@ describe.each(modes)('A server on $name', (mode) => {
         success: true,
         message: 'User registered successfully',
         data: {
+          avatar: null,
           id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
           created_at: expect.stringMatching(/Z$/),
           name: 'Ada',

@@ -140,17 +140,15 @@ export class CodesService {
    * take the same time.
    * @throws CodeRejected, NotFound, RateLimited, VerificationClosed
    */
-  async prove(
-    guess: Guess,
-    isUsable: () => Promise<boolean> = () => Promise.resolve(true),
-  ): Promise<ProvenCode> {
+  async prove(guess: Guess, isUsable: (() => Promise<boolean>) | null = null): Promise<ProvenCode> {
     const { pending, client, code, requester } = guess;
     const alsoSeen = this.sendPolicy.keysOfSuccess(pending.phoneNumber, pending.tickets);
     const guessed = this.guessedAt(pending);
     const admitted =
       (await this.guessPolicy.admit(guessed, client, requester, alsoSeen)) ??
       (await this.verifications.exhaust(pending.id));
-    const proven = await this.verifications.attempt(admitted, code, await isUsable());
+    // Without a pause: a guess beyond the budget closes the verification, and must not overtake those that are admitted.
+    const proven = await this.verifications.attempt(admitted, code, isUsable === null || (await isUsable()));
     return { ...guess, proven, seen: admitted.seen };
   }
 

@@ -32,6 +32,10 @@ export class UserEntity {
   @Column({ name: 'avatar_small', type: 'text', nullable: true })
   avatarSmall: string | null;
 
+  /** Recorded once a day. */
+  @Column({ name: 'last_used_at', type: 'timestamptz', default: () => 'now()', select: false })
+  lastUsedAt?: Date;
+
   /** Incremented by every change, for optimistic locking. */
   @VersionColumn({ default: 1 })
   version: number;

@@ -57,6 +57,7 @@ describe('UsersRepository', () => {
   it('finds the user of a phone number', async () => {
     const { id } = await store(NUMBER, 'Ada');
     expect(await users.findByNumber(NUMBER)).toEqual({
+      avatar: null,
       ...{ id, name: 'Ada', locale: null, phoneNumber: NUMBER, version: 1 },
       createdAt: expect.any(Date),
     });
