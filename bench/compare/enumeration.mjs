@@ -50,15 +50,16 @@ async function measureServer({ server, stores, count, pids }) {
   const known = await numbersOfUsers(server, sessions);
   // Only the accounts are left: what was asked before must not tell the numbers apart.
   await forgetRequests(stores);
-  const authorization = (n) => sessions[n % half].headers;
+  // Of another user: the number of the session itself is refused.
+  const authorization = (n) => sessions[(n + 1) % half].headers;
   const change = (number, n) => ({ path: '/v1/me/phone_number', json: { phone_number: number }, headers: authorization(n) });
   const pairs = () => known.map((number) => [number, someNumber()]);
-  await measurePairs(server.url, pairs().slice(0, WARM_UP), ([, number]) => ask(number));
+  await measurePairs(server.url, pairs().slice(0, WARM_UP), (number) => ask(number), 202);
   await forgetRequests(stores);
-  const asked = await measurePairs(server.url, pairs(), ask);
+  const asked = await measurePairs(server.url, pairs(), ask, 202);
   await forgetRequests(stores);
   const moved = pairs();
-  const changes = await measurePairs(server.url, moved, change);
+  const changes = await measurePairs(server.url, moved, change, 202);
   await sleep(1_000);
   const opened = changes.answers.map(({ number, answer }) => ({ number, body: answer.body }));
   const codes = await codesOf(opened, server.url);
@@ -70,12 +71,12 @@ async function measureServer({ server, stores, count, pids }) {
     const typed = isKnown.has(number) ? code : String((Number(code) + 1) % 1_000_000).padStart(6, '0');
     return { ...check({ body }, typed), headers: authorization(n) };
   };
-  const checked = await measurePairs(server.url, moved, guess);
+  const checked = await measurePairs(server.url, moved, guess, 401);
   return { 'POST /v1/verifications': asked.times, 'POST /v1/me/phone_number': changes.times, 'check of a change': checked.times };
 }
 
 /** Sends two requests for each pair, in an order that changes, and returns the answers and the times of both kinds. */
-async function measurePairs(url, pairs, requestOf) {
+async function measurePairs(url, pairs, requestOf, expected) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const times = { known: [], unknown: [] };
   const answers = [];
@@ -86,6 +87,7 @@ async function measurePairs(url, pairs, requestOf) {
       const start = performance.now();
       const answer = await sendOne(agent, url, request);
       times[i === 0 ? 'known' : 'unknown'].push(performance.now() - start);
+      if (answer.status !== expected) throw new Error(`expected ${expected}: ${JSON.stringify(answer.body)}`);
       answers.push({ number: pair[i], answer });
     }
   }
@@ -98,7 +100,7 @@ function compared({ known, unknown }) {
   const deviation = Math.sqrt((n * m * (n + m + 1)) / 12);
   const z = (wilcoxonRankSum(known, unknown) - (n * (n + m + 1)) / 2) / deviation;
   const p = 2 * (1 - cumulativeStdNormalProbability(Math.abs(z)));
-  return { requests: n + m, knownMs: median(known), unknownMs: median(unknown), p: Number(p.toFixed(3)) };
+  return { requests: n + m, knownMs: Number(median(known).toFixed(3)), unknownMs: Number(median(unknown).toFixed(3)), p: Number(p.toFixed(3)) };
 }
 
 async function numbersOfUsers(server, sessions) {

@@ -76,7 +76,7 @@ export function sendOne(agent, url, request) {
 /** Copies the headers, because autocannon adds some. */
 function withBody({ json, headers, ...request }) {
   if (json === undefined) return { method: 'GET', headers: { ...headers }, ...request };
-  return { method: 'POST', headers: { ...JSON_HEADERS }, ...request, body: JSON.stringify(json) };
+  return { method: 'POST', headers: { ...JSON_HEADERS, ...headers }, ...request, body: JSON.stringify(json) };
 }
 
 function cpuOf(pids) {

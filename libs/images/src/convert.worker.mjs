@@ -1,10 +1,11 @@
 // Converts images in a process of its own: see image-converter.service.ts. Plain JavaScript, because the same file runs from the
 // sources, from the build and beside the bundle.
+import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import workerpool from 'workerpool';
 
 /** Requests come first. */
-const NICENESS = 5;
+const NICENESS = 10;
 
 /** Nothing else is decoded, whatever an upload says that it is: a decoder that is not needed is an attack surface. */
 const DECODERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif'].map((name) => `VipsForeignLoad${name}`);
@@ -13,8 +14,6 @@ const DECODERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif'].map((name) => `VipsFor
 const FORMATS = new Set(['jpeg', 'png', 'webp', 'heif', 'gif']);
 
 const QUALITY = 80;
-
-setPriority(NICENESS);
 
 /** Its native library is an optional dependency, which an installation can lack. */
 const loaded = await import('sharp').then(
@@ -27,6 +26,15 @@ const loaded = await import('sharp').then(
   },
   (error) => ({ missing: error.message.split('\n', 1)[0] }),
 );
+
+lowerPriority();
+
+/** On Linux each thread has a priority of its own. Those that decode exist already, because modules were read by them. */
+function lowerPriority() {
+  setPriority(NICENESS);
+  if (process.platform !== 'linux') return;
+  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), NICENESS);
+}
 
 /**
  * Returns square WebP images of the given sizes, or the reason why there are none. They are turned upright and have no metadata.

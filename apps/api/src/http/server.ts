@@ -16,7 +16,7 @@ import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
 import type { Handler } from './connection.js';
 import { createHttpServer, type HttpServerConfig } from './http-server.js';
-import { acceptImages } from './image-upload.js';
+import { acceptImages, refuseForms } from './image-upload.js';
 import { inheritedNamesIn } from './inherited-names.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemBody, problemHeaders, problemOf } from './problem.js';
@@ -87,6 +87,7 @@ export function prepareFastify(
     setCommonHeaders(request, reply);
     // Before a body is read: it could be refused for its form, which says nothing about the missing route.
     if (request.is404) throw new NotFoundException();
+    refuseForms(request);
     refuseFaultyHost(request);
     refuseInheritedNames(request);
   });
