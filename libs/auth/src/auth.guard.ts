@@ -90,7 +90,7 @@ export class AuthGuard implements CanActivate {
       this.authenticateClient(request, this.reflector.getAllAndOverride<ClientPurpose>(PURPOSE, places));
       return true;
     }
-    if (access === 'session_on_demand') request.authenticate = () => this.authenticate(request);
+    if (access === 'session_on_demand') request.authenticate = async () => this.authenticate(request);
     else if (access === 'operators')
       this.authenticateOperator(request, bearerOf(request.headers.authorization));
     // The browser sends a cookie unasked: one that has expired must not lock its user out of signing in.
@@ -100,7 +100,7 @@ export class AuthGuard implements CanActivate {
   }
 
   /** @throws CrossSiteRequest, InsufficientScope, InvalidToken, Unauthenticated */
-  private async authenticate(request: FastifyRequest): Promise<Bearer> {
+  private authenticate(request: FastifyRequest): Promise<Bearer> {
     return this.sessions.authenticate(bearerOf(request.headers.authorization) ?? this.tokenInCookie(request));
   }
 

@@ -268,8 +268,8 @@ export class SessionsRepository {
     };
   }
 
-  private bearerOf({ session_id: sessionId, scope, ...row }: BearerRow, tokenHash: Buffer): Bearer {
-    return { user: this.users.fromRow(row), sessionId, tokenHash, scope };
+  private bearerOf(row: BearerRow, tokenHash: Buffer): Bearer {
+    return { user: this.users.fromRow(row), sessionId: row.session_id, tokenHash, scope: row.scope };
   }
 }
 
@@ -278,6 +278,9 @@ export class SessionsRepository {
  * does not name the scope.
  */
 function readCopy(copy: string): BearerRow | null {
-  const row = JSON.parse(copy) as Omit<BearerRow, 'created_at'> & { created_at: string };
-  return row.scope === undefined ? null : { ...row, created_at: new Date(row.created_at) };
+  const row = JSON.parse(copy);
+  if (row.scope === undefined) return null;
+  // In place: this runs for every request with a token.
+  row.created_at = new Date(row.created_at);
+  return row as BearerRow;
 }

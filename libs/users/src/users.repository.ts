@@ -146,9 +146,16 @@ export class UsersRepository {
 
   /** Reads a row of `USER_COLUMNS`. */
   fromRow(row: UserRow): User {
-    const { id, created_at: createdAt, name, locale = null, phone_sealed: phoneSealed, version } = row;
-    const { avatar_large: avatarLarge = null, avatar_small: avatarSmall = null } = row;
-    return this.toUser({ id, createdAt, name, locale, phoneSealed, avatarLarge, avatarSmall, version });
+    const { avatar_large: large, avatar_small: small } = row;
+    return {
+      id: row.id,
+      createdAt: row.created_at,
+      name: row.name,
+      locale: row.locale ?? null,
+      phoneNumber: this.keys.unseal(row.phone_sealed) as PhoneNumber,
+      avatar: large && small ? { large, small } : null,
+      version: row.version,
+    };
   }
 
   /**
