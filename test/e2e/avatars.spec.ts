@@ -207,6 +207,15 @@ describe.each(modes)('PUT /v1/me/avatar on $name, with two servers', (mode) => {
     expect((await put(image)).status).toBe(200);
   });
 
+  it('converts one image of a user at a time', async () => {
+    const image = await picture(3_000, 3_000).png().toBuffer();
+    const answers = await Promise.all(times(5, () => put(image)));
+    const statuses = answers.map(({ status }) => status).toSorted();
+    expect(statuses[0]).toBe(200);
+    expect(statuses).toContain(429);
+    expect((await put(image)).status).toBe(200);
+  });
+
   it('deletes the images with the avatar, and with the account', async () => {
     for (const path of ['/v1/me/avatar', '/v1/me']) {
       token = await signIn(api);

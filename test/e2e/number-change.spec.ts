@@ -156,6 +156,32 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
     expect((await as(first).post(`${path}/check`, { code })).status).toBe(200);
   });
 
+  it('needs a sign-in within ten minutes, or a device that has signed in on the number before', async () => {
+    const first = await session();
+    await api.database.query(`update sessions set created_at = now() - interval '10 minutes' where id = $1`, [
+      first.session_id,
+    ]);
+    const ask = (members: object) =>
+      as(first).post('/v1/me/phone_number', { phone_number: someNumber(), ...members });
+    const { device_token: strange } = await session();
+    for (const members of [{}, { device_token: strange }]) {
+      const { status, body } = await ask(members);
+      expect([status, body.code]).toEqual([403, 'recent_sign_in_required']);
+    }
+    expect((await ask({ device_token: first.device_token })).status).toBe(202);
+  });
+
+  it('repeats the answer of a check to the same session only', async () => {
+    const [first, stranger] = [await session(), await session()];
+    const { path, code } = await change(first);
+    const check = (client: Client) =>
+      client.post(`${path}/check`, { code }, { 'idempotency-key': 'of-the-check' });
+    const { status, body } = await check(as(first));
+    expect([status, (await check(as(first))).body]).toEqual([200, body]);
+    for (const client of [api.client, as(stranger)])
+      expect((await check(client)).body.code).toBe('verification_closed');
+  });
+
   it('is void once its session has ended', async () => {
     const first = await session();
     const { path, code } = await change(first);
@@ -269,8 +295,8 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
       [old, '25 hours'],
     ] as const)
       await api.database.query(
-        `insert into notices (id, user_id, phone_sealed, created_at)
-         select gen_random_uuid(), id, phone_sealed, now() - $2::interval from users where id = $1`,
+        `insert into notices (id, phone_sealed, created_at)
+         select gen_random_uuid(), phone_sealed, now() - $2::interval from users where id = $1`,
         [user.id, age],
       );
     await waitFor(

@@ -11,7 +11,7 @@ import { AccountsRepository } from './accounts.repository.js';
 import { SessionService } from './session.service.js';
 import type { Bearer } from './sessions.repository.js';
 
-/** A stolen token older than this cannot delete the account. */
+/** A stolen token of an older sign-in cannot delete the account. */
 const RECENT_MS = 10 * 60_000;
 
 /** More than a user has in the time for which events are kept: 24 of a session in a day are the most. */
@@ -74,9 +74,17 @@ export class AccountService {
    * @throws RecentSignInRequired, Unavailable. After Unavailable the account may exist without a session.
    */
   async delete({ user, sessionId }: Bearer): Promise<void> {
-    if (sessionId === null || !(await this.accounts.hasSignedInWithin(RECENT_MS, sessionId)))
-      throw new RecentSignInRequired();
+    await this.requireRecentSignIn(sessionId);
     await this.deleteAll(user, 'ended_by_user');
+  }
+
+  /**
+   * @param sessionId null for a token without a session.
+   * @throws RecentSignInRequired unless the session began within ten minutes, Unavailable
+   */
+  async requireRecentSignIn(sessionId: string | null): Promise<void> {
+    const isRecent = sessionId !== null && (await this.accounts.hasSignedInWithin(RECENT_MS, sessionId));
+    if (!isRecent) throw new RecentSignInRequired();
   }
 
   /**

@@ -29,6 +29,6 @@ export { NumberLookupService } from './number-lookup.service.js';
 export type { NumberReport, VerificationReport } from './number-report.js';
 export { OperatorCredential } from './operator-credential.js';
 export { type RefreshedSession, type SessionPage, SessionService } from './session.service.js';
-export { SessionCookieOptions, sessionCookieOptions } from './session-cookie.js';
+export { SESSION_COOKIES, SessionCookieOptions, sessionCookieOptions } from './session-cookie.js';
 export type { Bearer } from './sessions.repository.js';
 export { SignUpService } from './sign-up.service.js';

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import type { Requester } from '#abuse';
+import { GuessPolicyService, type Requester } from '#abuse';
 import { SendNoticeTask } from '#delivery';
 import { InvalidRequest, InvalidToken, NotFound } from '#errors';
 import { type Verification, VerificationService } from '#otp';
 import { earlierFormsOf } from '#phone';
-import { UsersRepository } from '#users';
+import type { User } from '#users';
+import { AccountService } from './account.service.js';
 import { type CodeRequest, CodesService, type Guess } from './codes.service.js';
 import { type NumberChange, NumberChangesRepository } from './number-changes.repository.js';
-import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 import { type RefreshedSession, SessionService } from './session.service.js';
 import type { Bearer } from './sessions.repository.js';
 
@@ -28,8 +28,8 @@ export class NumberChangeService {
     private readonly codes: CodesService,
     private readonly sessions: SessionService,
     private readonly verifications: VerificationService,
-    private readonly users: UsersRepository,
-    private readonly recycled: RecycledNumbersRepository,
+    private readonly accounts: AccountService,
+    private readonly guessPolicy: GuessPolicyService,
     private readonly changes: NumberChangesRepository,
     private readonly notices: SendNoticeTask,
   ) {}
@@ -38,7 +38,7 @@ export class NumberChangeService {
    * Opens the verification of a change, as `AuthService.requestCode` does. A number with an account gets a code too: the answer
    * does not tell that it has one.
    *
-   * @throws InvalidRequest for the number that the account has.
+   * @throws InvalidRequest for the number that the account has; RecentSignInRequired
    */
   async request(bearer: Bearer, request: CodeRequest, requester: Requester): Promise<Verification> {
     const { user } = bearer;
@@ -47,9 +47,10 @@ export class NumberChangeService {
       const detail = 'is the number of this account already';
       throw new InvalidRequest('this is the number of the account', [{ pointer: '/phone_number', detail }]);
     }
-    await this.changes.admit(user);
     const sessionId = await this.sessions.currentOf(bearer);
     if (sessionId === null) throw new InvalidToken();
+    await this.requireOwner(user, sessionId, requester);
+    await this.changes.admit(user);
     return this.codes
       .request({ purpose: 'change_number', sessionId }, request, requester)
       .catch(invalidWhenEnded);
@@ -68,12 +69,7 @@ export class NumberChangeService {
     const { user, sessionId } = bearer;
     // Of another session: as if it were unknown. A token that had no session has one since `request`.
     if (sessionId === null || sessionId !== pending.sessionId) throw new NotFound('verification');
-    const right = await this.codes.prove(guess, async () => {
-      const holder = await this.users.otherHolderOf(pending.phoneNumber, user.id);
-      return holder === null || this.recycled.mayRelease(holder);
-    });
-    const holder = await this.users.otherHolderOf(pending.phoneNumber, user.id);
-    if (holder) await this.recycled.release(holder.id);
+    const right = await this.codes.prove(guess, () => this.changes.canTake(user, pending.phoneNumber));
     const noticeId = uuidv7();
     await this.move({ user, proven: right.proven, sessionId, noticeId });
     await this.notices.start(noticeId);
@@ -84,6 +80,17 @@ export class NumberChangeService {
       isRecycled: false,
       deviceToken: await this.codes.recordSuccess(right),
     };
+  }
+
+  /**
+   * Requires more than a token, which may be stolen: a sign-in within ten minutes, or a known device of the number. The user who
+   * has lost the number can have the second one only.
+   *
+   * @throws RecentSignInRequired
+   */
+  private async requireOwner({ phoneNumber }: User, sessionId: string, requester: Requester): Promise<void> {
+    const { device } = await this.guessPolicy.standingOf(phoneNumber, requester);
+    if (device === null) await this.accounts.requireRecentSignIn(sessionId);
   }
 
   private async move(change: NumberChange): Promise<void> {

@@ -5,10 +5,11 @@ import { requestId } from '#events';
 import { Keys } from '#keys';
 import { clientAddress } from '#logging';
 import { APPROVABLE, approvalOf, type ProvenVerification } from '#otp';
-import { maskPhoneNumber } from '#phone';
+import { maskPhoneNumber, type PhoneNumber } from '#phone';
 import { Database, type Statement, type Transaction } from '#postgres';
 import { ActiveSessionsRepository, TokensRepository } from '#tokens';
-import type { User } from '#users';
+import { type User, UsersRepository } from '#users';
+import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 
 /** More changes than a user needs. Each one costs a notice, and the limits know only the messages with codes. */
 const MOST_A_DAY = 3;
@@ -64,12 +65,24 @@ export class NumberChangesRepository {
     private readonly tokens: TokensRepository,
     private readonly notices: NoticesRepository,
     private readonly keys: Keys,
+    private readonly users: UsersRepository,
+    private readonly recycled: RecycledNumbersRepository,
   ) {}
 
   /** @throws RateLimited, Unavailable */
   async admit({ id }: User): Promise<void> {
     const [recent] = await this.database.run<RecentChanges>(RECENT_CHANGES, [id]);
     requireFewer(recent);
+  }
+
+  /**
+   * Returns true if no other account has the number, or only one that was not used for so long that it loses it.
+   *
+   * @throws Unavailable
+   */
+  async canTake({ id }: User, phoneNumber: PhoneNumber): Promise<boolean> {
+    const holder = await this.users.otherHolderOf(phoneNumber, id);
+    return holder === null || this.recycled.mayRelease(holder);
   }
 
   /**
@@ -108,14 +121,17 @@ export class NumberChangesRepository {
   }
 
   private async commit<T>(change: NumberChange, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const { user, proven } = change;
     try {
+      const holder = await this.users.otherHolderOf(proven.phoneNumber, user.id);
+      if (holder) await this.recycled.release(holder.id);
       const result = await this.database.transaction(work);
       // After the commit: a look-up that begins now finds the new number, and no ended session.
-      await this.tokens.forgetCopiesOf(change.user.id);
+      await this.tokens.forgetCopiesOf(user.id);
       return result;
     } catch (error) {
       if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
-      throw new CodeRejected(change.proven.attemptsLeft);
+      throw new CodeRejected(proven.attemptsLeft);
     }
   }
 

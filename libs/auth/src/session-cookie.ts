@@ -13,6 +13,9 @@ export abstract class SessionCookieOptions {
 const PREFIX = '__Host-';
 const NAME = 'latchkey_session';
 
+/** The names that the cookie can have. */
+export const SESSION_COOKIES = [NAME, PREFIX + NAME] as const;
+
 /** @param publicUrl null: browsers may reach this server without TLS, where the prefix does not work. */
 export function sessionCookieOptions(isOn: boolean, publicUrl: string | null): SessionCookieOptions {
   const publicOrigin = publicUrl === null ? null : new URL(publicUrl).origin;

@@ -19,8 +19,7 @@ interface NoticeRow {
   readonly age_ms: number;
 }
 
-const INSERT = `insert into notices (id, user_id, phone_sealed, locale)
-                select $1, id, $3, locale from users where id = $2`;
+const INSERT = `insert into notices (id, phone_sealed, locale) select $1, $3, locale from users where id = $2`;
 
 const FIND: Statement = {
   name: 'notice-find',
@@ -38,7 +37,8 @@ const WAITING: Statement = {
      order by created_at limit $2`,
 };
 
-/** Notices that are not sent yet. A row is deleted when its message is sent or given up, or with its user. */
+/** Notices that are not sent yet. A row is deleted when its message is sent or given up. It outlives its
+ * account: a thief could otherwise prevent the notice by deleting it. */
 @Injectable()
 export class NoticesRepository {
   constructor(

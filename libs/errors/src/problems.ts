@@ -49,7 +49,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'A recent sign-in is required',
     explanation:
-      'The account can be deleted only by a session that began within the last ten minutes, so that a stolen token cannot do it. A refresh is no sign-in. Sign in again, then repeat the request with the new token.',
+      'The account can be deleted only by a session that began within the last ten minutes, so that a stolen token cannot do it. A refresh is no sign-in. Its phone number can be changed by such a session, or with the `device_token` of a device that has signed in on the number before. Sign in again, then repeat the request with the new token.',
   },
   number_recycled: {
     status: 403,
@@ -113,7 +113,7 @@ export const PROBLEMS = {
     status: 422,
     title: 'The image cannot be used',
     explanation:
-      'The upload is not a JPEG, PNG, WebP, AVIF or GIF image that can be read, has more than 24 megapixels, or takes too long to decode; `detail` says which. The file name and the content type do not matter. Send another image.',
+      'The upload is not a JPEG, PNG, WebP, AVIF or GIF image that can be read, has more than 24 megapixels, or takes too long to decode; `detail` says which. Send another image.',
   },
   misdirected_request: {
     status: 421,

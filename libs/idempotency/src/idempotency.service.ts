@@ -21,6 +21,8 @@ export interface IdempotentRequest {
   readonly path: string;
   /** The requester's device or address. */
   readonly requester: string;
+  /** Tokens that the request has: the answer to one session is not for another. */
+  readonly credentials: readonly (string | null)[];
   readonly body: unknown;
 }
 
@@ -57,8 +59,8 @@ export class IdempotencyService {
     work: () => Promise<Answer>,
   ): Promise<Answer> {
     if (request === null) return work();
-    const { key, path, requester, body } = request;
-    const text = JSON.stringify([key, path, requester, body]);
+    const { key, path, requester, credentials, body } = request;
+    const text = JSON.stringify([key, path, requester, credentials, body]);
     const id = hmac(this.idKey, text).toString('base64url');
     const running = this.running.get(id) ?? this.start(id, hmac(this.sealingKey, text), work);
     return running as Promise<Answer>;

@@ -33,13 +33,15 @@ export class PhoneNumberController {
    * Sends a code to another phone number, to move the account of the signed-in user there.
    *
    * Check the code at `/v1/verifications/{id}/check`, with the same session. The answer is always 202 with this body, so it does
-   * not reveal whether the number has an account. An account can change its number three times a day.
+   * not reveal whether the number has an account. The session must have begun within the last ten minutes, or the request must have
+   * the `device_token` of a device that has signed in on the account's number. An account can change its number three times a day.
    */
   @ApiBody({ type: ChangePhoneNumberDto, examples: EXAMPLES })
   @Problems(
     'unauthenticated',
     'insufficient_scope',
     'cross_site_request',
+    'recent_sign_in_required',
     'proof_of_work_required',
     'phone_number_not_allowed',
     'rate_limited',
@@ -69,9 +71,7 @@ export class PhoneNumberController {
       locale: this.locales.for(phoneNumber, locale ?? bearer.user.locale, acceptLanguage),
       appHash: this.appHashes.parse(app_hash),
     };
-    // Two users behind one address get two answers.
-    const own = idempotent && { ...idempotent, path: `${idempotent.path} of ${bearer.user.id}` };
-    return this.idempotency.once(own, async () =>
+    return this.idempotency.once(idempotent, async () =>
       VerificationDto.of(await this.changes.request(bearer, request, requester)),
     );
   }

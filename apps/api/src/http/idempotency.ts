@@ -2,6 +2,7 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { clientAddressOf } from '#abuse';
+import { SESSION_COOKIES } from '#auth';
 import { InvalidRequest } from '#errors';
 import type { IdempotentRequest } from '#idempotency';
 import { requesterOf } from './requester.js';
@@ -14,7 +15,7 @@ export const AcceptsIdempotencyKey = (): MethodDecorator =>
     name: 'Idempotency-Key',
     required: false,
     description:
-      'A unique value, such as a UUID, that makes it safe to repeat the request when its answer was lost. Within a minute the same request with the same key, from the same device or address, gets the same answer: no second message is sent, and no second session is created. An error is not repeated.',
+      'A unique value, such as a UUID, that makes it safe to repeat the request when its answer was lost. Within a minute the same request with the same key and the same credentials, from the same device or address, gets the same answer: no second message is sent, and no second session is created. An error is not repeated.',
     schema: {
       type: 'string',
       pattern: '^[!-~]+$',
@@ -41,6 +42,11 @@ function idempotentRequestOf(request: FastifyRequest): IdempotentRequest | null 
     key,
     path: request.url.split('?', 1)[0] as string,
     requester: deviceToken === null ? `address ${clientAddressOf(address).client}` : `device ${deviceToken}`,
+    credentials: [request.headers.authorization ?? null, ...sessionCookiesOf(request)],
     body: request.body ?? null,
   };
+}
+
+function sessionCookiesOf({ cookies }: FastifyRequest): (string | null)[] {
+  return SESSION_COOKIES.map((name) => cookies[name] ?? null);
 }

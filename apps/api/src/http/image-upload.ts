@@ -70,7 +70,8 @@ async function readPart(request: FastifyRequest): Promise<Buffer> {
   if (request.raw.destroyed) throw new InvalidRequest(INCOMPLETE);
   try {
     const part = await request.file();
-    if (part?.fieldname !== PART) throw new InvalidRequest('send the image as the part `file` of the form');
+    if (part?.fieldname !== PART)
+      throw new InvalidRequest('send the image as the part `file` of the form, with a file name');
     return await part.toBuffer();
   } catch (error) {
     if (error instanceof AppError) throw error;

@@ -41,7 +41,10 @@ function problemOfStatus(status: number, error?: HttpException): Problem {
     case 413:
       return { code: 'payload_too_large', detail: 'the body is larger than 16 KiB' };
     case 415:
-      return { code: 'unsupported_media_type', detail: 'send application/json in UTF-8' };
+      return {
+        code: 'unsupported_media_type',
+        detail: 'send application/json in UTF-8, or an image to a route that takes one',
+      };
     case 431:
       return { code: 'headers_too_large', detail: 'the request line and headers are larger than 16 KiB' };
     case 503:

@@ -10,16 +10,14 @@ export class ChangeNumbers0000000000017 implements MigrationInterface {
     await runner.query(
       'create index verifications_session on verifications (session_id) where session_id is not null',
     );
-    // Messages to the number from before, until they are sent.
+    // Messages to the number from before, until they are sent: also when the account is deleted before that.
     await runner.query(`
       create table notices (
         id           uuid primary key,
-        user_id      uuid not null references users on delete cascade,
         phone_sealed text not null,
         locale       text,
         created_at   timestamptz not null default clock_timestamp()
       )`);
-    await runner.query('create index notices_user on notices (user_id)');
     await runner.query('create index notices_age on notices (created_at)');
   }
 
