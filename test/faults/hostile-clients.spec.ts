@@ -147,7 +147,7 @@ describe('A server with hostile clients', () => {
     [
       'half bodies of two clients',
       ['127.0.0.2', '127.0.0.3'],
-      'POST /signup HTTP/1.1\r\nHost: a\r\nContent-Length: 90\r\n\r\n{',
+      'POST /signup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{',
     ],
     ['idle connections of a trusted proxy', ['127.0.0.5'], 'GET /problems HTTP/1.1\r\nHost: a\r\n\r\n'],
   ])('has room for a new client when %s fill it', async (_, addresses, bytes) => {
@@ -169,7 +169,11 @@ describe('A server with hostile clients', () => {
       silentClients(server, 40, pipelined('/docs/swagger-ui-bundle.js', 4_096)),
       silentClients(server, 40, ''),
       silentClients(server, 40, 'GET /health/live HTTP/1.1\r\nHost: a\r\nX-'),
-      silentClients(server, 40, 'POST /signup HTTP/1.1\r\nHost: a\r\nContent-Length: 90\r\n\r\n{"phone_'),
+      silentClients(
+        server,
+        40,
+        'POST /signup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"phone_',
+      ),
     ].flat();
     const drip = setInterval(() => {
       for (const socket of silent.slice(80)) socket.write('a');
