@@ -3,8 +3,7 @@ import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
 import { dumpPostgres, dumpRedis } from '../support/dumps.js';
 import { BURST, mapInFlight, times } from '../support/repeat.js';
-import { inboxMessages, openVerification, signIn, untilCooledDown } from '../support/verifications.js';
-import { waitFor } from '../support/wait.js';
+import { openAnother, openSession, signIn } from '../support/verifications.js';
 
 describe.each(modes)('GET and PATCH /v1/me on $name, with two servers', (mode) => {
   let api: RunningApi;
@@ -99,10 +98,8 @@ describe.each(modes)('DELETE /v1/me and GET /v1/me/export on $name', (mode) => {
     await api.stop();
   });
 
-  async function session(members: Record<string, unknown> = {}): Promise<Answer['body']> {
-    const { path, code } = await openVerification(api, members);
-    return (await api.client.post(`${path}/check`, { code })).body;
-  }
+  const session = (members: Record<string, unknown> = {}): Promise<Answer['body']> =>
+    openSession(api, members);
   const remove = (token: string) => api.client.as(token).delete('/v1/me');
 
   it('exports the user, the sessions, the verifications and the events, without secrets', async () => {
@@ -160,12 +157,8 @@ describe.each(modes)('DELETE /v1/me and GET /v1/me/export on $name', (mode) => {
     const first = await session({ name: 'Ada' });
     const { phone_number } = first.user;
     await remove(first.token);
-    const again = await untilCooledDown(() => api.client.post('/v1/verifications', { phone_number }));
-    const code = await waitFor('another code', async () => {
-      const found = await inboxMessages(api.client, phone_number);
-      return found.length > 1 && found[0].code;
-    });
-    const { body } = await api.client.post(`/v1/verifications/${again.body.id}/check`, { code });
+    const { path, code } = await openAnother(api, phone_number);
+    const { body } = await api.client.post(`${path}/check`, { code });
     expect(body).toMatchObject({ is_new_user: true, user: { name: null, phone_number } });
     expect(body.user.id).not.toBe(first.user.id);
   });
@@ -174,14 +167,12 @@ describe.each(modes)('DELETE /v1/me and GET /v1/me/export on $name', (mode) => {
     for (let round = 0; round < 5; round += 1) {
       const first = await session();
       const { phone_number } = first.user;
-      const open = await untilCooledDown(() => replica.client.post('/v1/verifications', { phone_number }));
-      const code = await waitFor('another code', async () => {
-        const found = await inboxMessages(api.client, phone_number);
-        return found.length > 1 && found[0].code;
-      });
+      const { path, code } = await openAnother(api, phone_number, () =>
+        replica.client.post('/v1/verifications', { phone_number }),
+      );
       const [removed, signedIn] = await Promise.all([
         remove(first.token),
-        replica.client.post(`/v1/verifications/${open.body.id}/check`, { code }),
+        replica.client.post(`${path}/check`, { code }),
       ]);
       expect(removed.status).toBe(204);
       expect([200, 404, 410]).toContain(signedIn.status);

@@ -2,9 +2,10 @@ import { type RunningApi, startApi } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
 import { whileMissing } from '../support/outages.js';
+import { someNumber } from '../support/phone-numbers.js';
 import { times } from '../support/repeat.js';
 import { OPERATOR_TOKEN } from '../support/settings.js';
-import { openVerification } from '../support/verifications.js';
+import { openAnother, openVerification } from '../support/verifications.js';
 
 describe.each(modes)('Security events on $name', (mode) => {
   let api: RunningApi;
@@ -91,6 +92,24 @@ describe.each(modes)('Security events on $name', (mode) => {
       ['session_ended', null, null, null, null],
       ['account_deleted', user.id, null, null, null],
     ]);
+  });
+
+  it('are recorded for a change of number, with both numbers masked until the account is deleted', async () => {
+    const { user, session_id, token } = await signIn();
+    const number = someNumber();
+    const client = api.client.as(token);
+    const { path, code } = await openAnother(api, number, () =>
+      client.post('/v1/me/phone_number', { phone_number: number }),
+    );
+    await client.post(`${path}/check`, { code });
+    const changed = async () => (await recorded()).find(({ kind }) => kind === 'number_changed');
+    const masked = (text: string) => `+14*******${text.slice(-2)}`;
+    expect(await changed()).toMatchObject({
+      ...{ user_id: user.id, session_id, address: '127.0.0.1', phone_masked: masked(number) },
+      details: { from: masked(user.phone_number) },
+    });
+    expect((await client.delete('/v1/me')).status).toBe(204);
+    expect(await changed()).toMatchObject({ user_id: null, address: null, phone_masked: null, details: {} });
   });
 
   it('belong to the transaction: what cannot be recorded does not happen', async () => {

@@ -1,3 +1,5 @@
+import { SendNoticeTask } from '#delivery';
+import { Keys } from '#keys';
 import { type RunningApi, startApi, startReplica } from '../support/api.js';
 import type { Answer, Client } from '../support/client.js';
 import { modes } from '../support/databases.js';
@@ -7,7 +9,8 @@ import { BURST, mapInFlight, times } from '../support/repeat.js';
 import {
   inboxMessages,
   type OpenedVerification,
-  openVerification,
+  openAnother,
+  openSession,
   untilCooledDown,
   wrongCode,
 } from '../support/verifications.js';
@@ -30,28 +33,11 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
 
   const as = ({ token }: Session, server = api): Client => server.client.as(token);
 
-  async function session(members: Record<string, unknown> = {}): Promise<Session> {
-    const { path, code } = await openVerification(api, members);
-    return (await api.client.post(`${path}/check`, { code })).body;
-  }
+  const session = (members: Record<string, unknown> = {}): Promise<Session> => openSession(api, members);
 
   /** Requests a change of the session's number, and waits for its code. */
-  async function change(
-    by: Session,
-    phone_number = someNumber(),
-    members: Record<string, unknown> = {},
-  ): Promise<OpenedVerification> {
-    const before = (await inboxMessages(api.client, phone_number)).length;
-    const { status, body } = await untilCooledDown(() =>
-      as(by).post('/v1/me/phone_number', { phone_number, ...members }),
-    );
-    expect([status, body.phone_number]).toEqual([202, phone_number]);
-    const code = await waitFor('the code of the change', async () => {
-      const messages = await inboxMessages(api.client, phone_number);
-      return messages.length > before && messages[0].code;
-    });
-    return { id: body.id, path: `/v1/verifications/${body.id}`, phone_number, code };
-  }
+  const change = (by: Session, phone_number = someNumber()): Promise<OpenedVerification> =>
+    openAnother(api, phone_number, () => as(by).post('/v1/me/phone_number', { phone_number }));
 
   const notices = async (phoneNumber: string) =>
     (await inboxMessages(api.client, phoneNumber)).filter(({ code }) => code === null);
@@ -65,7 +51,7 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
   it('moves the account, ends the other sessions in every process, and tells the number from before', async () => {
     const first = await session({ name: 'Ada' });
     const { phone_number: before, id: userId } = first.user;
-    const { path: again, code: againCode } = await reopened(before);
+    const { path: again, code: againCode } = await openAnother(api, before);
     const other = (await api.client.post(`${again}/check`, { code: againCode })).body;
     expect(await statusesOf(first, other)).toEqual([200, 200, 200, 200]);
 
@@ -95,27 +81,14 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
       end_reason: 'number_changed',
     });
     // The old number is free, and its next sign-in makes another account.
-    const { path: free, code: freeCode } = await reopened(before);
+    const { path: free, code: freeCode } = await openAnother(api, before);
     expect((await api.client.post(`${free}/check`, { code: freeCode })).body).toMatchObject({
       ...{ is_new_user: true, user: { phone_number: before } },
     });
     // The new one finds the account.
-    const { path: back, code: backCode } = await reopened(phone_number);
+    const { path: back, code: backCode } = await openAnother(api, phone_number);
     expect((await api.client.post(`${back}/check`, { code: backCode })).body.user.id).toBe(userId);
   });
-
-  /** Opens a sign-in for a number that has had messages before. */
-  async function reopened(phone_number: string): Promise<{ path: string; code: string }> {
-    const before = await inboxMessages(api.client, phone_number);
-    const { body } = await untilCooledDown(() => api.client.post('/v1/verifications', { phone_number }));
-    const code = await waitFor('another code', async () => {
-      const found = (await inboxMessages(api.client, phone_number)).filter(
-        (message) => message.code !== null,
-      );
-      return found.length > before.filter((message) => message.code !== null).length && found[0].code;
-    });
-    return { path: `/v1/verifications/${body.id}`, code };
-  }
 
   it('returns the refresh token of the session, which stays usable with the one from before', async () => {
     const first = await session();
@@ -264,6 +237,38 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
     );
     expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 429, 429]);
     await waitFor('the notices', async () => (await api.database.query('select from notices')).length === 0);
+  });
+
+  it('charges the notice like a code', async () => {
+    const spent = async () => {
+      const [row] = await api.database.query<{ total: number }>(
+        `select (state::jsonb ->> 'total')::int as total from abuse_states where key like 'spending:%'`,
+      );
+      return row?.total ?? 0;
+    };
+    const first = await session();
+    const before = await spent();
+    const { path, code } = await change(first);
+    const price = (await spent()) - before;
+    expect(price).toBeGreaterThan(0);
+    await as(first).post(`${path}/check`, { code });
+    await waitFor('the notice', async () => (await notices(first.user.phone_number)).length === 1);
+    expect((await spent()) - before).toBe(2 * price);
+  });
+
+  it('sends no notice to a country that is not allowed any more', async () => {
+    const other = await startApi(mode, { ALLOWED_COUNTRIES: 'FR' });
+    const [id, number] = ['0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e', someNumber()];
+    await other.database.query('insert into notices (id, phone_sealed) values ($1, $2)', [
+      id,
+      other.nest.get(Keys, { strict: false }).seal(number),
+    ]);
+    await other.nest.get(SendNoticeTask, { strict: false }).start(id);
+    await waitFor('the end of the notice', async () => {
+      return (await other.database.query('select from notices')).length === 0;
+    });
+    expect(await inboxMessages(other.client, number)).toEqual([]);
+    await other.stop();
   });
 
   it('writes the notice in the language of the user', async () => {

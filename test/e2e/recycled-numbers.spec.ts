@@ -2,35 +2,20 @@ import { AccountService, SessionService } from '#auth';
 import { type RunningApi, startApi, startReplica } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
-import { someNumber } from '../support/phone-numbers.js';
 import { BURST, mapInFlight, times } from '../support/repeat.js';
-import { inboxMessages, openVerification, untilCooledDown } from '../support/verifications.js';
+import { inboxMessages, openAnother, openSession, untilCooledDown } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
 const LIMITS = { LIMIT_COOL_DOWN: '1s' };
 
 /** A sign-in by a device of its own. */
-async function session(
-  { client, codeFor }: RunningApi,
-  phone_number = someNumber(),
-): Promise<Answer['body']> {
-  const { path, code } = await openVerification({ client, codeFor }, { phone_number });
-  const { status, body } = await client.post(`${path}/check`, { code });
-  expect(status).toBe(200);
-  return body;
-}
+const session = (server: RunningApi) => openSession(server);
 
-/** Requests another code for a number, and returns the path of its verification with the code. */
-async function again({ client }: RunningApi, phone_number: string, members: object = {}) {
-  const before = (await inboxMessages(client, phone_number)).length;
-  const { body } = await untilCooledDown(() =>
-    client.post('/v1/verifications', { phone_number, ...members }),
-  );
-  const code: string = await waitFor('another code', async () => {
-    const found = await inboxMessages(client, phone_number);
-    return found.length > before && found[0].code;
-  });
-  return { path: `/v1/verifications/${body.id}/check`, code };
+/** Requests another code for a number, and returns the path of its check with the code. */
+async function again(server: RunningApi, phone_number: string, members: object = {}) {
+  const request = () => server.client.post('/v1/verifications', { phone_number, ...members });
+  const { path, code } = await openAnother(server, phone_number, request);
+  return { path: `${path}/check`, code };
 }
 
 const unusedFor = ({ database }: RunningApi, days: number, { user }: Answer['body']) =>
@@ -147,15 +132,10 @@ describe.each(modes)('a sign-in with a recycled number on $name, with two server
     const [before, mover] = [await session(api), await session(api)];
     const { phone_number } = before.user;
     await unusedFor(api, 181, before);
-    const known = (await inboxMessages(api.client, phone_number)).length;
-    const { body } = await untilCooledDown(() =>
+    const { path, code } = await openAnother(api, phone_number, () =>
       api.client.as(mover.token).post('/v1/me/phone_number', { phone_number }),
     );
-    const code = await waitFor('the code', async () => {
-      const found = await inboxMessages(api.client, phone_number);
-      return found.length > known && found[0].code;
-    });
-    const moved = await replica.client.as(mover.token).post(`/v1/verifications/${body.id}/check`, { code });
+    const moved = await replica.client.as(mover.token).post(`${path}/check`, { code });
     expect([moved.status, moved.body.user.id, moved.body.user.phone_number]).toEqual([
       ...[200, mover.user.id, phone_number],
     ]);
@@ -197,6 +177,19 @@ describe.each(modes)('RECYCLED_NUMBERS=refuse on $name', (mode) => {
     api = await startApi(mode, { ...LIMITS, RECYCLED_NUMBERS: 'refuse', RECYCLED_AFTER: '30d' });
   });
   afterAll(() => api.stop());
+
+  it('rejects the move of another account to the number as it rejects a wrong code', async () => {
+    const [before, mover] = [await session(api), await session(api)];
+    const { phone_number } = before.user;
+    await unusedFor(api, 31, before);
+    const { path, code } = await openAnother(api, phone_number, () =>
+      api.client.as(mover.token).post('/v1/me/phone_number', { phone_number }),
+    );
+    expect((await api.client.as(mover.token).post(`${path}/check`, { code })).body.code).toBe(
+      'code_rejected',
+    );
+    expect((await api.client.as(before.token).get('/v1/me')).body.phone_number).toBe(phone_number);
+  });
 
   it.each(['/v1/verifications', '/signup'])(
     'refuses the right code at %s, and changes nothing',

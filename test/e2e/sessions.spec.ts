@@ -3,7 +3,7 @@ import type { Answer } from '../support/client.js';
 import { modes } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { times } from '../support/repeat.js';
-import { openVerification, untilCooledDown } from '../support/verifications.js';
+import { openAnother, openSession } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -24,24 +24,14 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
     await api.stop();
   });
 
-  /** Signs in and returns the session. */
-  async function signIn(phone_number = someNumber()): Promise<Answer['body']> {
-    const { path, code } = await openVerification(api, { phone_number });
-    const { status, body } = await api.client.post(`${path}/check`, { code });
-    expect(status).toBe(200);
-    return body;
-  }
+  const signIn = (phone_number = someNumber()): Promise<Answer['body']> => openSession(api, { phone_number });
 
   /** Signs the same number in several times. */
   async function signInTwice(): Promise<[Answer['body'], Answer['body']]> {
     const phone_number = someNumber();
     const first = await signIn(phone_number);
-    const open = await untilCooledDown(() => api.client.post('/v1/verifications', { phone_number }));
-    const code = await waitFor('another code', async () => {
-      const { body } = await api.client.get(`/dev/inbox/messages?to=${encodeURIComponent(phone_number)}`);
-      return body.length > 1 && body[0].code;
-    });
-    const { status, body } = await api.client.post(`/v1/verifications/${open.body.id}/check`, { code });
+    const { path, code } = await openAnother(api, phone_number);
+    const { status, body } = await api.client.post(`${path}/check`, { code });
     expect(status).toBe(200);
     return [first, body];
   }

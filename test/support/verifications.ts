@@ -25,12 +25,42 @@ export async function openVerification(
   return { id: body.id, path, phone_number, code: await codeFor(phone_number) };
 }
 
-/** Signs in a new number and returns its session token. */
-export async function signIn(server: SignInServer): Promise<string> {
-  const { path, code } = await openVerification(server);
+/** Signs in a new number, or the given one, and returns the session. */
+export async function openSession(
+  server: SignInServer,
+  members: { phone_number?: string; [member: string]: unknown } = {},
+): Promise<Answer['body']> {
+  const { path, code } = await openVerification(server, members);
   const { status, body } = await server.client.post(`${path}/check`, { code });
   expect(status).toBe(200);
-  return body.token;
+  return body;
+}
+
+/** Signs in a new number and returns its session token. */
+export async function signIn(server: SignInServer): Promise<string> {
+  return (await openSession(server)).token;
+}
+
+/**
+ * Requests a code for a number that may have had messages before, and waits for it.
+ *
+ * @param request the request for the code.
+ */
+export async function openAnother(
+  { client }: Pick<SignInServer, 'client'>,
+  phone_number: string,
+  request = () => client.post('/v1/verifications', { phone_number }),
+): Promise<OpenedVerification> {
+  const codes = async () =>
+    (await inboxMessages(client, phone_number)).map(({ code }) => code).filter((code) => code !== null);
+  const before = (await codes()).length;
+  const { status, body } = await untilCooledDown(request);
+  expect(status).toBe(202);
+  const code = await waitFor('another code', async () => {
+    const found = await codes();
+    return found.length > before && found[0];
+  });
+  return { id: body.id, path: `/v1/verifications/${body.id}`, phone_number, code };
 }
 
 /** Returns the newest messages to a number that the inbox holds, newest first. */

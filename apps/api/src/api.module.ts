@@ -12,6 +12,7 @@ import { MeController } from './account/me.controller.js';
 import { PhoneNumberController } from './account/phone-number.controller.js';
 import { AppHashParser } from './http/app-hash-parser.js';
 import { ChannelParser } from './http/channel-parser.js';
+import { CodeRequestParser } from './http/code-request-parser.js';
 import { ConnectionCloser } from './http/connection-closer.js';
 import { DeviceCookie } from './http/device-cookie.js';
 import { DocsController } from './http/docs.controller.js';
@@ -82,6 +83,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
       inject: [AppConfig, Keys],
     },
     AppHashParser,
+    CodeRequestParser,
     SessionCookie,
     { provide: ChannelParser, useFactory: createChannelParser, inject: [MessageProviders, AppConfig] },
     RequestMetrics,

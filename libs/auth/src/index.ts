@@ -23,6 +23,7 @@ export { AuthModule } from './auth.module.js';
 export { AuthService, type Session } from './auth.service.js';
 export { AvatarService } from './avatar.service.js';
 export { readClients } from './clients-file.js';
+export type { CodeRequest } from './codes.service.js';
 export { NumberChangeService } from './number-change.service.js';
 export { NumberLookupModule } from './number-lookup.module.js';
 export { NumberLookupService } from './number-lookup.service.js';

@@ -5,14 +5,13 @@ import { SendNoticeTask } from '#delivery';
 import { InvalidRequest, InvalidToken, NotFound } from '#errors';
 import { type Verification, VerificationService } from '#otp';
 import { earlierFormsOf } from '#phone';
+import { isForeignKeyViolation } from '#postgres';
 import type { User } from '#users';
 import { AccountService } from './account.service.js';
 import { type CodeRequest, CodesService, type Guess } from './codes.service.js';
 import { type NumberChange, NumberChangesRepository } from './number-changes.repository.js';
 import { type RefreshedSession, SessionService } from './session.service.js';
 import type { Bearer } from './sessions.repository.js';
-
-const FOREIGN_KEY_VIOLATION = '23503';
 
 /** The session that changed its number, with a new token. */
 export interface MovedSession extends RefreshedSession {
@@ -105,5 +104,5 @@ export class NumberChangeService {
 
 /** The verification refers to its session, which was deleted meanwhile. */
 function invalidWhenEnded(error: unknown): never {
-  throw (error as { code?: string }).code === FOREIGN_KEY_VIOLATION ? new InvalidToken() : error;
+  throw isForeignKeyViolation(error) ? new InvalidToken() : error;
 }

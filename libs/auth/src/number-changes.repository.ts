@@ -6,7 +6,7 @@ import { Keys } from '#keys';
 import { clientAddress } from '#logging';
 import { APPROVABLE, approvalOf, type ProvenVerification } from '#otp';
 import { maskPhoneNumber, type PhoneNumber } from '#phone';
-import { Database, type Statement, type Transaction } from '#postgres';
+import { Database, isUniqueViolation, type Statement, type Transaction } from '#postgres';
 import { ActiveSessionsRepository, TokensRepository } from '#tokens';
 import { type User, UsersRepository } from '#users';
 import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
@@ -14,9 +14,6 @@ import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 /** More changes than a user needs. Each one costs a notice, and the limits know only the messages with codes. */
 const MOST_A_DAY = 3;
 const DAY_S = 86_400;
-
-/** Another transaction has given the number to a user meanwhile. */
-const UNIQUE_VIOLATION = '23505';
 
 /** A proven number and the account that moves to it. */
 export interface NumberChange {
@@ -39,7 +36,7 @@ const RECENT_CHANGES: Statement = {
       from events where user_id = $1 and kind = 'number_changed' and at > now() - interval '1 day'`,
 };
 
-/** In the order of the ids, as everyone who locks several sessions of a user. The user is locked after them. */
+/** In the order of the ids, like every statement that locks several sessions of a user. The user is locked after them. */
 const LOCK_SESSIONS = `
   select id from sessions where user_id = $1 and ended_at is null and expires_at > now() order by id for update`;
 
@@ -124,13 +121,14 @@ export class NumberChangesRepository {
     const { user, proven } = change;
     try {
       const holder = await this.users.otherHolderOf(proven.phoneNumber, user.id);
-      if (holder) await this.recycled.release(holder.id);
+      if (holder && this.recycled.mayRelease(holder)) await this.recycled.release(holder.id);
       const result = await this.database.transaction(work);
       // After the commit: a look-up that begins now finds the new number, and no ended session.
       await this.tokens.forgetCopiesOf(user.id);
       return result;
     } catch (error) {
-      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+      if (!isUniqueViolation(error)) throw error;
+      // Another transaction has given the number to a user meanwhile.
       throw new CodeRejected(proven.attemptsLeft);
     }
   }

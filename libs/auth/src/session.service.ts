@@ -56,10 +56,14 @@ export class SessionService {
   ): Promise<CreatedSession> {
     const { id: verificationId, phoneNumber, provenBy, route, device } = proven;
     const user = this.users.draft(phoneNumber, name);
-    const isKnownDevice = device !== null;
-    const phoneMasked = maskPhoneNumber(phoneNumber);
     const signIn = {
-      ...{ user, phoneMasked, verificationId, method: route.channel, address, userAgent, isKnownDevice },
+      user,
+      phoneMasked: maskPhoneNumber(phoneNumber),
+      verificationId,
+      method: route.channel,
+      address,
+      userAgent,
+      isKnownDevice: device !== null,
     };
     if (this.verifications.joinsSessions) {
       return this.verifications.approveBy(proven, async () => {

@@ -5,7 +5,7 @@ import { VerificationService } from '#otp';
 import { isReachableBy, kindOfNumber, type PhoneNumber } from '#phone';
 import type { Notice } from './notices.repository.js';
 
-/** WhatsApp is none of them: it delivers no text without an approved template. */
+/** The channels of notices, in order. WhatsApp is not among them, because it delivers only approved templates. */
 const CHANNELS: readonly Channel[] = ['sms', 'call'];
 
 /** Seconds after which the provider drops the message rather than deliver it late. */

@@ -37,8 +37,10 @@ const WAITING: Statement = {
      order by created_at limit $2`,
 };
 
-/** Notices that are not sent yet. A row is deleted when its message is sent or given up. It outlives its
- * account: a thief could otherwise prevent the notice by deleting it. */
+/**
+ * Notices that are not sent yet. A row is deleted when its message is sent or given up. It outlives its account: a thief could
+ * otherwise prevent the notice by deleting the account.
+ */
 @Injectable()
 export class NoticesRepository {
   constructor(

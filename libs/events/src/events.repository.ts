@@ -19,7 +19,7 @@ const NOT_NEEDED = new Set(['42P07', '42710', '23505', '23514']);
 const RECORD: Statement = {
   name: 'event-record',
   text: `
-    insert into events (kind, phone_index, phone_masked, address, request_id, details) values ($1, $2, $3, $4, $5, $6)`,
+    insert into events (kind, phone_index, address, request_id, details) values ($1, $2, $3, $4, $5)`,
 };
 
 const LIST: Statement = {
@@ -74,11 +74,10 @@ export class EventsRepository {
     kind: EventKind,
     {
       phoneIndex = null,
-      phoneMasked = null,
       details = {},
-    }: { phoneIndex?: string | null; phoneMasked?: string | null; details?: Record<string, string> } = {},
+    }: { phoneIndex?: string | null; details?: Record<string, string> } = {},
   ): Promise<void> {
-    await this.database.run(RECORD, [kind, phoneIndex, phoneMasked, clientAddress(), requestId(), details]);
+    await this.database.run(RECORD, [kind, phoneIndex, clientAddress(), requestId(), details]);
   }
 
   /**

@@ -47,7 +47,7 @@ export class ImageConverterService implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.end(true);
+    await this.end();
   }
 
   private async run(bytes: Buffer, sizes: readonly number[]): Promise<Result> {
@@ -65,19 +65,22 @@ export class ImageConverterService implements OnApplicationShutdown {
       if (/SIGTERM|SIGKILL|SIGINT|SIGHUP/.test(message)) throw new Unavailable('image conversion');
       throw new ImageRejected(REASONS.unreadable);
     } finally {
-      this.idle = setTimeout(() => void this.end(false), IDLE_MS).unref();
+      clearTimeout(this.idle);
+      this.idle = setTimeout(() => this.endWhenIdle(), IDLE_MS).unref();
     }
   }
 
-  /** @param force false: does nothing while images are converted. */
-  private async end(force: boolean): Promise<void> {
+  private endWhenIdle(): void {
+    const { busyWorkers = 0, pendingTasks = 0 } = this.pool?.stats() ?? {};
+    if (busyWorkers + pendingTasks > 0) return;
+    this.end().catch((error: Error) => this.logger.warn(`decoders did not end: ${error.message}`));
+  }
+
+  private async end(): Promise<void> {
     clearTimeout(this.idle);
     const { pool } = this;
-    if (!pool) return;
-    const { busyWorkers, pendingTasks } = pool.stats();
-    if (!force && busyWorkers + pendingTasks > 0) return;
     this.pool = null;
-    await pool.terminate(force);
+    await pool?.terminate(true);
   }
 }
 

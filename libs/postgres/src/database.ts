@@ -169,6 +169,16 @@ export class Database implements BeforeApplicationShutdown {
   }
 }
 
+/** True for the error of a statement that refers to a row which another transaction has deleted. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return (driverError(error) as { code?: string } | null)?.code === '23503';
+}
+
+/** True for the error of a statement whose unique key another transaction has taken. */
+export function isUniqueViolation(error: unknown): boolean {
+  return (driverError(error) as { code?: string } | null)?.code === '23505';
+}
+
 function isWorthARetry(error: unknown): boolean {
   if (error instanceof AppError) return false;
   if (isReleased(error)) return true;

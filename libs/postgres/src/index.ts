@@ -1,6 +1,12 @@
 export { nameDatabase, onConnection, withVerifiedTls } from './connection.js';
 export { explainConnectionFault } from './connection-fault.js';
-export { Database, type Statement, type Transaction } from './database.js';
+export {
+  Database,
+  isForeignKeyViolation,
+  isUniqueViolation,
+  type Statement,
+  type Transaction,
+} from './database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 export { deleteExpired } from './expired-rows.js';
 export { Listener } from './listener.js';

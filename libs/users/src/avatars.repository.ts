@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Database, type Statement } from '#postgres';
+import { Database, isForeignKeyViolation, type Statement } from '#postgres';
 import { USER_COLUMNS, type User, type UserRow, UsersRepository } from './users.repository.js';
 
 /** The sizes of an avatar, in pixels: the large one first. */
 export const AVATAR_SIZES = [512, 128] as const;
-
-const FOREIGN_KEY_VIOLATION = '23503';
 
 const PUT: Statement = {
   name: 'avatar-put',
@@ -81,6 +79,6 @@ function hashOf(image: Buffer): string {
 
 /** The images refer to a user who was deleted meanwhile. */
 function noneWhenDeleted(error: unknown): UserRow[] {
-  if ((error as { code?: string }).code === FOREIGN_KEY_VIOLATION) return [];
+  if (isForeignKeyViolation(error)) return [];
   throw error;
 }

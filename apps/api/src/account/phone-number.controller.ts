@@ -3,13 +3,10 @@ import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/sw
 import type { Requester } from '#abuse';
 import { type Bearer, CurrentBearer, NumberChangeService } from '#auth';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
-import { LocaleChoice } from '#messaging';
-import { AppHashParser } from '../http/app-hash-parser.js';
-import { ChannelParser } from '../http/channel-parser.js';
+import { CodeRequestParser } from '../http/code-request-parser.js';
 import { EntityTag, ETAG_HEADER } from '../http/entity-tag.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
-import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
 import { FromRequester } from '../http/requester.js';
 import { ChangePhoneNumberDto, VerificationDto } from '../verifications/verification.dto.js';
@@ -22,10 +19,7 @@ const EXAMPLES = { number: { summary: 'Another number', value: { phone_number: '
 export class PhoneNumberController {
   constructor(
     private readonly changes: NumberChangeService,
-    private readonly channels: ChannelParser,
-    private readonly appHashes: AppHashParser,
-    private readonly phoneNumbers: PhoneNumberParser,
-    private readonly locales: LocaleChoice,
+    private readonly requests: CodeRequestParser,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -59,18 +53,12 @@ export class PhoneNumberController {
   @HttpCode(202)
   async changePhoneNumber(
     @CurrentBearer() bearer: Bearer,
-    @Body() { phone_number, channel, locale, app_hash }: ChangePhoneNumberDto,
+    @Body() body: ChangePhoneNumberDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
     @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<VerificationDto> {
-    const phoneNumber = this.phoneNumbers.parse(phone_number);
-    const request = {
-      phoneNumber,
-      channel: this.channels.parse(phoneNumber, channel),
-      locale: this.locales.for(phoneNumber, locale ?? bearer.user.locale, acceptLanguage),
-      appHash: this.appHashes.parse(app_hash),
-    };
+    const request = this.requests.parse(body, acceptLanguage, bearer.user.locale);
     return this.idempotency.once(idempotent, async () =>
       VerificationDto.of(await this.changes.request(bearer, request, requester)),
     );

@@ -11,15 +11,13 @@ import {
 import { clientAddressOf, type Requester } from '#abuse';
 import { type Authenticate, AuthService, BearerOnDemand, Public, type Session, SessionOnDemand } from '#auth';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
-import { LocaleChoice } from '#messaging';
 import { type VerificationId, VerificationWatch } from '#otp';
 import { AnswersSessionAs } from '../http/answers-session.js';
-import { AppHashParser } from '../http/app-hash-parser.js';
 import { ChannelParser } from '../http/channel-parser.js';
+import { CodeRequestParser } from '../http/code-request-parser.js';
 import { ConditionalGet, EntityTag, ETAG_HEADER, entityTagOf } from '../http/entity-tag.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
-import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
 import { RequestSignal } from '../http/request-signal.js';
 import { FromRequester } from '../http/requester.js';
@@ -40,9 +38,7 @@ export class VerificationsController {
     private readonly auth: AuthService,
     private readonly watch: VerificationWatch,
     private readonly channels: ChannelParser,
-    private readonly appHashes: AppHashParser,
-    private readonly phoneNumbers: PhoneNumberParser,
-    private readonly locales: LocaleChoice,
+    private readonly requests: CodeRequestParser,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -65,19 +61,12 @@ export class VerificationsController {
   @Post()
   @HttpCode(202)
   async requestCode(
-    @Body() { phone_number, channel, locale, app_hash, name }: OpenVerificationDto,
+    @Body() body: OpenVerificationDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
     @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<VerificationDto> {
-    const phoneNumber = this.phoneNumbers.parse(phone_number);
-    const request = {
-      phoneNumber,
-      name,
-      channel: this.channels.parse(phoneNumber, channel),
-      locale: this.locales.for(phoneNumber, locale, acceptLanguage),
-      appHash: this.appHashes.parse(app_hash),
-    };
+    const request = { ...this.requests.parse(body, acceptLanguage), name: body.name };
     return this.idempotency.once(idempotent, async () =>
       VerificationDto.of(await this.auth.requestCode(request, requester)),
     );
