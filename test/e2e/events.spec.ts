@@ -109,7 +109,9 @@ describe.each(modes)('Security events on $name', (mode) => {
       details: { from: masked(user.phone_number) },
     });
     expect((await client.delete('/v1/me')).status).toBe(204);
-    expect(await changed()).toMatchObject({ user_id: null, address: null, phone_masked: null, details: {} });
+    const { details, ...about } = (await changed()) ?? {};
+    expect(about).toMatchObject({ user_id: null, address: null, phone_masked: null });
+    expect(details).toEqual({});
   });
 
   it('belong to the transaction: what cannot be recorded does not happen', async () => {

@@ -108,6 +108,16 @@ describe('ImageConverterService', () => {
     expect(await converter.toSquares(small, [16])).toHaveLength(1);
   });
 
+  it('rejects an image that is not converted within five seconds, and ends its process', async () => {
+    await converter.toSquares(small, [16]);
+    const stuck = decoders();
+    for (const pid of stuck) process.kill(pid, 'SIGSTOP');
+    await expect(converter.toSquares(small, [16])).rejects.toThrow(/takes too long/);
+    for (const pid of stuck) process.kill(pid, 'SIGCONT');
+    await waitFor('the end of the process', () => !decoders().some((pid) => stuck.includes(pid)));
+    expect(await converter.toSquares(small, [16])).toHaveLength(1);
+  }, 30_000);
+
   it('refuses more images than may wait', async () => {
     const outcomes = await Promise.allSettled(times(40, () => converter.toSquares(large, [16])));
     const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
