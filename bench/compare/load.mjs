@@ -18,7 +18,7 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
  */
 export async function measure(url, nextRequest, limit, expectedStatus, pids) {
   const requests = [{ setupRequest: (request) => ({ ...request, ...withBody(nextRequest()) }) }];
-  const load = (bounds) => autocannon({ url, connections: CONNECTIONS, requests, ...bounds });
+  const load = (bounds) => runLoad({ url, connections: CONNECTIONS, requests, ...bounds });
   if (limit.duration) await load({ duration: LEAD_SECONDS });
   const before = cpuOf(pids);
   const result = await load(limit);
@@ -27,13 +27,25 @@ export async function measure(url, nextRequest, limit, expectedStatus, pids) {
   if (result.requests.total === 0) throw new Error(`${url} answered no request in ${limit.duration} s`);
   const cpuMs = Object.keys(pids).map((name) => [name, (after[name] - before[name]) / result.requests.total]);
   return {
-    perSecond: result.requests.total / result.duration,
+    perSecond: (result.requests.total * 1_000) / result.tookMs,
     p50Ms: result.latency.p50,
     p99Ms: result.latency.p99,
     cpuMs: Object.fromEntries(cpuMs),
     requests: result.requests.total,
     unexpected,
   };
+}
+
+/** Runs autocannon. It ends a load of an amount at a whole second, so the time of the last answer is taken here. */
+function runLoad(options) {
+  return new Promise((resolve, reject) => {
+    const start = performance.now();
+    let last = start;
+    const finish = (error, result) => (error ? reject(error) : resolve({ ...result, tookMs: last - start }));
+    autocannon(options, finish).on('response', () => {
+      last = performance.now();
+    });
+  });
 }
 
 /** Sends every request once, some at a time, and returns the answers in the same order. */
