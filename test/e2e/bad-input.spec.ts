@@ -19,8 +19,9 @@ const SEED = 4_226;
 
 const CLIENT_SECRET = 'a secret of a client';
 const CLIENT = {
-  ...{ id: 'shop', name: 'The shop', purposes: ['introspect'], limits: { introspect: '1000000/1h' } },
+  ...{ id: 'shop', name: 'The shop', purposes: ['introspect', 'sign_in', 'verify'] },
   secret_sha256: createHash('sha256').update(CLIENT_SECRET).digest('hex'),
+  limits: { introspect: '1000000/1h', sends: '1000000/1h', checks: '1000000/1h' },
 };
 const CLIENT_CREDENTIALS = {
   authorization: `Basic ${Buffer.from(`${CLIENT.id}:${CLIENT_SECRET}`).toString('base64')}`,
@@ -182,13 +183,17 @@ describe('Invalid input', () => {
     { path: '/v1/me/phone_number', good: 202, headers: bearer },
     { path: '/v1/me/avatar', good: 200, method: 'PUT', headers: bearer },
     { path: '/oauth/introspect', good: 200, headers: CLIENT_CREDENTIALS },
+    { path: '/v1/verifications', good: 202, headers: CLIENT_CREDENTIALS },
+    { path: '/v2/Services/VA0/Verifications', good: 201, headers: CLIENT_CREDENTIALS },
+    { path: '/v2/Services/VA0/VerificationCheck', good: 200, headers: CLIENT_CREDENTIALS },
   ];
 
   /** Describes an answer that is neither a success nor a documented problem of the client. */
   function faultOf({ status, body: answered }: Answer, good: number): string | null {
     if (status === good) return null;
-    // The errors of OAuth name the problem by its page.
-    const code = answered.code ?? answered.error_uri?.split('/').at(-1);
+    // The errors of OAuth and of Twilio name the problem by its page.
+    const page = answered.error_uri ?? answered.more_info;
+    const code = page?.split('/').at(-1) ?? answered.code;
     const problem = PROBLEMS[code as keyof typeof PROBLEMS];
     if (!problem || problem.status !== status || status >= 500)
       return `${status} ${JSON.stringify(answered)}`;
@@ -210,7 +215,7 @@ describe('Invalid input', () => {
     return answer;
   }
 
-  it.each(times(10, (index) => index))(
+  it.each(times(13, (index) => index))(
     'gets a documented answer to each of many bodies (route %#)',
     async (index) => {
       const route = routes()[index] as Route;
@@ -223,6 +228,56 @@ describe('Invalid input', () => {
       };
       const faults = await mapInFlight(bodies, check, BURST);
       expect(faults.filter(Boolean)).toEqual([]);
+    },
+    180_000,
+  );
+
+  const form = fc
+    .dictionary(
+      fc.constantFrom(
+        'To',
+        'Channel',
+        'Code',
+        'VerificationSid',
+        'Locale',
+        'AppHash',
+        'DeviceIp',
+        'Payee',
+        'x',
+      ),
+      fc.oneof(
+        fc.constantFrom(
+          '+14155550100',
+          'sms',
+          'auto',
+          '123456',
+          `VE${'0'.repeat(32)}`,
+          'en',
+          '192.0.2.1',
+          '',
+        ),
+        fc.string({ unit: 'binary', maxLength: 40 }),
+      ),
+    )
+    .map((parameters) => new URLSearchParams(parameters).toString());
+
+  it.each(['Verifications', 'VerificationCheck', `Verifications/VE${'0'.repeat(32)}`])(
+    'gets an answer of Twilio to each of many forms for %s',
+    async (name) => {
+      const headers = { ...CLIENT_CREDENTIALS, 'content-type': 'application/x-www-form-urlencoded' };
+      const check = async (each: string) => {
+        const { status, body: answered } = await api.client.send(
+          'POST',
+          `/v2/Services/VA0/${name}`,
+          each,
+          headers,
+        );
+        const isKnown =
+          [201, 400, 403, 404, 429].includes(status) && (status === 201 || answered.status === status);
+        return isKnown || status === 503 ? null : `${status} ${JSON.stringify(answered)} for ${each}`;
+      };
+      const forms = fc.sample(form, { numRuns: BODIES, seed: SEED });
+      expect((await mapInFlight(forms, check, BURST)).filter(Boolean)).toEqual([]);
     },
     180_000,
   );

@@ -16,19 +16,22 @@ interface Documented {
   readonly statuses: number[];
 }
 
+/** The statuses of every route in the form of Twilio Verify. */
+const TWILIO = (success: number) => [success, 400, 401, 403, 404, 413, 415, 429, 500, 503];
+
 /** Each documented operation with its id and the statuses that it must name. */
 const OPERATIONS: Record<string, Documented> = {
   'post /signup': { id: 'signUp', statuses: [200, 400, 401, 403, 413, 415, 422, 429, 500, 503] },
   'get /protected': { id: 'getProtected', statuses: [200, 400, 401, 403, 500, 503] },
   'post /v1/verifications': {
     id: 'requestCode',
-    statuses: [202, 400, 403, 413, 415, 422, 429, 500, 503],
+    statuses: [202, 400, 401, 403, 413, 415, 422, 429, 500, 503],
   },
   'get /v1/verifications/{id}': { id: 'getVerification', statuses: [200, 304, 400, 404, 500, 503] },
   'delete /v1/verifications/{id}': { id: 'cancelVerification', statuses: [204, 400, 404, 410, 500, 503] },
   'post /v1/verifications/{id}/resend': {
     id: 'resendCode',
-    statuses: [202, 400, 403, 404, 410, 413, 415, 422, 429, 500, 503],
+    statuses: [202, 400, 401, 403, 404, 410, 413, 415, 422, 429, 500, 503],
   },
   'post /v1/verifications/{id}/check': {
     id: 'checkCode',
@@ -57,6 +60,16 @@ const OPERATIONS: Record<string, Documented> = {
   'get /.well-known/oauth-authorization-server': { id: 'getServerMetadata', statuses: [200, 400, 500, 503] },
   'post /oauth/introspect': { id: 'introspectToken', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
   'post /oauth/revoke': { id: 'revokeToken', statuses: [200, 400, 401, 413, 415, 429, 500, 503] },
+  'post /v2/Services/{service}/Verifications': { id: 'startVerification', statuses: TWILIO(201) },
+  'post /v2/Services/{service}/VerificationCheck': { id: 'checkVerification', statuses: TWILIO(200) },
+  'get /v2/Services/{service}/Verifications/{verification}': {
+    id: 'fetchVerification',
+    statuses: TWILIO(200).filter((status) => status !== 413 && status !== 415),
+  },
+  'post /v2/Services/{service}/Verifications/{verification}': {
+    id: 'cancelVerificationBySid',
+    statuses: TWILIO(200),
+  },
   'get /v1/operations/blocks': { id: 'listBlocks', statuses: [200, 400, 401, 500, 503] },
   'delete /v1/operations/blocks': { id: 'liftAllBlocks', statuses: [204, 400, 401, 500, 503] },
   'delete /v1/operations/blocks/{id}': { id: 'liftBlock', statuses: [204, 400, 401, 404, 500, 503] },
@@ -170,6 +183,7 @@ describe('The OpenAPI document', () => {
       'Signed in',
       'Sessions',
       'For other services',
+      'Twilio Verify',
       'For operators',
       'For developers',
     ]);
@@ -210,15 +224,17 @@ describe('The OpenAPI document', () => {
 
   it.each(Object.keys(OPERATIONS))('says whether %s needs a token', async (name) => {
     const [method, path] = name.split(' ') as [string, string];
-    const url = path.replace('{id}', 'unknown');
+    const url = path.replaceAll(/\{\w+\}/g, 'unknown');
     const body = operation(name).requestBody ? '{}' : undefined;
     const answer = await client.send(method.toUpperCase(), url, body, {
       'content-type': 'application/json',
     });
     const { security } = operation(name);
     expect(Array.isArray(security)).toBe(true);
-    const isRefused = answer.body?.code === 'unauthenticated' || answer.body?.error === 'invalid_client';
-    expect(security.length > 0).toBe(isRefused);
+    const { code, error } = answer.body ?? {};
+    const isRefused = code === 'unauthenticated' || error === 'invalid_client' || code === 20003;
+    const isOptional = security.some((requirement: object) => Object.keys(requirement).length === 0);
+    expect(security.length > 0 && !isOptional).toBe(isRefused);
   });
 
   it('describes the Location header of a new verification', () => {
@@ -236,7 +252,9 @@ describe('The OpenAPI document', () => {
       examples[0],
     ]);
     expect(schema.required).toEqual(['phone_number']);
-    const { status } = await client.post('/v1/verifications', Object.fromEntries(examples));
+    const { client_address, ...ofEveryone } = Object.fromEntries(examples);
+    expect(client_address).toBe('203.0.113.7');
+    const { status } = await client.post('/v1/verifications', ofEveryone);
     expect(status).toBe(202);
     const [first] = Object.values<Loose>(
       operation('post /signup').requestBody.content['application/json'].examples,
@@ -288,6 +306,7 @@ describe('The OpenAPI document', () => {
     expect(operation('get /protected').security).toEqual([{ bearer: [] }]);
     expect(operation('get /v1/operations/blocks').security).toEqual([{ operator: [] }]);
     expect(operation('post /oauth/introspect').security).toEqual([{ client: [] }]);
+    expect(operation('post /v1/verifications').security).toEqual([{}, { client: [] }]);
     expect(operation('post /signup').security).toEqual([]);
   });
 

@@ -34,6 +34,7 @@ import { NumbersController } from './operations/numbers.controller.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
 import { SignUpCookie } from './sign-up/sign-up-cookie.js';
+import { TwilioVerifyController } from './twilio-verify/twilio-verify.controller.js';
 import { VerificationsController } from './verifications/verifications.controller.js';
 import { TwilioController } from './webhooks/twilio.controller.js';
 
@@ -102,7 +103,7 @@ export class ApiModule {
         // The metrics of one of several processes would mislead.
         ...(config.metricsPort === null && config.workers === 1 ? [MetricsController] : []),
         ...(config.operatorToken === null ? [] : [BlocksController, NumbersController]),
-        ...(config.clientsFile === null ? [] : [OAuthController]),
+        ...(config.clientsFile === null ? [] : [OAuthController, TwilioVerifyController]),
         ...(config.provider === 'inbox' ? [InboxController] : []),
         ...(config.twilio && callbackUrlFor(config.publicUrl, config.twilio) ? [TwilioController] : []),
       ],

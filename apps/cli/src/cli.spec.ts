@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   cpSync,
@@ -19,6 +20,7 @@ const ROOT = path.resolve(import.meta.dirname, '../../..');
 const PROGRAM = path.join(ROOT, 'dist/bundle/cli.js');
 const COMMANDS = [
   [],
+  ['clients'],
   ['doctor'],
   ['events'],
   ['keys'],
@@ -120,7 +122,11 @@ describe('latchkey', () => {
   );
 
   it.each([
-    [[], '"doctor", "events", "keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"'],
+    [
+      [],
+      '"clients", "doctor", "events", "keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"',
+    ],
+    [['clients'], '"add"'],
     [['keys'], '"rotate"'],
     [['sessions'], '"list", "end", or "end-all"'],
     [['users'], '"show", "export", or "delete"'],
@@ -140,6 +146,27 @@ describe('latchkey', () => {
     expect((await latchkey(['migrate', 'nonsense'])).stderr).toBe(
       'latchkey: expected "revert" or no further word, not "nonsense"; see --help\n',
     );
+  });
+
+  it('creates a client, whose entry has the hash of the printed secret', async () => {
+    const words = ['clients', 'add', 'shop', '--name', 'The shop', '--purposes', 'sign_in, verify'];
+    const { code, stdout } = await latchkey(words);
+    expect(code).toBe(0);
+    const [secret = ''] = /^sk_[\w-]{43}$/m.exec(stdout) ?? [];
+    expect(JSON.parse(stdout.slice(stdout.indexOf('{')))).toEqual({
+      ...{ id: 'shop', name: 'The shop', purposes: ['sign_in', 'verify'] },
+      secret_sha256: createHash('sha256').update(secret).digest('hex'),
+    });
+    expect((await latchkey(words)).stdout).not.toContain(secret);
+  });
+
+  it.each([
+    [['a:b'], 'id must be 1 to 64 letters, digits and . _ -'],
+    [['shop', '--purposes', 'all'], 'purposes must be one or more of: introspect, sign_in, verify'],
+    [['shop', '--name', ''], 'name must be text of 1 to 100 characters'],
+  ])('creates no client from %j', async (words, rule) => {
+    const { code, stdout, stderr } = await latchkey(['clients', 'add', ...words]);
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: `latchkey: ${rule}\n` });
   });
 
   it('prints its version', async () => {

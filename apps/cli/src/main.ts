@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { addClients } from './clients/clients.command.js';
 import { addDoctor } from './doctor/doctor.command.js';
 import { addEvents } from './events/events.command.js';
 import { EXIT_USAGE, Failure } from './failure.js';
@@ -22,6 +23,7 @@ const program = new Command('latchkey')
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ outputError: (text, write) => write(`latchkey: ${sentenceOf(text)}; see --help\n`) })
   .exitOverride();
+addClients(program);
 addDoctor(program);
 addEvents(program);
 addKeys(program);

@@ -24,7 +24,7 @@ export {
 } from './guessing/guess-policy.service.js';
 export { KnownDevicesService } from './guessing/known-devices.service.js';
 export { AccountLimits } from './limits/account-limits.js';
-export { type ClientAddress, clientAddressOf } from './limits/client-address.js';
+export { type ClientAddress, clientAddressOf, originOf } from './limits/client-address.js';
 export { LimitPolicy } from './limits/limits.service.js';
 export { takePoint, type Windows } from './limits/windows.js';
 export { type DeviceLimit, type NumberStatus, NumberStatusService } from './number-status.service.js';

@@ -5,6 +5,8 @@ import type { Details } from './abuse-events.js';
 export interface Requester {
   /** The client's IP address, as reported by trusted proxies. */
   readonly address: string;
+  /** The client of the API that the request counts for, because it does not state the address of its user. Usually null. */
+  readonly apiClient?: string | null;
   /** The `User-Agent` header. */
   readonly userAgent: string | null;
   readonly deviceToken: string | null;

@@ -27,13 +27,14 @@ export class OptionsModule {
   static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
     const { fallback } = config;
     const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
+    const clients = fromFile('CLIENTS_FILE', () => readClients(config.clientsFile));
     const providers = [
       option(AppConfig, config),
       option(PostgresOptions, postgresOptionsOf(config, databaseUrl)),
       ...(config.redisUrl ? [option(RedisOptions, { url: config.redisUrl })] : []),
       option(KeyOptions, keyOptionsOf(config)),
       option(BackgroundOptions, { inProcess: config.background, drainTimeoutMs: config.drainTimeoutMs }),
-      option(LimitPolicy, { ...config.limits, contestedSends: policy.guesses.contestedSends }),
+      option(LimitPolicy, limitPolicyOf(config, policy, clients)),
       option(AbuseOptions, abuseOptionsOf(config, policy)),
       option(OtpPolicy, config.otp),
       option(TestNumbers, testNumbersOf(config)),
@@ -44,10 +45,7 @@ export class OptionsModule {
       option(EventPolicy, { keptMs: config.eventsKeptMs }),
       option(SessionCookieOptions, sessionCookieOptions(config.sessionCookie, config.publicUrl)),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),
-      option(
-        ApiClients,
-        fromFile('CLIENTS_FILE', () => readClients(config.clientsFile)),
-      ),
+      option(ApiClients, clients),
     ];
     return { module: OptionsModule, providers, exports: providers.map(({ provide }) => provide) };
   }
@@ -67,6 +65,10 @@ function postgresOptionsOf(
 
 function keyOptionsOf({ secret, secretPrevious, dataDir }: AppConfig): KeyOptions {
   return { secret: secret ?? developmentSecret(dataDir), previous: secretPrevious };
+}
+
+function limitPolicyOf({ limits }: AppConfig, { guesses }: Policy, clients: ApiClients): LimitPolicy {
+  return { ...limits, contestedSends: guesses.contestedSends, clients: clients.limits };
 }
 
 function abuseOptionsOf(config: AppConfig, policy: Policy): AbuseOptions {

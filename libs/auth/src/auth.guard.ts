@@ -9,7 +9,7 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { CrossSiteRequest, InvalidClient, InvalidToken, Unauthenticated } from '#errors';
-import { ApiClients, type ClientPurpose } from './api-clients.js';
+import { type ApiClient, ApiClients, type ClientPurpose, mayRequestCodes } from './api-clients.js';
 import { ClientLimits } from './client-limits.js';
 import { isCrossSite, originsOf } from './cross-site.js';
 import { OperatorCredential } from './operator-credential.js';
@@ -19,6 +19,7 @@ import type { Bearer } from './sessions.repository.js';
 
 const ACCESS = 'access';
 const PURPOSE = 'purpose';
+const ACCEPTS_CLIENTS = 'accepts_clients';
 
 /** The requests that a route accepts. A route without a mark needs a session. */
 type Access = 'public' | 'session_optional' | 'session_on_demand' | 'operators' | 'clients';
@@ -32,6 +33,8 @@ declare module 'fastify' {
     bearer?: Bearer;
     /** Present on routes whose handler decides whether they need a session. */
     authenticate?: Authenticate;
+    /** The client whose credentials the request has, on a route with `@AcceptsClients()`. */
+    apiClient?: ApiClient;
     /** The credential that the request has, and that is not right for its route. */
     wrongCredential?: 'operator_token' | 'client_secret';
   }
@@ -52,6 +55,17 @@ export const OperatorsOnly = () => SetMetadata<string, Access>(ACCESS, 'operator
 /** Marks a route that accepts the credentials of a client with this purpose only. */
 export const ClientsOnly = (purpose: ClientPurpose) =>
   applyDecorators(SetMetadata<string, Access>(ACCESS, 'clients'), SetMetadata(PURPOSE, purpose));
+
+/**
+ * Marks a route for everyone on which a client may act for its users. Wrong credentials are refused; without clients that
+ * request codes, credentials are ignored.
+ */
+export const AcceptsClients = () => SetMetadata<string, true>(ACCEPTS_CLIENTS, true);
+
+/** Injects the client whose credentials the request has, on a route with `@AcceptsClients()`; else null. */
+export const CurrentClient = createParamDecorator((_: unknown, context: ExecutionContext) => {
+  return context.switchToHttp().getRequest<FastifyRequest>().apiClient ?? null;
+});
 
 /** Injects the owner of the request's bearer token. */
 export const CurrentBearer = createParamDecorator((_: unknown, context: ExecutionContext) => {
@@ -83,9 +97,11 @@ export class AuthGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<true> {
     const places = [context.getHandler(), context.getClass()];
     const access = this.reflector.getAllAndOverride<Access>(ACCESS, places);
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    if (this.clients.requestCodes && this.reflector.getAllAndOverride<true>(ACCEPTS_CLIENTS, places))
+      this.recogniseClient(request);
     if (access === 'public') return true;
 
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
     if (access === 'clients') {
       this.authenticateClient(request, this.reflector.getAllAndOverride<ClientPurpose>(PURPOSE, places));
       return true;
@@ -113,16 +129,27 @@ export class AuthGuard implements CanActivate {
 
   /** @throws InvalidClient, RateLimited */
   private authenticateClient(request: FastifyRequest, purpose: ClientPurpose): void {
-    const credentials = basicCredentialsOf(request.headers.authorization);
+    const credentials = clientCredentialsOf(request.headers.authorization);
     if (credentials.length === 0) throw new InvalidClient();
-    const client = credentials
-      .map(([id, secret]) => this.clients.find(id, secret))
-      .find((found) => found !== null);
-    if (!client?.purposes.includes(purpose)) {
-      request.wrongCredential = 'client_secret';
-      throw new InvalidClient();
-    }
-    this.clientLimits.admit(client, purpose);
+    const client = this.clientOf(credentials);
+    if (!client?.purposes.includes(purpose)) throw refusalOf(request);
+    request.apiClient = client;
+    if (purpose === 'introspect') this.clientLimits.admitIntrospection(client);
+  }
+
+  /** @throws InvalidClient */
+  private recogniseClient(request: FastifyRequest): void {
+    const credentials = clientCredentialsOf(request.headers.authorization);
+    if (credentials.length === 0) return;
+    const client = this.clientOf(credentials);
+    if (!client || !mayRequestCodes(client)) throw refusalOf(request);
+    request.apiClient = client;
+  }
+
+  private clientOf(credentials: readonly ClientCredentials[]): ApiClient | null {
+    const find = ({ id, secret }: ClientCredentials) =>
+      id === null ? this.clients.findBySecret(secret) : this.clients.find(id, secret);
+    return credentials.map(find).find((found) => found !== null) ?? null;
   }
 
   /** @throws CrossSiteRequest, Unauthenticated */
@@ -154,14 +181,33 @@ function bearerOf(authorization: string | undefined): string | null {
   return match[1] as string;
 }
 
+/** Credentials of a client. Without an id the secret was sent as a bearer token. */
+interface ClientCredentials {
+  readonly id: string | null;
+  readonly secret: string;
+}
+
 /**
- * Returns the user id and password (RFC 7617, section 2) as they are, and in the encoding that OAuth adds (RFC 6749, section
- * 2.3.1): some clients omit it. Returns nothing for other credentials.
+ * Returns a secret that was sent as a bearer token; or the user id and password of HTTP Basic (RFC 7617, section 2) as they are,
+ * and in the encoding that OAuth adds (RFC 6749, section 2.3.1): some clients omit it. Returns nothing for other credentials.
  */
+function clientCredentialsOf(authorization: string | undefined): ClientCredentials[] {
+  // The secrets of `latchkey clients add` begin so, and no token does.
+  const [, secret] = /^[Bb]earer +(sk_[\w-]+)$/.exec(authorization?.trim() ?? '') ?? [];
+  if (secret !== undefined) return [{ id: null, secret }];
+  return basicCredentialsOf(authorization).map(([id, secret]) => ({ id, secret }));
+}
+
 function basicCredentialsOf(authorization: string | undefined): [id: string, secret: string][] {
   const [, encoded = ''] = /^Basic +([A-Za-z0-9+/]+=*)$/i.exec(authorization?.trim() ?? '') ?? [];
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
   if (id === undefined || secret === undefined) return [];
   const decoded = [...new URLSearchParams(`${id}=${secret}`)][0];
   return decoded ? [[id, secret], decoded] : [[id, secret]];
+}
+
+/** Marks the request, so that the failure is reported. */
+function refusalOf(request: FastifyRequest): InvalidClient {
+  request.wrongCredential = 'client_secret';
+  return new InvalidClient();
 }

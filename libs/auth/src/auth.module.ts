@@ -8,6 +8,7 @@ import { AccountsModule } from './accounts.module.js';
 import { AuthService } from './auth.service.js';
 import { AvatarService } from './avatar.service.js';
 import { ClientLimits } from './client-limits.js';
+import { ClientVerificationsService } from './client-verifications.service.js';
 import { CodesService } from './codes.service.js';
 import { NumberChangeService } from './number-change.service.js';
 import { NumberChangesRepository } from './number-changes.repository.js';
@@ -21,12 +22,22 @@ import { SignUpClients } from './sign-up-clients.js';
     AuthService,
     AvatarService,
     ClientLimits,
+    ClientVerificationsService,
     CodesService,
     NumberChangeService,
     NumberChangesRepository,
     SignUpClients,
     SignUpService,
   ],
-  exports: [AccountsModule, AuthService, AvatarService, ClientLimits, NumberChangeService, SignUpService],
+  exports: [
+    AccountsModule,
+    AuthService,
+    AvatarService,
+    ClientLimits,
+    ClientVerificationsService,
+    CodesService,
+    NumberChangeService,
+    SignUpService,
+  ],
 })
 export class AuthModule {}

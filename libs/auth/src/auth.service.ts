@@ -2,8 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { type GuessingClient, GuessPolicyService, HOLDER_OF_ID, type Requester } from '#abuse';
 import type { Channel } from '#config';
 import { DeliveryService } from '#delivery';
-import { Unavailable } from '#errors';
+import { InvalidClient, Unavailable } from '#errors';
 import { type Verification, type VerificationId, VerificationService } from '#otp';
+import { type ApiClient, requirePurpose } from './api-clients.js';
+import { ClientVerificationsService, type VerifiedNumber } from './client-verifications.service.js';
 import { type CodeRequest, CodesService } from './codes.service.js';
 import { NumberChangeService } from './number-change.service.js';
 import { SessionService } from './session.service.js';
@@ -13,6 +15,25 @@ import type { Bearer, CreatedSession } from './sessions.repository.js';
 export interface Session extends CreatedSession {
   /** Identifies this device as a known device of the number from now on. */
   readonly deviceToken: string;
+}
+
+/** The purpose of a code, and the client that requests it. */
+export interface RequestContext {
+  readonly purpose: 'sign_in' | 'verify';
+  /** Null: a public app. */
+  readonly apiClient: ApiClient | null;
+}
+
+const PUBLIC_SIGN_IN: RequestContext = { purpose: 'sign_in', apiClient: null };
+
+/** Values that the check of a code needs for some purposes only. */
+export interface CheckContext {
+  /** Resolves to the owner of the request's token. Called for a change of number only. */
+  readonly authenticate: () => Promise<Bearer>;
+  /** The client of the API that checks the code. Required for a verification without an account. */
+  readonly apiClient: ApiClient | null;
+  /** The address of this server, for proofs. */
+  readonly issuer: string;
 }
 
 /** Requests a code, signs in with it, and cancels it. */
@@ -25,11 +46,24 @@ export class AuthService {
     private readonly delivery: DeliveryService,
     private readonly sessions: SessionService,
     private readonly numberChanges: NumberChangeService,
+    private readonly clientVerifications: ClientVerificationsService,
   ) {}
 
-  /** Opens a verification. Resolves when its message is durable, before the provider is asked. */
-  requestCode(request: CodeRequest, requester: Requester): Promise<Verification> {
-    return this.codes.request({ purpose: 'sign_in' }, request, requester);
+  /**
+   * Opens a verification. Resolves when its message is durable, before the provider is asked.
+   *
+   * @param purpose `verify` is for clients of the API only.
+   * @throws InvalidClient
+   */
+  async requestCode(
+    request: CodeRequest,
+    requester: Requester,
+    { purpose, apiClient }: RequestContext = PUBLIC_SIGN_IN,
+  ): Promise<Verification> {
+    requirePurpose(apiClient, purpose);
+    if (purpose === 'sign_in') return this.codes.request({ purpose }, request, requester);
+    if (apiClient === null) throw new InvalidClient();
+    return this.clientVerifications.request(apiClient, request, requester);
   }
 
   /**
@@ -60,18 +94,18 @@ export class AuthService {
   }
 
   /**
-   * Signs in with the code, or moves the account to the number if the verification is for that.
+   * Signs in with the code. Moves the account to the number, or proves the number to a client of the API, if the verification is
+   * for that.
    *
-   * @param authenticate resolves to the owner of the request's token. Called for a change of number only.
-   * @throws CodeRejected, InvalidToken, NotFound, NumberRecycled, RateLimited, Unauthenticated, VerificationClosed
+   * @throws CodeRejected, InvalidClient, InvalidToken, NotFound, NumberRecycled, RateLimited, Unauthenticated, VerificationClosed
    */
   async checkCode(
     id: VerificationId,
     code: string,
     requester: Requester,
-    authenticate: () => Promise<Bearer>,
+    { authenticate, apiClient, issuer }: CheckContext,
     name?: string | null,
-  ): Promise<Session> {
+  ): Promise<Session | VerifiedNumber> {
     // Reads before it writes: a store that hangs would run a write when it wakes up, long after the client got 503 and
     // retried. A read that hangs ends here and uses no attempt.
     const pending = await this.verifications.getPending(id).catch(async (refusal) => {
@@ -79,8 +113,10 @@ export class AuthService {
       if (!(refusal instanceof Unavailable)) await this.guessPolicy.admitAddress(requester);
       throw refusal;
     });
-    if (pending.purpose === 'change_number')
-      return this.numberChanges.check({ pending, client: HOLDER_OF_ID, code, requester }, authenticate);
+    const guess = { pending, client: HOLDER_OF_ID, code, requester };
+    if (pending.purpose === 'change_number') return this.numberChanges.check(guess, authenticate);
+    if (pending.purpose === 'verify') return this.clientVerifications.check(guess, apiClient, issuer);
+    requirePurpose(apiClient, 'sign_in');
     return this.signIn(pending, HOLDER_OF_ID, code, requester, name ?? pending.name);
   }
 
@@ -98,8 +134,13 @@ export class AuthService {
     name: string | null,
   ): Promise<Session> {
     const right = await this.codes.prove({ pending, client, code, requester });
-    const session = await this.sessions.create(right.proven, name, requester);
+    const session = await this.sessions.create(right.proven, name, sessionClientOf(requester));
     if (session.isRecycled) await this.codes.forgetDevices(right.proven);
     return { ...session, deviceToken: await this.codes.recordSuccess(right) };
   }
+}
+
+/** A backend that does not state the address of its user signs it in from an unknown one. */
+function sessionClientOf({ address, userAgent, apiClient }: Requester) {
+  return { address: apiClient ? null : address, userAgent };
 }

@@ -31,7 +31,11 @@ describe('readClients', () => {
       ...{ id: 'shop', name: 'The shop', purposes: ['introspect'] },
       limits: { introspect: { points: 5_000, seconds: 10 } },
     });
-    expect(clients.find('other', SECRET)?.limits).toEqual({ introspect: { points: 3, seconds: 60 } });
+    expect(clients.find('other', SECRET)?.limits).toEqual({
+      introspect: { points: 3, seconds: 60 },
+      sends: { points: 300, seconds: 600 },
+      checks: { points: 600, seconds: 600 },
+    });
     for (const [id, secret] of [
       ['shop', 'wrong'],
       ['shop', ''],
@@ -40,6 +44,22 @@ describe('readClients', () => {
       ['__proto__', SECRET],
     ] as const)
       expect(clients.find(id, secret)).toBeNull();
+  });
+
+  it('finds a client by a secret that is its own', () => {
+    const other = { ...ENTRY, id: 'other', secret_sha256: '0'.repeat(64) };
+    const shared = read({ clients: [ENTRY, { ...ENTRY, id: 'second' }, other] });
+    expect(read({ clients: [ENTRY, other] }).findBySecret(SECRET)).toMatchObject({ id: 'shop' });
+    expect(read({ clients: [ENTRY, other] }).findBySecret('wrong')).toBeNull();
+    expect(shared.findBySecret(SECRET)).toBeNull();
+  });
+
+  it.each([
+    [['introspect'], false],
+    [['introspect', 'verify'], true],
+    [['sign_in'], true],
+  ])('says whether clients with the purposes %j request codes: %s', (purposes, requestCodes) => {
+    expect(read({ clients: [{ ...ENTRY, purposes }] }).requestCodes).toBe(requestCodes);
   });
 
   it('has no clients without a file', () => {

@@ -12,9 +12,13 @@ import {
   validateSync,
 } from 'class-validator';
 import { parseRate, type Rate, readJsonFile } from '#config';
-import { ApiClients, CLIENT_PURPOSES, type ClientPurpose } from './api-clients.js';
+import { type ApiClientLimits, ApiClients, CLIENT_PURPOSES, type ClientPurpose } from './api-clients.js';
 
-const USUAL_RATE: Rate = { points: 5_000, seconds: 10 };
+const USUAL: ApiClientLimits = {
+  introspect: { points: 5_000, seconds: 10 },
+  sends: { points: 300, seconds: 600 },
+  checks: { points: 600, seconds: 600 },
+};
 
 const IsRate = () =>
   ValidateBy(
@@ -29,6 +33,14 @@ class LimitsEntry {
   @IsOptional()
   @IsRate()
   introspect?: string;
+
+  @IsOptional()
+  @IsRate()
+  sends?: string;
+
+  @IsOptional()
+  @IsRate()
+  checks?: string;
 }
 
 class ClientEntry {
@@ -66,15 +78,31 @@ class ClientsFile {
  */
 export function readClients(file: string | null): ApiClients {
   if (file === null) return new ApiClients([]);
-  const { clients } = checked(readJsonFile(file));
-  const repeated = clients.find(({ id }, n) => clients.findIndex((other) => other.id === id) !== n);
-  if (repeated) throw new Error('clients: two have the same id');
+  const { clients } = checkClients(readJsonFile(file));
   return new ApiClients(
     clients.map(({ id, name, secret_sha256, purposes, limits }) => ({
       ...{ id, name, purposes, secretHash: Buffer.from(secret_sha256, 'hex') },
-      limits: { introspect: parseRate(limits?.introspect ?? '') ?? USUAL_RATE },
+      limits: limitsOf(limits),
     })),
   );
+}
+
+/**
+ * Returns the content of a file if it is valid.
+ *
+ * @throws Error as `readClients` does.
+ */
+export function checkClients(given: unknown): ClientsFile {
+  const file = checked(given);
+  const { clients } = file;
+  const repeated = clients.find(({ id }, n) => clients.findIndex((other) => other.id === id) !== n);
+  if (repeated) throw new Error('clients: two have the same id');
+  return file;
+}
+
+function limitsOf(given: LimitsEntry = {}): ApiClientLimits {
+  const rate = (name: keyof ApiClientLimits): Rate => parseRate(given[name] ?? '') ?? USUAL[name];
+  return { introspect: rate('introspect'), sends: rate('sends'), checks: rate('checks') };
 }
 
 function checked(given: unknown): ClientsFile {

@@ -38,6 +38,8 @@ export interface VerificationSubject {
   readonly client?: NewClient | null;
   /** The session that a change of number is bound to. */
   readonly sessionId?: string | null;
+  /** The client of the API that a verification without an account is bound to. */
+  readonly apiClient?: string | null;
 }
 
 /** A message that the abuse policy admitted. */

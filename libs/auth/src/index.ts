@@ -6,13 +6,15 @@ export {
   exportedUser,
 } from './account-export.js';
 export { AccountsModule } from './accounts.module.js';
-export { ApiClients } from './api-clients.js';
+export { type ApiClient, ApiClients, requirePurpose } from './api-clients.js';
 export {
+  AcceptsClients,
   type Authenticate,
   AuthGuard,
   BearerOnDemand,
   ClientsOnly,
   CurrentBearer,
+  CurrentClient,
   CurrentUser,
   OperatorsOnly,
   Public,
@@ -22,7 +24,8 @@ export {
 export { AuthModule } from './auth.module.js';
 export { AuthService, type Session } from './auth.service.js';
 export { AvatarService } from './avatar.service.js';
-export { readClients } from './clients-file.js';
+export { ClientVerificationsService, type VerifiedNumber } from './client-verifications.service.js';
+export { checkClients, readClients } from './clients-file.js';
 export type { CodeRequest } from './codes.service.js';
 export { NumberChangeService } from './number-change.service.js';
 export { NumberLookupModule } from './number-lookup.module.js';

@@ -464,9 +464,11 @@ export class Environment {
   OPERATOR_TOKEN?: string = undefined;
 
   /**
-   * A JSON file with the services that may ask about tokens, at `/oauth/introspect`: `{"clients": [{"id": "shop", "name": "The
-   * shop", "secret_sha256": "…", "purposes": ["introspect"], "limits": {"introspect": "5000/10s"}}]}`. `secret_sha256` is the
-   * SHA-256 of a random secret, in hexadecimal digits. The limit is for each process; default: `5000/10s`. Default: no
+   * A JSON file with your backends and other services: `{"clients": [{"id": "shop", "name": "The shop", "secret_sha256": "…",
+   * "purposes": ["sign_in", "verify", "introspect"], "limits": {"sends": "300/10m", "checks": "600/10m", "introspect":
+   * "5000/10s"}}]}`. `npx latchkey clients add` prints an entry and its secret. `sign_in` requests and checks codes for its users,
+   * `verify` verifies numbers without accounts, and `introspect` asks about tokens. `sends` and `checks` replace the limits of
+   * addresses where the backend states no `client_address`; the limit of introspections is for each process. Default: no
    * clients, and no routes for them.
    */
   @Matching(/^[^\0]+$/, 'a file path')

@@ -5,7 +5,9 @@ export const LIMITS = [
   'cool_down',
   'sends_per_number',
   'sends_per_address',
+  'sends_per_client',
   'checks_per_address',
+  'checks_per_client',
   'guesses_per_number',
 ] as const;
 export type LimitName = (typeof LIMITS)[number];

@@ -25,7 +25,7 @@ export const PROBLEMS = {
     status: 401,
     title: 'The client is not known',
     explanation:
-      'Routes under `/oauth` are for services that the operator has registered (`CLIENTS_FILE`). The request has no credentials by HTTP Basic, or they are wrong, or the client has not the purpose that the route needs. The answer has the form of OAuth errors (RFC 6749, section 5.2).',
+      'The request needs the credentials of a client that the operator has registered (`CLIENTS_FILE`), by HTTP Basic. It has none, or they are wrong, or the client has not the purpose that the request needs. Under `/oauth` the answer has the form of OAuth errors (RFC 6749, section 5.2), and under `/v2/Services` that of Twilio.',
   },
   code_rejected: {
     status: 401,

@@ -17,6 +17,7 @@ const COLUMNS: PerProperty<Stored> = {
   phoneIndex: 'phone_index',
   phoneSealed: 'phone_sealed',
   sessionId: 'session_id',
+  apiClient: 'api_client',
   name: 'name',
   locale: 'locale',
   appHash: 'app_hash',

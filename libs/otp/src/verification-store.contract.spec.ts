@@ -115,6 +115,7 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(row).toEqual({
         ...kept,
         sessionId: null,
+        apiClient: null,
         clients: {},
         attemptsBy: {},
         tickets: [],

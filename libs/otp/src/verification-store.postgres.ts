@@ -34,6 +34,7 @@ const INSERT = `
     phoneIndex: ':phoneIndex',
     phoneSealed: ':phoneSealed',
     sessionId: ':sessionId::uuid',
+    apiClient: ':apiClient',
     name: ':name',
     locale: ':locale',
     appHash: ':appHash',
@@ -99,6 +100,7 @@ export class PostgresVerificationStore extends VerificationStore {
       ...{ ...verification, ...route, fallback: fallbackOf(hasFallback) },
       charge: verification.charge ?? NO_CHARGE,
       sessionId: verification.sessionId ?? null,
+      apiClient: verification.apiClient ?? null,
       clients: clientsOf(client),
     };
     return (await this.queue('verification-open', INSERT, values)) as StoredVerification;

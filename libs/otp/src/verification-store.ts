@@ -43,6 +43,7 @@ export type NewVerification = Pick<
   | 'secretId'
 > & {
   readonly sessionId?: string | null;
+  readonly apiClient?: string | null;
   /** The abuse policy's ticket of the first message. */
   readonly ticket: string | null;
   /** The abuse policy's charge of the first message. */

@@ -56,6 +56,8 @@ export interface VerificationRequest {
   readonly charge?: string | null;
   /** The session that a change of number is bound to. */
   readonly sessionId?: string | null;
+  /** The client of the API that `verify` is bound to. */
+  readonly apiClient?: string | null;
   readonly name?: string | null;
   readonly locale?: string | null;
   /** The hash of the Android app that reads the SMS. */
@@ -93,6 +95,7 @@ export class VerificationService {
     const opened = await this.store.open({
       ...{ purpose, route, hasFallback, device, ticket, charge, name, locale, appHash, client },
       sessionId: request.sessionId ?? null,
+      apiClient: request.apiClient ?? null,
       id: newVerificationId(),
       phoneIndex: this.keys.phoneIndexOf(phoneNumber),
       phoneSealed: this.keys.seal(phoneNumber),
@@ -213,9 +216,29 @@ export class VerificationService {
 
   /** Runs the work that the code was given for, then approves the verification. When the work fails, the code stays valid. */
   async complete<T>({ id }: ClaimedVerification, work: () => Promise<T>): Promise<T> {
-    let result: T;
+    const result = await this.releasingOnFailure(id, work);
+    // The session exists and belongs to the caller, whether or not the store can still record it.
+    await this.store
+      .approve(id)
+      .catch((failure: Error) => this.logger.warn(`not approved: ${failure.message}`));
+    return result;
+  }
+
+  /**
+   * As `complete`, for work that does not itself refuse to be done twice: its result is returned only if the approval is
+   * recorded.
+   *
+   * @throws Unavailable
+   */
+  async completeOnce<T>({ id }: ClaimedVerification, work: () => Promise<T>): Promise<T> {
+    const result = await this.releasingOnFailure(id, work);
+    await this.store.approve(id);
+    return result;
+  }
+
+  private async releasingOnFailure<T>(id: VerificationId, work: () => Promise<T>): Promise<T> {
     try {
-      result = await work();
+      return await work();
     } catch (error) {
       // VerificationClosed means that a previous claim produced the session and could not record it.
       const ended = error instanceof VerificationClosed ? this.store.approve(id) : this.store.release(id);
@@ -223,11 +246,6 @@ export class VerificationService {
       await ended.catch((failure: Error) => this.logger.warn(`a claim was not ended: ${failure.message}`));
       throw error;
     }
-    // The session exists and belongs to the caller, whether or not the store can still record it.
-    await this.store
-      .approve(id)
-      .catch((failure: Error) => this.logger.warn(`not approved: ${failure.message}`));
-    return result;
   }
 
   /**

@@ -8,9 +8,10 @@ export type VerificationId = string & { readonly __brand: 'VerificationId' };
 
 /**
  * `sign_up`: found by its phone number, as `POST /signup` does. `sign_in`: found by its id only. `change_number`: moves the
- * account of a session to the number, and only this session may check its code.
+ * account of a session to the number, and only this session may check its code. `verify`: proves the number to the client of the
+ * API that requested it, which alone may check its code; there is no account.
  */
-export type Purpose = 'sign_up' | 'sign_in' | 'change_number';
+export type Purpose = 'sign_up' | 'sign_in' | 'change_number' | 'verify';
 
 export type VerificationStatus = 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';
 
@@ -31,6 +32,8 @@ export interface Verification {
   readonly phoneNumber: PhoneNumber;
   /** The session that a change of number is bound to; null for every other purpose. */
   readonly sessionId: string | null;
+  /** The client of the API that `verify` is bound to; null for every other purpose. */
+  readonly apiClient: string | null;
   /** The name given by the only client. Used when the sign-in creates the account. */
   readonly name: string | null;
   /** The language of the message. */

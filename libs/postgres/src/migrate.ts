@@ -21,6 +21,7 @@ import { ChangeNumbers0000000000017 } from './migrations/000017-change-numbers.j
 import { RecycleNumbers0000000000018 } from './migrations/000018-recycle-numbers.js';
 import { CreateAvatars0000000000019 } from './migrations/000019-create-avatars.js';
 import { MaskNumbersOfEvents0000000000020 } from './migrations/000020-mask-numbers-of-events.js';
+import { VerifyForClients0000000000023 } from './migrations/000023-verify-for-clients.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
 
@@ -45,6 +46,7 @@ const MIGRATIONS = [
   RecycleNumbers0000000000018,
   CreateAvatars0000000000019,
   MaskNumbersOfEvents0000000000020,
+  VerifyForClients0000000000023,
 ];
 
 /** The advisory lock that lets one process migrate at a time. The number is arbitrary. */

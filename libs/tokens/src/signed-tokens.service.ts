@@ -11,6 +11,10 @@ const READ_AGAIN_AFTER_MS = 30_000;
 /** The client of RFC 9068, section 2.2: users sign in to this server itself. */
 const CLIENT_ID = 'latchkey';
 
+/** The header `typ` of a proof, and its lifetime. */
+const PROOF_TYPE = 'verification+jwt';
+const PROOF_TTL_MS = 5 * 60_000;
+
 /** The claims of a signed token that depend on the request. */
 export interface SignedTokenClaims {
   readonly issuer: string;
@@ -18,6 +22,17 @@ export interface SignedTokenClaims {
   readonly userId: string;
   readonly sessionId: string | null;
   readonly scope: Scope;
+}
+
+/** The claims of a proof. */
+export interface ProofClaims {
+  readonly issuer: string;
+  /** The client that the number was proven to. */
+  readonly audience: string;
+  /** In E.164 form. */
+  readonly phoneNumber: string;
+  /** Identifies the proof: each verification has one. */
+  readonly verificationId: string;
 }
 
 export interface SignedToken {
@@ -40,21 +55,28 @@ export class SignedTokensService {
 
   /** @throws Unavailable */
   async sign({ issuer, audience, userId, sessionId, scope }: SignedTokenClaims): Promise<SignedToken> {
-    const { signing } = await this.currentPlan();
-    if (!signing) throw new Error('there is no signing key');
     const session = sessionId === null ? {} : { sid: sessionId };
-    const issuedAt = Math.floor(Date.now() / 1_000);
     const expiresInSeconds = SIGNED_TOKEN_TTL_MS / 1_000;
-    const token = await new SignJWT({ client_id: CLIENT_ID, scope, ...session })
-      .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: 'at+jwt', kid: signing.kid })
+    const jwt = new SignJWT({ client_id: CLIENT_ID, scope, ...session })
       .setIssuer(issuer)
       .setAudience(audience)
       .setSubject(userId)
-      .setJti(uuidv7())
-      .setIssuedAt(issuedAt)
-      .setExpirationTime(issuedAt + expiresInSeconds)
-      .sign(await this.privateKeyOf(signing));
-    return { token, expiresInSeconds };
+      .setJti(uuidv7());
+    return { token: await this.signed(jwt, 'at+jwt', expiresInSeconds), expiresInSeconds };
+  }
+
+  /**
+   * Signs the proof that a number was verified. Its type keeps it apart from access tokens (RFC 8725, section 3.11).
+   *
+   * @throws Unavailable
+   */
+  signProof({ issuer, audience, phoneNumber, verificationId }: ProofClaims): Promise<string> {
+    const jwt = new SignJWT()
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject(phoneNumber)
+      .setJti(verificationId);
+    return this.signed(jwt, PROOF_TYPE, PROOF_TTL_MS / 1_000);
   }
 
   /**
@@ -75,6 +97,17 @@ export class SignedTokensService {
     const kid = await this.keys.create(0);
     this.logger.log({ msg: 'an operator created a signing key', event: 'signing_key_created', kid });
     return kid;
+  }
+
+  private async signed(jwt: SignJWT, typ: string, lifeSeconds: number): Promise<string> {
+    const { signing } = await this.currentPlan();
+    if (!signing) throw new Error('there is no signing key');
+    const issuedAt = Math.floor(Date.now() / 1_000);
+    return jwt
+      .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ, kid: signing.kid })
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + lifeSeconds)
+      .sign(await this.privateKeyOf(signing));
   }
 
   /** Requests share a read. One that fails is repeated by the next request. */

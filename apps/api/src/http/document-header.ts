@@ -10,12 +10,14 @@ const TAGS = {
   'Signed in': 'Requests of a signed-in user. They need the token of a sign-in.',
   Sessions: 'Refresh, list and end sessions.',
   'For other services': 'Requests of services that the operator has registered (`CLIENTS_FILE`).',
+  'Twilio Verify':
+    'Verification of numbers for services of `CLIENTS_FILE`, in the form of Twilio Verify, so that its libraries work.',
   'For operators': 'Health checks, and requests that need `OPERATOR_TOKEN`.',
   'For developers': 'The inbox, which shows messages instead of sending them. Not for production.',
 };
 
 /** Everything but the routes. */
-export function documentHeader({ publicUrl, provider, operatorToken, clientsFile }: AppConfig) {
+export function documentHeader({ publicUrl, provider, operatorToken }: AppConfig) {
   const bearer = { type: 'http', scheme: 'bearer', bearerFormat: 'opaque' } as const;
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.1')
@@ -26,11 +28,10 @@ export function documentHeader({ publicUrl, provider, operatorToken, clientsFile
     .addBearerAuth({ ...bearer, description: 'The `token` of a sign-in: 26 characters.' });
   if (operatorToken !== null)
     builder.addBearerAuth({ ...bearer, description: '`OPERATOR_TOKEN`' }, 'operator');
-  if (clientsFile !== null)
-    builder.addBasicAuth(
-      { type: 'http', scheme: 'basic', description: 'A client of `CLIENTS_FILE`.' },
-      'client',
-    );
+  builder.addBasicAuth(
+    { type: 'http', scheme: 'basic', description: 'A client of `CLIENTS_FILE`.' },
+    'client',
+  );
   for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
   const header = builder.build();
   // The builder knows neither SPDX identifiers nor a contact without an address.

@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { clientAddressOf } from '#abuse';
+import { originOf } from '#abuse';
 import { SESSION_COOKIES } from '#auth';
 import { InvalidRequest } from '#errors';
 import type { IdempotentRequest } from '#idempotency';
@@ -37,11 +37,12 @@ function idempotentRequestOf(request: FastifyRequest): IdempotentRequest | null 
     throw new InvalidRequest(
       `\`Idempotency-Key\` must have 1 to ${LONGEST_KEY} visible ASCII characters, such as a UUID`,
     );
-  const { address, deviceToken } = requesterOf(request);
+  const requester = requesterOf(request);
+  const { deviceToken } = requester;
   return {
     key,
     path: request.url.split('?', 1)[0] as string,
-    requester: deviceToken === null ? `address ${clientAddressOf(address).client}` : `device ${deviceToken}`,
+    requester: deviceToken === null ? `address ${originOf(requester).client}` : `device ${deviceToken}`,
     credentials: [request.headers.authorization ?? null, ...sessionCookiesOf(request)],
     body: request.body ?? null,
   };

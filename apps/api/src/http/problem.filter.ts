@@ -2,11 +2,14 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, NotFoundExcept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, Unavailable } from '#errors';
 import { answersAsOAuth, oauthErrorBody } from '../oauth/oauth-error.js';
+import { answersAsTwilio, twilioErrorOf } from '../twilio-verify/twilio-error.js';
 import { allowedMethods } from './allowed-methods.js';
-import { type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
+import { type Place, type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
 import { publicUrlFor } from './public-url.js';
 
-/** Turns every error into a problem document, or into an error of OAuth on its routes. No other code does. */
+const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' };
+
+/** Turns every error into a problem document, or into an error of OAuth or of Twilio on their routes. No other code does. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
@@ -28,16 +31,13 @@ export class ProblemFilter implements ExceptionFilter {
     this.log(error, problem, request);
     const publicUrl = publicUrlFor(this.publicUrl, request);
     const path = request.routeOptions.url ?? (request.url.split('?', 1)[0] as string);
+    const { status, headers, body } = answerOf(problem, { publicUrl, requestId: request.id, path });
     reply
-      .status(PROBLEMS[problem.code].status)
+      .status(status)
       .headers(problemHeaders(problem))
       .headers(allowed.length > 0 ? { allow: allowed.join(', ') } : {})
-      .headers(answersAsOAuth(path) ? { 'content-type': 'application/json; charset=utf-8' } : {})
-      .send(
-        answersAsOAuth(path)
-          ? oauthErrorBody(problem, publicUrl)
-          : problemBody(problem, { publicUrl, requestId: request.id, path }),
-      );
+      .headers(headers)
+      .send(body);
   }
 
   private log(error: unknown, { code }: Problem, request: FastifyRequest): void {
@@ -47,6 +47,16 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof Unavailable)
       this.logger.warn(`${where}: ${error.dependency} is unavailable: ${messageOf(error.cause)}`);
   }
+}
+
+/** Returns the answer in the form of the route. */
+function answerOf(problem: Problem, place: Place): { status: number; headers: object; body: object } {
+  const { path, publicUrl } = place;
+  const { status } = PROBLEMS[problem.code];
+  if (answersAsOAuth(path)) return { status, headers: JSON_TYPE, body: oauthErrorBody(problem, publicUrl) };
+  if (!answersAsTwilio(path)) return { status, headers: {}, body: problemBody(problem, place) };
+  const error = twilioErrorOf(problem, publicUrl);
+  return { status: error.status, headers: JSON_TYPE, body: error };
 }
 
 function messageOf(cause: unknown): string {

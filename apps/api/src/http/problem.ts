@@ -69,7 +69,8 @@ function dependenciesOf(error?: HttpException): Extensions {
   return typeof body === 'object' && 'details' in body ? { dependencies: body.details } : {};
 }
 
-interface Place {
+/** Where a problem occurred. */
+export interface Place {
   readonly publicUrl: string;
   readonly requestId: string;
   readonly path: string;

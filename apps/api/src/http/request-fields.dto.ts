@@ -1,4 +1,4 @@
-import { IsIn, IsOptional, Matches } from 'class-validator';
+import { IsIn, IsIP, IsOptional, Matches } from 'class-validator';
 import { CHANNELS, type Channel } from '#config';
 import { IsName, IsText } from './validation.js';
 
@@ -40,6 +40,24 @@ export class RequestFields {
   @IsOptional()
   @IsText({ max: 32 })
   app_hash?: string | null;
+
+  /**
+   * `sign_in`: the code signs its user in. `verify`: the code proves the number to the client that requests it, without an account;
+   * this needs the credentials of a client. Default: `sign_in`.
+   * @example "sign_in"
+   */
+  @IsOptional()
+  @IsIn(['sign_in', 'verify'], { message: 'must be sign_in or verify' })
+  purpose?: 'sign_in' | 'verify' | null;
+
+  /**
+   * The IP address of the user, as the client (a backend) sees it. The limits and the abuse policy then count this address. Needs the
+   * credentials of a client; without it the request counts for the client.
+   * @example "203.0.113.7"
+   */
+  @IsOptional()
+  @IsIP(undefined, { message: 'must be an IP address' })
+  client_address?: string | null;
 
   /**
    * The code from the message. Spaces, hyphens and case are ignored.

@@ -68,7 +68,7 @@ export class NumberVerificationDto {
   reference: string;
 
   /** `sign_up`: requested by `POST /signup`. */
-  purpose: 'sign_up' | 'sign_in' | 'change_number';
+  purpose: 'sign_up' | 'sign_in' | 'change_number' | 'verify';
 
   /** `pending`: the verification is open. */
   status: 'pending' | 'approved' | 'canceled' | 'max_attempts_reached' | 'expired';

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiSchema, OmitType, PickType } from '@nestjs/swagger';
+import type { VerifiedNumber } from '#auth';
 import type { Delivery, Verification } from '#otp';
 import { RequestFields } from '../http/request-fields.dto.js';
 
@@ -11,16 +12,32 @@ export class OpenVerificationDto extends PickType(RequestFields, [
   'name',
   'device_token',
   'altcha',
+  'purpose',
+  'client_address',
 ]) {}
 
 @ApiSchema({ description: 'A request to move the account to another phone number.' })
-export class ChangePhoneNumberDto extends OmitType(OpenVerificationDto, ['name']) {}
+export class ChangePhoneNumberDto extends OmitType(OpenVerificationDto, [
+  'name',
+  'purpose',
+  'client_address',
+]) {}
 
 @ApiSchema({ description: 'A request to send the code again.' })
-export class ResendVerificationDto extends PickType(RequestFields, ['channel', 'device_token', 'altcha']) {}
+export class ResendVerificationDto extends PickType(RequestFields, [
+  'channel',
+  'device_token',
+  'altcha',
+  'client_address',
+]) {}
 
-@ApiSchema({ description: 'The code, to sign in with.' })
-export class CheckVerificationDto extends PickType(RequestFields, ['code', 'name', 'device_token']) {}
+@ApiSchema({ description: 'The code, to sign in or to verify the number with.' })
+export class CheckVerificationDto extends PickType(RequestFields, [
+  'code',
+  'name',
+  'device_token',
+  'client_address',
+]) {}
 
 @ApiSchema({ description: 'Delivery of the newest message.' })
 export class DeliveryDto {
@@ -122,6 +139,47 @@ export class VerificationDto {
       expires_at: verification.expiresAt,
       resend_at: verification.resendAt,
       delivery: DeliveryDto.of(verification.delivery),
+    };
+  }
+}
+
+@ApiSchema({ description: 'A number that was verified for a client, without an account.' })
+export class VerifiedNumberDto {
+  /**
+   * The `id` of the verification.
+   * @example "q0b7ZnG2S1mXw9cY4rT5uA"
+   */
+  id: string;
+
+  /** Always `approved`. */
+  status: 'approved';
+
+  /**
+   * The phone number in E.164 form.
+   * @example "+14155550100"
+   */
+  phone_number: string;
+
+  /**
+   * When the right code was given.
+   * @example "2026-11-25T10:00:20.000Z"
+   */
+  verified_at: Date;
+
+  /**
+   * A JWT that proves this to others, for five minutes: signed by ES256 with a key of `/.well-known/jwks.json`. `typ` is
+   * `verification+jwt`, `aud` the id of the client, `sub` the number and `jti` the `id` of the verification.
+   * @example "eyJhbGciOiJFUzI1NiIsInR5cCI6InZlcmlmaWNhdGlvbitqd3QifQ.e30.c2ln"
+   */
+  proof: string;
+
+  static of({ verificationId, phoneNumber, verifiedAt, proof }: VerifiedNumber): VerifiedNumberDto {
+    return {
+      id: verificationId,
+      status: 'approved',
+      phone_number: phoneNumber,
+      verified_at: verifiedAt,
+      proof,
     };
   }
 }

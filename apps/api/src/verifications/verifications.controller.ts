@@ -1,15 +1,28 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBody,
+  ApiExtraModels,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiParam,
   ApiQuery,
   ApiTags,
+  getSchemaPath,
 } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { clientAddressOf, type Requester } from '#abuse';
-import { type Authenticate, AuthService, BearerOnDemand, Public, type Session, SessionOnDemand } from '#auth';
+import {
+  type ApiClient,
+  type Authenticate,
+  AuthService,
+  BearerOnDemand,
+  CurrentClient,
+  Public,
+  type Session,
+  SessionOnDemand,
+} from '#auth';
+import { AppConfig } from '#config';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { type VerificationId, VerificationWatch } from '#otp';
 import { AnswersSessionAs } from '../http/answers-session.js';
@@ -18,7 +31,9 @@ import { CodeRequestParser } from '../http/code-request-parser.js';
 import { ConditionalGet, EntityTag, ETAG_HEADER, entityTagOf } from '../http/entity-tag.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
+import { ClientOptional } from '../http/optional-client.decorator.js';
 import { Problems } from '../http/problems.decorator.js';
+import { publicUrlFor } from '../http/public-url.js';
 import { RequestSignal } from '../http/request-signal.js';
 import { FromRequester } from '../http/requester.js';
 import { SessionDto } from '../sessions/session.dto.js';
@@ -27,6 +42,7 @@ import {
   OpenVerificationDto,
   ResendVerificationDto,
   VerificationDto,
+  VerifiedNumberDto,
 } from './verification.dto.js';
 import { CHECK_EXAMPLES, ID_PARAMETER, REQUEST_EXAMPLES, RESEND_EXAMPLES } from './verification.examples.js';
 import { asVerificationId, asWaitSeconds, LONGEST_WAIT_SECONDS } from './verification-parameters.js';
@@ -40,16 +56,25 @@ export class VerificationsController {
     private readonly channels: ChannelParser,
     private readonly requests: CodeRequestParser,
     private readonly idempotency: IdempotencyService,
+    private readonly config: AppConfig,
   ) {}
 
   /**
    * Sends a code to a phone number.
    *
-   * The answer is always 202 with this body, so it does not reveal whether the number has an account.
+   * The answer is always 202 with this body, so it does not reveal whether the number has an account. A backend sends the
+   * credentials of its client, and `client_address`. With `purpose: "verify"` the code proves the number to the client.
    */
   @Public()
+  @ClientOptional()
   @ApiBody({ type: OpenVerificationDto, examples: REQUEST_EXAMPLES })
-  @Problems('proof_of_work_required', 'phone_number_not_allowed', 'rate_limited', 'sends_suspended')
+  @Problems(
+    'invalid_client',
+    'proof_of_work_required',
+    'phone_number_not_allowed',
+    'rate_limited',
+    'sends_suspended',
+  )
   @ApiAcceptedResponse({
     type: VerificationDto,
     description: 'The code is being sent.',
@@ -64,11 +89,13 @@ export class VerificationsController {
     @Body() body: OpenVerificationDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
+    @CurrentClient() apiClient: ApiClient | null,
     @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<VerificationDto> {
     const request = { ...this.requests.parse(body, acceptLanguage), name: body.name };
+    const context = { purpose: body.purpose ?? 'sign_in', apiClient };
     return this.idempotency.once(idempotent, async () =>
-      VerificationDto.of(await this.auth.requestCode(request, requester)),
+      VerificationDto.of(await this.auth.requestCode(request, requester, context)),
     );
   }
 
@@ -116,9 +143,11 @@ export class VerificationsController {
    * Allowed from `resend_at` on. Without `channel` the code takes the channel of the previous message.
    */
   @Public()
+  @ClientOptional()
   @ApiParam(ID_PARAMETER)
   @ApiBody({ type: ResendVerificationDto, required: false, examples: RESEND_EXAMPLES })
   @Problems(
+    'invalid_client',
     'proof_of_work_required',
     'not_found',
     'verification_closed',
@@ -152,14 +181,18 @@ export class VerificationsController {
    *
    * A code works once. A new number gets an account. The code of a change of number (`POST /v1/me/phone_number`) moves the account
    * instead: the request needs the session that requested it, and the answer is this session, with a new token. The other
-   * sessions of the account end. The code is rejected if the number has an account already.
+   * sessions of the account end. The code is rejected if the number has an account already. The code of a verification with the
+   * purpose `verify` needs the credentials of the client that requested it, and is answered without a session.
    */
   @SessionOnDemand()
+  @ClientOptional()
+  @ApiExtraModels(SessionDto, VerifiedNumberDto)
   @ApiParam(ID_PARAMETER)
   @ApiBody({ type: CheckVerificationDto, examples: CHECK_EXAMPLES })
   @Problems(
     'code_rejected',
     'unauthenticated',
+    'invalid_client',
     'invalid_token',
     'insufficient_scope',
     'number_recycled',
@@ -168,7 +201,10 @@ export class VerificationsController {
     'verification_closed',
     'rate_limited',
   )
-  @ApiOkResponse({ type: SessionDto, description: 'The user is signed in.' })
+  @ApiOkResponse({
+    description: 'The user is signed in or, with the purpose `verify`, the number is verified.',
+    schema: { anyOf: [{ $ref: getSchemaPath(SessionDto) }, { $ref: getSchemaPath(VerifiedNumberDto) }] },
+  })
   @AcceptsIdempotencyKey()
   @AnswersSessionAs(SessionDto)
   @Post(':id/check')
@@ -178,11 +214,16 @@ export class VerificationsController {
     @Body() { code, name }: CheckVerificationDto,
     @FromRequester() requester: Requester,
     @BearerOnDemand() authenticate: Authenticate,
+    @CurrentClient() apiClient: ApiClient | null,
     @Idempotent() idempotent: IdempotentRequest | null,
-  ): Promise<Session> {
-    return this.idempotency.once(idempotent, () =>
-      this.auth.checkCode(id, code, requester, authenticate, name),
-    );
+    @Req() httpRequest: FastifyRequest,
+  ): Promise<Session | VerifiedNumberDto> {
+    const issuer = publicUrlFor(this.config.publicUrl, httpRequest);
+    const context = { authenticate, apiClient, issuer };
+    return this.idempotency.once(idempotent, async () => {
+      const result = await this.auth.checkCode(id, code, requester, context, name);
+      return 'proof' in result ? VerifiedNumberDto.of(result) : result;
+    });
   }
 
   /**

@@ -6,7 +6,7 @@ import { kindOfNumber, type PhoneNumber } from '#phone';
 import { AbuseEvents } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
-import { clientAddressOf } from '../limits/client-address.js';
+import { originOf } from '../limits/client-address.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
 import { type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
@@ -173,7 +173,7 @@ export class GuessPolicyService {
 
   /** @throws RateLimited, Unavailable */
   async admitAddress(requester: Requester): Promise<void> {
-    const { client } = clientAddressOf(requester.address);
+    const { client } = originOf(requester);
     await this.limits.admitAddress('checks_per_address', client, { address: client });
   }
 
@@ -241,9 +241,9 @@ export class GuessPolicyService {
    *
    * @throws CodeRejected, RateLimited
    */
-  private mayCompare(refusal: GuessRefusal, phoneNumber: PhoneNumber, { address }: Requester): boolean {
+  private mayCompare(refusal: GuessRefusal, phoneNumber: PhoneNumber, requester: Requester): boolean {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    const details = { ...describeNumber(phoneNumber, phoneIndex), address: clientAddressOf(address).client };
+    const details = { ...describeNumber(phoneNumber, phoneIndex), address: originOf(requester).client };
     const isMonitored = this.limits.isMonitored('guesses_per_number');
     if (refusal.outcome === 'wait') {
       this.limits.refuse('guesses_per_number', refusal.waitMs, details);
@@ -266,7 +266,7 @@ export class GuessPolicyService {
     requester: Requester,
     alsoSeen: readonly string[],
   ): Promise<CountedGuess & { readonly seen: Snapshot }> {
-    const { client: address } = clientAddressOf(requester.address);
+    const { client: address } = originOf(requester);
     const keyOfChecks = this.limits.keyOfChecks(address, this.ledger);
     if (keyOfChecks === null) await this.admitAddress(requester);
     const guessable = this.guessableOf(verification, client, requester);
@@ -329,7 +329,7 @@ export class GuessPolicyService {
   private guessableOf(
     { id, codeLength, hasFixedCode, expiresAt }: GuessedAt,
     client: GuessingClient,
-    { address }: Requester,
+    requester: Requester,
   ): Guessable {
     return {
       ...{ id, codeLength, hasFixedCode },
@@ -337,7 +337,7 @@ export class GuessPolicyService {
       maxAttempts: this.attemptsOf(client)?.limit ?? this.options.maxAttempts,
       by: client.key,
       isUnrequested: !client.hasRequested,
-      networkGroup: this.networkGroupOf(clientAddressOf(address).network),
+      networkGroup: this.networkGroupOf(originOf(requester).network),
     };
   }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import type { Requester } from '../requester.js';
 
 /** The origin of a request: one client, and the network it belongs to. */
 export interface ClientAddress {
@@ -13,6 +14,27 @@ export interface ClientAddress {
 
 /** All requests without a valid address (from a local socket, for example) count as one client. */
 const UNKNOWN: ClientAddress = { client: 'unknown', network: 'unknown', wider: [] };
+
+const API_CLIENT = 'api-client:';
+
+/**
+ * Returns what a request is counted for: its address, or the client of the API that sent it for a user whose address it does
+ * not state.
+ */
+export function originOf({ address, apiClient }: Pick<Requester, 'address' | 'apiClient'>): ClientAddress {
+  if (!apiClient) return clientAddressOf(address);
+  const client = apiClientKey(apiClient);
+  return { client, network: client, wider: [] };
+}
+
+/** Returns the form in which a client of the API is counted. No address has this form. */
+export function apiClientKey(id: string): string {
+  return API_CLIENT + id;
+}
+
+export function isApiClient({ client }: Pick<ClientAddress, 'client'>): boolean {
+  return client.startsWith(API_CLIENT);
+}
 
 /** Parses an IP address. An IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) counts as its IPv4 address. */
 export function clientAddressOf(text: string): ClientAddress {

@@ -110,6 +110,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     ],
     sendsPerAddress: [{ points: 30, seconds: 600 }],
     checksPerAddress: [{ points: 60, seconds: 600 }],
+    clients: [],
     contestedSends: 3,
     monitored: [],
     ...overrides,
@@ -354,6 +355,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
         sendsPerNumber: none,
         sendsPerAddress: none,
         checksPerAddress: none,
+        clients: [],
         monitored,
       });
       const number = someNumber();

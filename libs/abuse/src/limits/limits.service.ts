@@ -3,6 +3,7 @@ import type { LimitName, Rate } from '#config';
 import { RateLimited } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
 import { BreakerState, type Draft, type LedgerState, type Snapshot } from '../state/shared-state.js';
+import { apiClientKey } from './client-address.js';
 import { countIn, dropEnded, returnPoint, takePoint, type Windows } from './windows.js';
 
 export abstract class LimitPolicy {
@@ -11,13 +12,23 @@ export abstract class LimitPolicy {
   abstract readonly sendsPerNumber: readonly Rate[];
   abstract readonly sendsPerAddress: readonly Rate[];
   abstract readonly checksPerAddress: readonly Rate[];
+  /** The limits of clients of the API, for requests without the address of a user. */
+  abstract readonly clients: readonly ClientLimit[];
   /** Unverified messages of unknown devices in a day, beyond which a number is contested. */
   abstract readonly contestedSends: number;
   /** Limits in monitor mode: refusals are recorded, but nothing is refused. */
   abstract readonly monitored: readonly LimitName[];
 }
 
+/** The limits of one client of the API. */
+export interface ClientLimit {
+  readonly id: string;
+  readonly sends: Rate;
+  readonly checks: Rate;
+}
+
 type AddressLimit = 'sends_per_address' | 'checks_per_address';
+type OriginLimit = AddressLimit | 'sends_per_client' | 'checks_per_client';
 
 /** A limit that has no point left. */
 export interface ReachedLimit {
@@ -71,6 +82,8 @@ export function coolDownMs(
 export class LimitsService {
   private readonly perNumber: readonly LimitWindow<'cool_down' | 'sends_per_number'>[];
   private readonly perAddress: Record<AddressLimit, readonly LimitWindow<AddressLimit>[]>;
+  /** The limits of clients of the API, by the key of their counts. */
+  private readonly perClient: ReadonlyMap<string, readonly LimitWindow<OriginLimit>[]>;
 
   constructor(
     private readonly state: BreakerState,
@@ -85,6 +98,12 @@ export class LimitsService {
       sends_per_address: windowsOf('sends_per_address', policy.sendsPerAddress),
       checks_per_address: windowsOf('checks_per_address', policy.checksPerAddress),
     };
+    this.perClient = new Map(
+      policy.clients.flatMap(({ id, sends, checks }): [string, LimitWindow<OriginLimit>[]][] => [
+        [addressKey('sends_per_address', apiClientKey(id)), windowsOf('sends_per_client', [sends])],
+        [addressKey('checks_per_address', apiClientKey(id)), windowsOf('checks_per_client', [checks])],
+      ]),
+    );
   }
 
   /**
@@ -100,7 +119,7 @@ export class LimitsService {
   reachedBy(draft: Draft, key: string, client: string): ReachedLimit[] {
     const ofAddress = addressKey('sends_per_address', client);
     return [
-      ...reachedIn(draft, ofAddress, this.perAddress.sends_per_address),
+      ...reachedIn(draft, ofAddress, this.limitsOf('sends_per_address', client)),
       ...reachedIn(draft, numberKey(key), this.perNumber),
     ];
   }
@@ -118,7 +137,8 @@ export class LimitsService {
 
   /** Counts one message of an address. */
   countAddress(draft: Draft, client: string): void {
-    this.count(draft, addressKey('sends_per_address', client), this.perAddress.sends_per_address);
+    const limits = this.limitsOf('sends_per_address', client);
+    this.count(draft, addressKey('sends_per_address', client), limits);
   }
 
   /**
@@ -183,7 +203,7 @@ export class LimitsService {
 
   /** Counts one request of an address, unless it is refused. Returns the limits that were reached. */
   takeOfAddress(draft: Draft, limit: AddressLimit, client: string): ReachedLimit[] {
-    const [key, limits] = [addressKey(limit, client), this.perAddress[limit]];
+    const [key, limits] = [addressKey(limit, client), this.limitsOf(limit, client)];
     const reached = reachedIn(draft, key, limits);
     if (this.refusalAmong(reached) === null) this.count(draft, key, limits);
     return reached;
@@ -249,6 +269,10 @@ export class LimitsService {
       [CONTEST, DAY_MS],
       ...limits.map(({ name, lengthMs }) => [name, lengthMs] as const),
     ];
+  }
+
+  private limitsOf(limit: AddressLimit, client: string): readonly LimitWindow<OriginLimit>[] {
+    return this.perClient.get(addressKey(limit, client)) ?? this.perAddress[limit];
   }
 
   private count(draft: Draft, key: string, limits: readonly LimitWindow[]): void {

@@ -18,6 +18,9 @@ import { type CapName, type Charge, chargeText } from './spending.js';
 import { type PaidMessage, SpendingService } from './spending.service.js';
 import { StepUpService } from './step-up.service.js';
 
+/** The limits that a request for an unknown number counts for, although it is refused. */
+const OF_ORIGIN = new Set<string>(['sends_per_address', 'sends_per_client']);
+
 /** An admitted message. */
 export interface Admission {
   /** The known device that requested it. */
@@ -208,7 +211,7 @@ export class AdmissionService {
     if (!tellsUnknownNumber(refusal)) return refused;
     // This answer tells that the number has not signed in before, so it counts as a message of the address.
     this.limits.countAddress(draft, client);
-    return { ...refused, reached: reached.filter(({ limit }) => limit === 'sends_per_address') };
+    return { ...refused, reached: reached.filter(({ limit }) => OF_ORIGIN.has(limit)) };
   }
 
   private count(

@@ -309,6 +309,7 @@ async function openStores(mode: Mode): Promise<Opened> {
           sendsPerNumber: generous,
           sendsPerAddress: generous,
           checksPerAddress: generous,
+          clients: [],
           contestedSends: 3,
           monitored: [],
         },

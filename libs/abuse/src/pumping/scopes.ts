@@ -1,5 +1,5 @@
 import { blockOf, type PhoneNumber } from '#phone';
-import type { ClientAddress } from '../limits/client-address.js';
+import { type ClientAddress, isApiClient } from '../limits/client-address.js';
 
 /**
  * A scope is a set of messages that is watched for SMS pumping: the messages requested by one address or network, the
@@ -36,7 +36,10 @@ export function scopesOf(address: ClientAddress, phoneNumber: PhoneNumber, count
   };
 }
 
-export function requesterScopesOf({ client, network, wider }: ClientAddress): string[] {
+/** A client of the API has none: its limits are its own, and a block would stop all of its users. */
+export function requesterScopesOf(address: ClientAddress): string[] {
+  const { client, network, wider } = address;
+  if (isApiClient(address)) return [];
   return [
     `address:${client}`,
     `network:${network}`,

@@ -5,7 +5,7 @@ import { Keys } from '#keys';
 import { isReachableBy, kindOfNumber, type PhoneNumber } from '#phone';
 import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
-import { clientAddressOf } from '../limits/client-address.js';
+import { originOf } from '../limits/client-address.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
 import type { Snapshot } from '../state/shared-state.js';
@@ -42,7 +42,7 @@ export class SendPolicyService {
     { device, isKnownNumber, routes }: Pick<AskedMessage, 'device' | 'isKnownNumber' | 'routes'>,
   ): Promise<Admission> {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    const address = clientAddressOf(requester.address);
+    const address = originOf(requester);
     const details = { ...describeNumber(phoneNumber, phoneIndex), address: address.client };
     const country = this.requireAllowedNumber(phoneNumber, routes[0].channel, details);
     return this.admission.admit({
@@ -98,8 +98,8 @@ export class SendPolicyService {
    * @returns the first cool-down of other numbers, so that a test number looks like one of them.
    * @throws RateLimited, Unavailable
    */
-  async admitTestNumber({ address }: Requester): Promise<{ resendAfterMs: number }> {
-    const { client } = clientAddressOf(address);
+  async admitTestNumber(requester: Requester): Promise<{ resendAfterMs: number }> {
+    const { client } = originOf(requester);
     await this.limits.admitAddress('sends_per_address', client, { address: client });
     return { resendAfterMs: this.limits.firstCoolDownMs };
   }
