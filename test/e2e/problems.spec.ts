@@ -55,11 +55,11 @@ describe('Problem responses', () => {
       extensions: { errors: [{ pointer: '/phone_number', detail: expect.stringContaining('must be') }] },
     },
     unauthenticated: {
-      answer: () => client.get('/protected'),
+      answer: () => client.get('/v1/me'),
       headers: { 'www-authenticate': REALM },
     },
     invalid_token: {
-      answer: () => client.as('nobody').get('/protected'),
+      answer: () => client.as('nobody').get('/v1/me'),
       headers: { 'www-authenticate': INVALID_TOKEN },
     },
     code_rejected: {
@@ -104,7 +104,7 @@ describe('Problem responses', () => {
       answer: async () => {
         const other = await signIn(api);
         await api.database.query(`update tokens set scope = 'other' where hash = sha256($1)`, [other]);
-        return client.as(other).get('/protected');
+        return client.as(other).get('/v1/me');
       },
       headers: { 'www-authenticate': `${REALM}, error="insufficient_scope", scope="authentication"` },
     },
@@ -167,10 +167,10 @@ describe('Problem responses', () => {
       answer: () => sendRawOnce(client, rawGet('/health/live', `X-Bomb: ${'a'.repeat(16_384)}`)),
     },
     internal_error: {
-      answer: () => whileMissing(api.database, 'users', () => client.as(token).get('/protected')),
+      answer: () => whileMissing(api.database, 'users', () => client.as(token).get('/v1/me')),
     },
     unavailable: {
-      answer: () => whileLocked(api.database, 'users', () => client.as(token).get('/protected')),
+      answer: () => whileLocked(api.database, 'users', () => client.as(token).get('/v1/me')),
       headers: { 'retry-after': '2' },
     },
   };
@@ -250,36 +250,6 @@ describe('Problem responses', () => {
       expect((await client.get(`/problems/${code}`)).body).toMatchObject({ status: 404, code: 'not_found' });
     },
   );
-
-  const atSignUp: Partial<Record<ProblemCode, () => Promise<Answer>>> = {
-    invalid_request: () => client.post('/signup', {}),
-    invalid_token: () => client.as('nobody').post('/signup', { phone_number: someNumber() }),
-    code_rejected: () => client.post('/signup', { phone_number: someNumber(), otp: '123456' }),
-    method_not_allowed: () => client.delete('/signup'),
-    payload_too_large: () => client.post('/signup', { name: 'a'.repeat(16_384) }),
-    unsupported_media_type: () => client.send('POST', '/signup', '{}', { 'content-type': 'text/plain' }),
-    rate_limited: async () => {
-      const phone_number = someNumber();
-      await client.post('/signup', { phone_number });
-      return client.post('/signup?again', { phone_number });
-    },
-    internal_error: () =>
-      whileMissing(api.database, 'verifications', () =>
-        client.post('/%73ignup', { phone_number: someNumber() }),
-      ),
-    unavailable: () =>
-      whileLocked(api.database, 'verifications', () =>
-        client.post('/signup', { phone_number: someNumber() }),
-      ),
-  };
-
-  it.each(Object.keys(atSignUp) as ProblemCode[])(
-    '%s repeats its title as `error` at /signup, for older clients',
-    async (code) => {
-      const { body } = await (atSignUp[code] as () => Promise<Answer>)();
-      expect(body).toMatchObject({ code, error: PROBLEMS[code].title });
-    },
-  );
 });
 
 describe('Unexpected errors', () => {
@@ -323,11 +293,11 @@ describe('Unexpected errors', () => {
     },
     'a guard that rejects': () => {
       jest.spyOn(sessions(), 'authenticate').mockRejectedValue(new RangeError(vault));
-      return client.as(token).get('/protected');
+      return client.as(token).get('/v1/me');
     },
     'a response that JSON cannot represent': () => {
       jest.spyOn(sessions(), 'authenticate').mockResolvedValue({ user: { version: 1n } } as never);
-      return client.as(token).get('/protected');
+      return client.as(token).get('/v1/me');
     },
   };
 

@@ -32,8 +32,10 @@ import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
 import { NumbersController } from './operations/numbers.controller.js';
 import { SessionsController } from './sessions/sessions.controller.js';
+import { ProtectedController } from './sign-up/protected.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
 import { SignUpCookie } from './sign-up/sign-up-cookie.js';
+import { SignUpUsers } from './sign-up/sign-up-user.dto.js';
 import { TwilioVerifyController } from './twilio-verify/twilio-verify.controller.js';
 import { VerificationsController } from './verifications/verifications.controller.js';
 import { TwilioController } from './webhooks/twilio.controller.js';
@@ -43,6 +45,7 @@ import { TwilioController } from './webhooks/twilio.controller.js';
   imports: [TerminusModule.forRoot({ logger: false })],
   controllers: [
     SignUpController,
+    ProtectedController,
     VerificationsController,
     HealthController,
     ProblemsController,
@@ -71,6 +74,11 @@ import { TwilioController } from './webhooks/twilio.controller.js';
       useFactory: ({ publicUrl }: AppConfig, path: PublicPath) =>
         new SignUpCookie(publicUrl?.startsWith('https:') === true, path),
       inject: [AppConfig, PublicPath],
+    },
+    {
+      provide: SignUpUsers,
+      useFactory: ({ signUpNumericIds }: AppConfig) => new SignUpUsers(signUpNumericIds),
+      inject: [AppConfig],
     },
     {
       provide: PublicPath,

@@ -100,6 +100,7 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
     expect(user).toEqual({
       id,
       avatar: null,
+      legacyId: expect.any(Number),
       createdAt: expect.any(Date),
       name: 'Ada',
       locale: null,

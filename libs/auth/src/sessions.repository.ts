@@ -275,11 +275,11 @@ export class SessionsRepository {
 
 /**
  * Reads a copy, in which the phone number is sealed as it is in the row. Returns null for a copy of an earlier version, which
- * does not name the scope.
+ * lacks the scope or the numeric id.
  */
 function readCopy(copy: string): BearerRow | null {
   const row = JSON.parse(copy);
-  if (row.scope === undefined) return null;
+  if (row.scope === undefined || row.legacy_id === undefined) return null;
   // In place: this runs for every request with a token.
   row.created_at = new Date(row.created_at);
   return row as BearerRow;

@@ -96,6 +96,8 @@ export abstract class AppConfig {
   };
   /** True: browsers also get their token as a cookie, which authenticates them. */
   abstract readonly sessionCookie: boolean;
+  /** True: `/signup` and `/protected` have numbers as ids of users. */
+  abstract readonly signUpNumericIds: boolean;
   /** True: reverse proxies get the phone number of the user. */
   abstract readonly forwardPhone: boolean;
   /** Security events are deleted after this time. */

@@ -104,6 +104,7 @@ const WRONG = {
   REFRESH_TTL: ['366d', '30'],
   REFRESH_REUSE_WINDOW: ['11m', '30', '-1s'],
   SESSION_COOKIE: ['yes', 'ON'],
+  SIGNUP_NUMERIC_IDS: ['true', 'ON'],
   FORWARD_PHONE: ['true'],
   SESSION_MAX_AGE: ['3651d', 'never'],
   RECYCLED_AFTER: ['3651d', 'never'],

@@ -352,6 +352,13 @@ export class Environment {
   @OneOf('on', 'off')
   SESSION_COOKIE = 'off';
 
+  /**
+   * `on` makes the `id` of the user a number at `/signup`, and in `data` of `/protected`, for clients that decode it as a 64-bit
+   * integer. The other routes keep the UUID.
+   */
+  @OneOf('on', 'off')
+  SIGNUP_NUMERIC_IDS = 'off';
+
   /** `on` adds the header `X-User-Phone`, with the user's phone number, to the answer of `/v1/session/verify`. */
   @OneOf('on', 'off')
   FORWARD_PHONE = 'off';

@@ -40,6 +40,7 @@ describe('readConfig', () => {
       },
       sessionCookie: false,
       forwardPhone: false,
+      signUpNumericIds: false,
       allowedCountries: null,
       trustedProxies: [],
       keepAliveTimeoutMs: 75_000,

@@ -86,6 +86,7 @@ function codes(env: Environment) {
     },
     sessions: toSessions(env),
     sessionCookie: env.SESSION_COOKIE === 'on',
+    signUpNumericIds: env.SIGNUP_NUMERIC_IDS === 'on',
     forwardPhone: env.FORWARD_PHONE === 'on',
     eventsKeptMs: toMs(env.EVENTS_RETENTION),
     jwtAudiences: env.JWT_AUDIENCES ? parseList(env.JWT_AUDIENCES) : [],

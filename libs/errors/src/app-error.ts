@@ -32,6 +32,9 @@ export class InvalidRequest extends AppError {
   }
 }
 
+/** The body cannot be read as a JSON object. */
+export class MalformedBody extends InvalidRequest {}
+
 export class Unauthenticated extends AppError {
   readonly code = 'unauthenticated';
 

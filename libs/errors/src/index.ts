@@ -11,6 +11,7 @@ export {
   InvalidRequest,
   InvalidSignature,
   InvalidToken,
+  MalformedBody,
   MisdirectedRequest,
   NotFound,
   NumberRecycled,

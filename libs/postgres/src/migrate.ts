@@ -21,6 +21,7 @@ import { ChangeNumbers0000000000017 } from './migrations/000017-change-numbers.j
 import { RecycleNumbers0000000000018 } from './migrations/000018-recycle-numbers.js';
 import { CreateAvatars0000000000019 } from './migrations/000019-create-avatars.js';
 import { MaskNumbersOfEvents0000000000020 } from './migrations/000020-mask-numbers-of-events.js';
+import { AddLegacyIds0000000000021 } from './migrations/000021-add-legacy-ids.js';
 import { VerifyForClients0000000000023 } from './migrations/000023-verify-for-clients.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
@@ -46,6 +47,7 @@ const MIGRATIONS = [
   RecycleNumbers0000000000018,
   CreateAvatars0000000000019,
   MaskNumbersOfEvents0000000000020,
+  AddLegacyIds0000000000021,
   VerifyForClients0000000000023,
 ];
 

@@ -7,6 +7,17 @@ export class UserEntity {
   @PrimaryColumn('uuid')
   id: string;
 
+  /** For clients that read ids as 64-bit integers. The driver returns it as text. */
+  @Column({
+    name: 'legacy_id',
+    type: 'bigint',
+    unique: true,
+    generated: 'identity',
+    generatedIdentity: 'BY DEFAULT',
+    transformer: { from: Number, to: (id?: number) => id },
+  })
+  legacyId: number;
+
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt: Date;
 

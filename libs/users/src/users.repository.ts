@@ -9,6 +9,8 @@ import { UserEntity } from './user.entity.js';
 
 export interface User {
   readonly id: string;
+  /** For clients that read ids as 64-bit integers. */
+  readonly legacyId: number;
   readonly createdAt: Date;
   readonly name: string | null;
   /** The language that the user chose (BCP 47). */
@@ -29,6 +31,7 @@ interface Avatar {
 /** A row of `USER_COLUMNS`. */
 export interface UserRow {
   readonly id: string;
+  readonly legacy_id: number;
   readonly created_at: Date;
   readonly name: string | null;
   readonly locale?: string | null;
@@ -38,9 +41,9 @@ export interface UserRow {
   readonly version: number;
 }
 
-/** The columns of a user, for statements that join `users`. */
+/** The columns of a user, for statements that join `users`. The driver returns a bigint as text, and float8 as a number. */
 export const USER_COLUMNS =
-  'users.id, users.created_at, users.name, users.locale, users.phone_sealed, users.avatar_large, users.avatar_small, users.version';
+  'users.id, users.legacy_id::float8 as legacy_id, users.created_at, users.name, users.locale, users.phone_sealed, users.avatar_large, users.avatar_small, users.version';
 
 /** The members of a user that it may change itself. An absent one stays as it is. */
 export interface UserChange {
@@ -149,6 +152,7 @@ export class UsersRepository {
     const { avatar_large: large, avatar_small: small } = row;
     return {
       id: row.id,
+      legacyId: row.legacy_id,
       createdAt: row.created_at,
       name: row.name,
       locale: row.locale ?? null,
@@ -179,9 +183,10 @@ export class UsersRepository {
   }
 
   private toUser(user: Omit<UserEntity, 'phoneIndex'>): User {
-    const { id, createdAt, name, locale, phoneSealed, avatarLarge, avatarSmall, version } = user;
+    const { id, legacyId, createdAt, name, locale, phoneSealed, avatarLarge, avatarSmall, version } = user;
     return {
       id,
+      legacyId,
       createdAt,
       name,
       locale,

@@ -58,6 +58,7 @@ describe('UsersRepository', () => {
     const { id } = await store(NUMBER, 'Ada');
     expect(await users.findByNumber(NUMBER)).toEqual({
       avatar: null,
+      legacyId: expect.any(Number),
       ...{ id, name: 'Ada', locale: null, phoneNumber: NUMBER, version: 1 },
       createdAt: expect.any(Date),
     });

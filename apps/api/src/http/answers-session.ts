@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { map, type Observable } from 'rxjs';
 import type { Session } from '#auth';
+import { SignUpUsers } from '../sign-up/sign-up-user.dto.js';
 import { DeviceCookie } from './device-cookie.js';
 import { SessionCookie } from './session-cookie.js';
 
@@ -14,12 +15,13 @@ import { SessionCookie } from './session-cookie.js';
  * Sets the cookies when the handler returns a `Session`, and answers with the DTO of the session.
  * Any other result of the handler is answered unchanged.
  */
-export function AnswersSessionAs(dto: { of(session: Session): object }): MethodDecorator {
+export function AnswersSessionAs(dto: { of(session: Session, users: SignUpUsers): object }): MethodDecorator {
   @Injectable()
   class SessionInterceptor implements NestInterceptor<Session | object, object> {
     constructor(
       private readonly deviceCookie: DeviceCookie,
       private readonly sessionCookie: SessionCookie,
+      private readonly users: SignUpUsers,
     ) {}
 
     intercept(context: ExecutionContext, next: CallHandler<Session | object>): Observable<object> {
@@ -29,7 +31,7 @@ export function AnswersSessionAs(dto: { of(session: Session): object }): MethodD
           if (!isSession(result)) return result;
           this.deviceCookie.set(http.getRequest(), http.getResponse(), result.deviceToken);
           this.sessionCookie.set(http.getRequest(), http.getResponse(), result);
-          return dto.of(result);
+          return dto.of(result, this.users);
         }),
       );
     }

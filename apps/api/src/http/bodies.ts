@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { UnsupportedMediaTypeException } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
-import { InvalidRequest } from '#errors';
+import { InvalidRequest, MalformedBody } from '#errors';
 import { inheritedNamesIn } from './inherited-names.js';
 
 /** No body of this API is nested. A few levels are allowed so that validation can name the faulty member. */
@@ -28,7 +28,7 @@ export function acceptBodies(fastify: FastifyInstance<RawServerDefault>): void {
     if (isEncodedOtherwise(request)) return done(new UnsupportedMediaTypeException());
     // Many clients send the content type of JSON without a body.
     if (body.length === 0) return done(null, undefined);
-    if (!isUtf8(body)) return done(new InvalidRequest('the body is not UTF-8'));
+    if (!isUtf8(body)) return done(new MalformedBody('the body is not UTF-8'));
     try {
       done(null, readObject(body.toString()));
     } catch (error) {
@@ -67,9 +67,9 @@ function isEncodedOtherwise({ headers }: FastifyRequest): boolean {
 function readObject(text: string): object {
   const value = parseJson(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new InvalidRequest('the body must be a JSON object');
+    throw new MalformedBody('the body must be a JSON object');
   // Validation is recursive, so deep nesting would overflow the stack.
-  if (isDeeperThan(MAX_DEPTH, value)) throw new InvalidRequest('the body is nested too deeply');
+  if (isDeeperThan(MAX_DEPTH, value)) throw new MalformedBody('the body is nested too deeply');
   const faults = inheritedNamesIn(value);
   if (faults.length > 0) throw new InvalidRequest('the body breaks the rules in `errors`', faults);
   return value;
@@ -80,7 +80,7 @@ function parseJson(text: string): unknown {
     // RFC 8259, section 8.1: a parser may ignore a byte order mark.
     return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch {
-    throw new InvalidRequest('the body is not well-formed JSON');
+    throw new MalformedBody('the body is not well-formed JSON');
   }
 }
 

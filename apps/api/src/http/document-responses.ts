@@ -94,10 +94,13 @@ export class DocumentResponses {
   }
 }
 
+/** The paths whose problems have the member `error`. */
+const PREFIXES: Record<string, string> = { '/signup': 'SignUp', '/protected': 'Protected' };
+
 /** Examples depend on the path and on the body, so their responses have names of their own. */
 function componentName(codes: ProblemCode[], { path, hasBody }: Place): string {
   const names = codes.map((code) => (code === 'invalid_request' && !hasBody ? 'malformed_request' : code));
-  const prefix = path === '/signup' ? 'SignUp' : '';
+  const prefix = PREFIXES[path] ?? '';
   return prefix + names.map(pascalCase).join('Or');
 }
 

@@ -90,8 +90,8 @@ export class ProblemDto {
   dependencies?: Record<string, unknown>;
 
   /**
-   * At `/signup`: the title again, for older clients.
-   * @example "Too many requests"
+   * At `/signup` and `/protected`, for clients of the Go server: its own text, or the title again.
+   * @example "Invalid or expired OTP"
    */
   error?: string;
 }

@@ -11,6 +11,7 @@ import {
   NotFound,
   NumberRecycled,
   PhoneNumberNotAllowed,
+  PROBLEMS,
   type ProblemCode,
   ProofOfWorkRequired,
   RateLimited,
@@ -21,6 +22,7 @@ import {
   VerificationClosed,
   VersionConflict,
 } from '#errors';
+import { goErrorOf } from '../sign-up/go-client.js';
 import { problemBody, problemOf } from './problem.js';
 
 /** The operation that a problem belongs to. */
@@ -84,5 +86,8 @@ const THROWN: Record<ProblemCode, (place: Place) => unknown> = {
 
 /** Returns the problem document as a client would get it there. */
 export function problemExample(code: ProblemCode, place: Place): object {
-  return problemBody(problemOf(THROWN[code](place)), { ...place, requestId: REQUEST_ID });
+  const error = THROWN[code](place);
+  const request = { url: place.path, body: place.hasBody ? { phone_number: '12' } : undefined };
+  const goError = goErrorOf(error, PROBLEMS[code].title, request);
+  return problemBody(problemOf(error), { publicUrl: place.publicUrl, requestId: REQUEST_ID, goError });
 }

@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, NotFoundExcept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, Unavailable } from '#errors';
 import { answersAsOAuth, oauthErrorBody } from '../oauth/oauth-error.js';
+import { goErrorOf } from '../sign-up/go-client.js';
 import { answersAsTwilio, twilioErrorOf } from '../twilio-verify/twilio-error.js';
 import { allowedMethods } from './allowed-methods.js';
 import { type Place, type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
@@ -31,13 +32,23 @@ export class ProblemFilter implements ExceptionFilter {
     this.log(error, problem, request);
     const publicUrl = publicUrlFor(this.publicUrl, request);
     const path = request.routeOptions.url ?? (request.url.split('?', 1)[0] as string);
-    const { status, headers, body } = answerOf(problem, { publicUrl, requestId: request.id, path });
+    const { status, headers, body } = answerOf(problem, path, {
+      publicUrl,
+      requestId: request.id,
+      goError: this.goErrorOf(error, problem, request),
+    });
     reply
       .status(status)
       .headers(problemHeaders(problem))
       .headers(allowed.length > 0 ? { allow: allowed.join(', ') } : {})
       .headers(headers)
       .send(body);
+  }
+
+  private goErrorOf(error: unknown, { code }: Problem, request: FastifyRequest): string | null {
+    const { url, body, headers, routeOptions } = request;
+    const refused = { url: routeOptions.url ?? url, body, authorization: headers.authorization };
+    return goErrorOf(error, PROBLEMS[code].title, refused);
   }
 
   private log(error: unknown, { code }: Problem, request: FastifyRequest): void {
@@ -50,8 +61,12 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 /** Returns the answer in the form of the route. */
-function answerOf(problem: Problem, place: Place): { status: number; headers: object; body: object } {
-  const { path, publicUrl } = place;
+function answerOf(
+  problem: Problem,
+  path: string,
+  place: Place,
+): { status: number; headers: object; body: object } {
+  const { publicUrl } = place;
   const { status } = PROBLEMS[problem.code];
   if (answersAsOAuth(path)) return { status, headers: JSON_TYPE, body: oauthErrorBody(problem, publicUrl) };
   if (!answersAsTwilio(path)) return { status, headers: {}, body: problemBody(problem, place) };

@@ -73,19 +73,19 @@ function dependenciesOf(error?: HttpException): Extensions {
 export interface Place {
   readonly publicUrl: string;
   readonly requestId: string;
-  readonly path: string;
+  /** The member `error`, for clients of the Go server; null: there is none. */
+  readonly goError: string | null;
 }
 
 /** The body of RFC 9457, section 3. */
 export function problemBody(
   { code, detail, extensions }: Problem,
-  { publicUrl, requestId, path }: Place,
+  { publicUrl, requestId, goError }: Place,
 ): object {
   const { status, title } = PROBLEMS[code];
   const type = `${publicUrl}/problems/${code}`;
-  // Older clients of this route read `error`.
-  const legacy = path === '/signup' ? { error: title } : {};
-  return { type, title, status, detail, instance: requestId, code, ...extensions, ...legacy };
+  const added = goError === null ? {} : { error: goError };
+  return { type, title, status, detail, instance: requestId, code, ...extensions, ...added };
 }
 
 /** The headers that go with a problem. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import fastifyCookie from '@fastify/cookie';
 import { NotFoundException } from '@nestjs/common';
@@ -12,6 +13,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AppConfig } from '#config';
 import { InvalidRequest, PROBLEMS } from '#errors';
 import { type LogContext, newLogContext, runInLogContext } from '#logging';
+import { goErrorOf, withoutExtraSlashes } from '../sign-up/go-client.js';
 import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
 import type { Handler } from './connection.js';
@@ -55,10 +57,19 @@ const COMMON_HEADERS = {
 export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'publicUrl'>) {
   const { publicUrl } = config;
   const filter = new ProblemFilter(publicUrl);
+  /** The request that a connection has begun, which Fastify may still be reading. */
+  const begun = new WeakMap<Socket, IncomingMessage>();
   return {
     bodyLimit: BODY_LIMIT,
     handlerTimeout: HANDLER_TIMEOUT_MS,
-    serverFactory: (handler: Handler) => createHttpServer(handler, config),
+    serverFactory: (handler: Handler) => {
+      const handleAndRemember: Handler = (request, response) => {
+        begun.set(request.socket, request);
+        handler(request, response);
+      };
+      return createHttpServer(handleAndRemember, config);
+    },
+    rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutExtraSlashes(url),
     // Requests that were accepted before the server closed are answered. Their connections close after that.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 1_000 },
@@ -71,7 +82,7 @@ export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'public
       filter.answer(error, request, reply);
     },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
-      refuseConnection(error, socket, publicUrl),
+      refuseConnection(error, socket, publicUrl, begun.get(socket)),
   };
 }
 
@@ -146,13 +157,25 @@ function ignoreUnknownExpectations({ server }: FastifyInstance<RawServerDefault>
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
-/** Fastify has not seen this request, so the response is written to the socket directly. */
-function refuseConnection(error: NodeJS.ErrnoException, socket: Socket, publicUrl: string | null): void {
+/**
+ * Fastify has not seen this request, or waits for its body, so the response is written to the socket directly.
+ *
+ * @param begun the last request whose headers have arrived.
+ */
+function refuseConnection(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  publicUrl: string | null,
+  begun: IncomingMessage | undefined,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const statusCode = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
   const problem = problemOf({ statusCode });
   const requestId = uuidv7();
-  const place = { publicUrl: publicUrl ?? `http://localhost:${socket.localPort}`, requestId, path: '' };
+  // A request that is complete is not the one that failed.
+  const url = begun?.complete === false ? (begun.url ?? '') : '';
+  const goError = goErrorOf(null, PROBLEMS[problem.code].title, { url });
+  const place = { publicUrl: publicUrl ?? `http://localhost:${socket.localPort}`, requestId, goError };
   const body = JSON.stringify(problemBody(problem, place));
   const headers = {
     ...problemHeaders(problem),

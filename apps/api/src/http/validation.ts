@@ -45,6 +45,14 @@ export function IsText({ max }: { max: number }): PropertyDecorator {
   return applyDecorators(isText, ApiProperty({ minLength: 1, maxLength: max }));
 }
 
+/** Treats an empty text as absent in these members: a Go struct without `omitempty` always has them. */
+export function EmptyIsAbsent(...members: string[]): ClassDecorator {
+  const toAbsent = transformer.Transform(({ value }) => (value === '' ? undefined : value));
+  return ({ prototype }) => {
+    for (const member of members) toAbsent(prototype, member);
+  };
+}
+
 /** The name of a user, which is shown to other people. */
 export function IsName(): PropertyDecorator {
   const isName = ValidateBy({

@@ -1,5 +1,6 @@
 import { ApiSchema } from '@nestjs/swagger';
 import { UserDto } from '../account/user.dto.js';
+import { SignUpUserDto } from './sign-up-user.dto.js';
 
 @ApiSchema({ description: 'The answer of a route that needs a session.' })
 export class ProtectedDto {
@@ -11,4 +12,7 @@ export class ProtectedDto {
 
   /** The user of the token. */
   user: UserDto;
+
+  /** The same user as the answer of `/signup` has it, for clients of the Go server. */
+  data: SignUpUserDto;
 }

@@ -1,19 +1,10 @@
-import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiExtraModels,
-  ApiOkResponse,
-  ApiTags,
-  getSchemaPath,
-} from '@nestjs/swagger';
+import { Body, Controller, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Requester } from '#abuse';
-import { CurrentUser, type Session, SessionOptional, SignUpService } from '#auth';
+import { type Session, SessionOptional, SignUpService } from '#auth';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { LocaleChoice } from '#messaging';
-import type { User } from '#users';
-import { UserDto } from '../account/user.dto.js';
 import { AnswersSessionAs } from '../http/answers-session.js';
 import { AppHashParser } from '../http/app-hash-parser.js';
 import { ChannelParser } from '../http/channel-parser.js';
@@ -21,7 +12,6 @@ import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
 import { FromRequester } from '../http/requester.js';
-import { ProtectedDto } from './protected.dto.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
 import { SignUpCookie } from './sign-up-cookie.js';
 
@@ -92,18 +82,5 @@ export class SignUpController {
     }));
     this.cookie.set(httpRequest, reply, token);
     return { success: true, message: 'OTP sent successfully' };
-  }
-
-  /**
-   * Returns the signed-in user.
-   *
-   * The smallest protected route, to try a token with.
-   */
-  @ApiTags('Signed in')
-  @ApiBearerAuth()
-  @Problems('unauthenticated', 'insufficient_scope')
-  @Get('protected')
-  getProtected(@CurrentUser() user: User): ProtectedDto {
-    return { message: 'You are signed in', user: UserDto.of(user) };
   }
 }

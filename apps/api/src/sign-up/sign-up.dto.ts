@@ -1,9 +1,13 @@
 import { ApiSchema, PickType } from '@nestjs/swagger';
 import type { Session } from '#auth';
-import { UserDto } from '../account/user.dto.js';
 import { RequestFields } from '../http/request-fields.dto.js';
+import { EmptyIsAbsent } from '../http/validation.js';
+import { SignUpUserDto, type SignUpUsers } from './sign-up-user.dto.js';
 
-@ApiSchema({ description: 'A request for a code, or with `otp` a sign-in.' })
+@ApiSchema({
+  description: 'A request for a code, or with `otp` a sign-in. An empty `otp` or `name` counts as absent.',
+})
+@EmptyIsAbsent('otp', 'name')
 export class SignUpDto extends PickType(RequestFields, [
   'phone_number',
   'name',
@@ -38,7 +42,7 @@ export class SignedUpDto {
   message: string;
 
   /** The user who signed in. */
-  data: UserDto;
+  data: SignUpUserDto;
 
   /**
    * The bearer token. It cannot be read again later.
@@ -64,11 +68,12 @@ export class SignedUpDto {
    */
   refresh_expires_at: Date;
 
-  static of({ user, token, expiresAt, refreshToken, refreshExpiresAt }: Session): SignedUpDto {
+  static of(session: Session, users: SignUpUsers): SignedUpDto {
+    const { user, token, expiresAt, refreshToken, refreshExpiresAt } = session;
     return {
       success: true,
       message: 'User registered successfully',
-      data: UserDto.of(user),
+      data: users.dtoOf(user),
       token,
       expires_at: expiresAt,
       refresh_token: refreshToken,
