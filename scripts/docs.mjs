@@ -56,6 +56,8 @@ function configuration() {
   return `# Configuration
 
 Latchkey is configured by environment variables. They are read once, at startup. An empty variable counts as unset.
+A file \`.env\` in the working directory is read, too (\`NAME=value\` in each line, in UTF-8); variables of the process take
+precedence, empty ones included. Keep the file readable by its owner only: it holds secrets.
 When variables are not valid, the process lists every fault by name, never by value, and exits with status 78.
 
 | Variable | Default | Meaning | Must be |

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 
 /** The server under load runs on one core; the stores, the provider and the load run on the other. */
@@ -29,7 +30,9 @@ export function pinThisProcess() {
 export async function startOn(core, main, env, readyLine) {
   const start = performance.now();
   const args = ['-c', String(core), process.execPath, ...NODE_FLAGS, main];
-  const child = spawn('taskset', args, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  // Not in the project folder, where a file `.env` would change what is measured.
+  const options = { cwd: path.dirname(main), env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] };
+  const child = spawn('taskset', args, options);
   // An interrupted run ends without stopping its servers one by one.
   const kill = () => child.kill();
   process.once('exit', kill);

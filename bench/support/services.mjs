@@ -66,8 +66,9 @@ export async function startGateway(delayMs = 0) {
 
 /** Starts a built program, and waits for a line of its log. */
 export async function startProgram(name, env, readyLine) {
-  const main = path.join(root, 'dist/bundle', `${name}.js`);
-  const child = spawn(process.execPath, [main], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  // Not in the project folder, where a file `.env` would change what is measured.
+  const cwd = path.join(root, 'dist/bundle');
+  const child = spawn(process.execPath, [`${name}.js`], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const lines = [];
   const ready = await new Promise((resolve, reject) => {
     for (const input of [child.stdout, child.stderr]) {

@@ -11,7 +11,7 @@ import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/data
 import { someNumber } from '../support/phone-numbers.js';
 import { withClient } from '../support/postgres.js';
 import { times } from '../support/repeat.js';
-import { ServerProcess } from '../support/server-process.js';
+import { BUNDLE, ServerProcess } from '../support/server-process.js';
 import { GENEROUS } from '../support/settings.js';
 import { newestCode } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
@@ -204,8 +204,9 @@ describe('A server that is stopped', () => {
 
   it('ends when its npm process is killed', async () => {
     const DATA_DIR = someFolder();
-    const shell = spawn('sh', ['-c', 'node scripts/run.mjs api; true'], {
-      cwd: resolve(import.meta.dirname, '../..'),
+    const script = resolve(import.meta.dirname, '../../scripts/run.mjs');
+    const shell = spawn('sh', ['-c', `node "${script}" api; true`], {
+      cwd: BUNDLE,
       env: { PATH: process.env.PATH, PORT: '0', DATA_DIR },
       stdio: ['ignore', 'pipe', 'ignore'],
     });

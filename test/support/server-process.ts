@@ -5,11 +5,10 @@ import { Client } from './client.js';
 import { GENEROUS } from './settings.js';
 import { waitFor } from './wait.js';
 
-const PROGRAMS = {
-  api: 'dist/bundle/api.js',
-  worker: 'dist/bundle/worker.js',
-  cli: 'dist/bundle/cli.js',
-};
+/** The built programs. Also where they run: a file `.env` in the project folder would change what is tested. */
+export const BUNDLE = resolve(import.meta.dirname, '../../dist/bundle');
+
+type Program = 'api' | 'worker' | 'cli';
 
 /** The output and exit code of a process. */
 export interface Ended {
@@ -32,14 +31,14 @@ export class ServerProcess {
   }
 
   static spawn(
-    program: keyof typeof PROGRAMS,
+    program: Program,
     variables: Record<string, string>,
     args: string[] = [],
+    cwd = BUNDLE,
   ): ServerProcess {
-    const root = resolve(import.meta.dirname, '../..');
     const { PATH = '' } = process.env;
-    const child = spawn(process.execPath, [resolve(root, PROGRAMS[program]), ...args], {
-      cwd: root,
+    const child = spawn(process.execPath, [resolve(BUNDLE, `${program}.js`), ...args], {
+      cwd,
       env: { PATH, PORT: '0', LOG_LEVEL: 'info', ...GENEROUS, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -2,6 +2,7 @@ import { validateSync } from 'class-validator';
 import type { AppConfig } from './app-config.js';
 import { ConfigurationError, type ConfigurationFault } from './configuration-error.js';
 import { contradictions } from './contradictions.js';
+import { loadEnvFile } from './env-file.js';
 import { Environment } from './environment.js';
 import { toAppConfig } from './to-app-config.js';
 import { warningsOf } from './warnings.js';
@@ -11,9 +12,10 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /**
  * Reads, checks and freezes the configuration.
  *
+ * @param variables default: those of the process, and of the file `.env` in the working directory.
  * @throws ConfigurationError
  */
-export function readConfig(variables: Variables = process.env): AppConfig {
+export function readConfig(variables: Variables = ownVariables()): AppConfig {
   const environment = withDefaults(variables);
   const faults = [...brokenRules(environment), ...contradictions(environment)];
   if (faults.length > 0) throw new ConfigurationError(faults);
@@ -37,12 +39,17 @@ const OF_DATABASE = [
  *
  * @throws ConfigurationError
  */
-export function readDatabaseConfig(variables: Variables = process.env): AppConfig {
+export function readDatabaseConfig(variables: Variables = ownVariables()): AppConfig {
   const environment = withDefaults(Object.fromEntries(OF_DATABASE.map((name) => [name, variables[name]])));
   const isOfDatabase = ({ name }: ConfigurationFault) => OF_DATABASE.some((known) => known === name);
   const faults = [...brokenRules(environment), ...contradictions(environment)].filter(isOfDatabase);
   if (faults.length > 0) throw new ConfigurationError(faults);
   return freeze({ ...toAppConfig(environment, []), warnings: [] });
+}
+
+function ownVariables(): Variables {
+  loadEnvFile();
+  return process.env;
 }
 
 /** Puts the given values over the defaults. An empty value counts as unset. */
