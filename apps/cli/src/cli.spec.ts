@@ -15,14 +15,20 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { emptyDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { BUNDLE } from '../../../test/support/server-process.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-const PROGRAM = path.join(ROOT, 'dist/bundle/cli.js');
+const PROGRAM = path.join(BUNDLE, 'cli.js');
 const COMMANDS = [
   [],
   ['clients'],
   ['doctor'],
   ['events'],
+  ['import'],
+  ['import', 'go'],
+  ['import', 'csv'],
+  ['import', 'firebase'],
+  ['import', 'supabase'],
   ['keys'],
   ['keys', 'rotate'],
   ['migrate'],
@@ -65,6 +71,7 @@ async function run(
 ): Promise<Result> {
   const { PATH = '' } = process.env;
   const child: ChildProcess = spawn(process.execPath, [script, ...args], {
+    cwd: BUNDLE,
     env: { PATH, DATABASE_URL: database.url, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -124,9 +131,10 @@ describe('latchkey', () => {
   it.each([
     [
       [],
-      '"clients", "doctor", "events", "keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"',
+      '"clients", "doctor", "events", "import", "keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"',
     ],
     [['clients'], '"add"'],
+    [['import'], '"go", "csv", "firebase", or "supabase"'],
     [['keys'], '"rotate"'],
     [['sessions'], '"list", "end", or "end-all"'],
     [['users'], '"show", "export", or "delete"'],

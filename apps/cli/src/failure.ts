@@ -1,4 +1,6 @@
 export const EXIT_USAGE = 2;
+/** sysexits.h, EX_DATAERR. */
+export const EXIT_DATA = 65;
 /** sysexits.h, EX_CONFIG. The servers use it too. */
 export const EXIT_CONFIGURATION = 78;
 

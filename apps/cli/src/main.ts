@@ -5,6 +5,7 @@ import { addClients } from './clients/clients.command.js';
 import { addDoctor } from './doctor/doctor.command.js';
 import { addEvents } from './events/events.command.js';
 import { EXIT_USAGE, Failure } from './failure.js';
+import { addImport } from './import/import.command.js';
 import { addKeys } from './keys/keys.command.js';
 import { addMessages } from './messages/messages.command.js';
 import { addMigrate } from './migrate/migrate.command.js';
@@ -26,6 +27,7 @@ const program = new Command('latchkey')
 addClients(program);
 addDoctor(program);
 addEvents(program);
+addImport(program);
 addKeys(program);
 addMigrate(program);
 addMessages(program);

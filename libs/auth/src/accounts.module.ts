@@ -6,6 +6,7 @@ import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
 import { AccountService } from './account.service.js';
 import { AccountsRepository } from './accounts.repository.js';
+import { ImportsRepository } from './imports.repository.js';
 import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 import { SessionService } from './session.service.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -16,10 +17,11 @@ import { SessionsRepository } from './sessions.repository.js';
   providers: [
     AccountService,
     AccountsRepository,
+    ImportsRepository,
     RecycledNumbersRepository,
     SessionService,
     SessionsRepository,
   ],
-  exports: [AccountService, RecycledNumbersRepository, SessionService, TokensModule],
+  exports: [AccountService, ImportsRepository, RecycledNumbersRepository, SessionService, TokensModule],
 })
 export class AccountsModule {}

@@ -27,6 +27,12 @@ export { AvatarService } from './avatar.service.js';
 export { ClientVerificationsService, type VerifiedNumber } from './client-verifications.service.js';
 export { checkClients, readClients } from './clients-file.js';
 export type { CodeRequest } from './codes.service.js';
+export {
+  type ImportedAccount,
+  type ImportedToken,
+  ImportsRepository,
+  LARGEST_LEGACY_ID,
+} from './imports.repository.js';
 export { NumberChangeService } from './number-change.service.js';
 export { NumberLookupModule } from './number-lookup.module.js';
 export { NumberLookupService } from './number-lookup.service.js';

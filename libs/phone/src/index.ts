@@ -8,6 +8,7 @@ export {
   type NumberKind,
   type PhoneNumber,
   parsePhoneNumber,
+  type ReadingOptions,
   type Region,
   withLatinDigits,
 } from './phone-number.js';

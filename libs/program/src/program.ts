@@ -139,7 +139,8 @@ async function runWith<Config extends DatabaseConfig>(
     } finally {
       await database.stop();
     }
-    if (signal === null) process.exit(0);
+    // With `process.exitCode`, which the work may have set.
+    if (signal === null) process.exit();
     endAfter(signal, EXIT_SIGNAL + constants.signals[signal]);
   } catch (error) {
     exitWith(error, log);

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { EChartsOption } from 'echarts';
+import { installed } from '../installed.js';
 import type { GuessOutcome } from './guess.js';
-import { installed } from './installed.js';
 import type { PumpOutcome } from './pump.js';
 
 /** Readable on a white and on a dark page. */

@@ -1,10 +1,10 @@
 import { type Policy, PolicyFault, readPolicy } from '#abuse';
 import { EXIT_CONFIGURATION, Failure } from '../failure.js';
+import { withProgress } from '../progress.js';
 import { ROOT } from '../root.js';
 import { drawGuessing, drawPumping } from './charts.js';
 import { simulateGuessing } from './guess.js';
 import { guessJson, guessTable } from './guess-report.js';
-import { withProgress } from './progress.js';
 import { simulatePumping } from './pump.js';
 import { pumpJson, pumpTable } from './pump-report.js';
 

@@ -1,0 +1,102 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { type ImportedAccount, ImportsRepository } from '#auth';
+import type { ReadingOptions } from '#phone';
+import { runWithServices } from '../application.js';
+import { configOrFailure } from '../configuration.js';
+import { EXIT_DATA, EXIT_USAGE, Failure } from '../failure.js';
+import { argumentOrInput } from '../phone-number.js';
+import { withProgress } from '../progress.js';
+import { openCsvSource } from './csv-source.js';
+import { openFirebaseSource } from './firebase-source.js';
+import { withGoSource } from './go-source.postgres.js';
+import { ImportReport } from './import-report.js';
+import { NumberSet } from './number-set.js';
+import type { Source } from './source.js';
+import { masked, readRecord, type SourceRecord } from './source-record.js';
+import { openSupabaseSource } from './supabase-source.js';
+
+/** Small enough for one statement within `DATABASE_TIMEOUT`. */
+const BATCH = 500;
+
+const FORMATS = { csv: openCsvSource, firebase: openFirebaseSource, supabase: openSupabaseSource };
+export type Format = keyof typeof FORMATS;
+
+export async function importFile(format: Format, file: string): Promise<void> {
+  const options = readingOptions();
+  const source = await FORMATS[format](file);
+  await runWithServices((app) => importAll(app, source, options));
+}
+
+export async function importGo(argument: string): Promise<void> {
+  const url = postgresUrlOrFailure(await argumentOrInput(argument));
+  const options = readingOptions();
+  await runWithServices((app) =>
+    withGoSource(url, (source) => importAll(app, source, options)).catch((error: Error) => {
+      // The URL is not repeated: it has a password.
+      throw new Error(`the import did not finish, and can be repeated: ${error.message}`, { cause: error });
+    }),
+  );
+}
+
+function readingOptions(): ReadingOptions {
+  const { defaultRegion, newNumberRanges } = configOrFailure();
+  return { region: defaultRegion ?? undefined, newRanges: newNumberRanges };
+}
+
+/** Returns the report, and sets the exit code. */
+async function importAll(
+  app: INestApplicationContext,
+  source: Source,
+  options: ReadingOptions,
+): Promise<string> {
+  const imports = app.get(ImportsRepository);
+  await imports.reserveLegacyIds(source.lastId ?? 0);
+  const report = new ImportReport();
+  await withProgress(async (onProgress) => {
+    for await (const batch of batchesOf(source, options, report)) {
+      report.addBatch(batch.length, await imports.create(batch));
+      onProgress?.(source.done(), source.total);
+    }
+  });
+  if (report.hasFaults) process.exitCode = EXIT_DATA;
+  return report.toString();
+}
+
+/** Reads the accounts of a source with different numbers. The first of several with one number is taken. */
+async function* batchesOf(
+  source: Source,
+  options: ReadingOptions,
+  report: ImportReport,
+): AsyncGenerator<ImportedAccount[]> {
+  const numbers = new NumberSet();
+  let batch: ImportedAccount[] = [];
+  for await (const record of source.records) {
+    if (record.phoneNumber === null && record.fault === undefined) {
+      report.addUserWithoutNumber();
+      continue;
+    }
+    const place = placeOf(record, source, options);
+    const reading = readRecord(record, options);
+    if ('fault' in reading) report.refuse(place, reading.fault);
+    else if (!numbers.add(reading.account.phoneNumber))
+      report.refuse(place, 'the phone number is the one of an earlier user');
+    else {
+      if (reading.nameFault !== null) report.leaveNameOut(place, reading.nameFault);
+      batch.push(reading.account);
+    }
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function placeOf({ place, phoneNumber }: SourceRecord, source: Source, options: ReadingOptions): string {
+  return source.namesNumbers && phoneNumber ? `${place} (${masked(phoneNumber, options)})` : place;
+}
+
+/** @throws Failure that does not repeat the URL. */
+function postgresUrlOrFailure(text: string): string {
+  if (/^postgres(ql)?:\/\/\S+$/.test(text) && URL.canParse(text)) return text;
+  throw new Failure('--database-url must be a postgres:// URL; see --help', EXIT_USAGE);
+}
