@@ -61,6 +61,12 @@ export default {
       to: { path: '^libs/(otp|tokens|users|abuse|messaging)/', pathNot: '^libs/$1/' },
     },
     {
+      name: 'outbound imports no other lib',
+      severity: 'error',
+      from: { path: '^libs/outbound/' },
+      to: { path: '^libs/', pathNot: '^libs/outbound/' },
+    },
+    {
       name: 'messaging needs neither a database nor keys',
       severity: 'error',
       from: { path: '^libs/messaging/' },
@@ -89,6 +95,12 @@ export default {
       severity: 'error',
       from: { pathNot: ['^libs/background/', SPEC, '^test/'] },
       to: { path: 'node_modules/bullmq/' },
+    },
+    {
+      name: 'only outbound imports the agent that filters addresses',
+      severity: 'error',
+      from: { pathNot: ['^libs/outbound/', SPEC, '^test/'] },
+      to: { path: 'node_modules/request-filtering-agent/' },
     },
     {
       name: 'only images imports sharp and the pool of its processes',

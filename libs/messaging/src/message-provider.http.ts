@@ -3,8 +3,8 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import Mustache from 'mustache';
-import { useAgent } from 'request-filtering-agent';
 import type { HttpProviderConfig } from '#config';
+import { filteredAgent, isForbiddenAddress, retryAfterMs } from '#outbound';
 import { MAX_CONNECTIONS } from './max-connections.js';
 import {
   type Message,
@@ -14,16 +14,12 @@ import {
   SendOutcomeUnknown,
   SendRefused,
 } from './message-provider.js';
-import { retryAfterMs } from './retry-after.js';
 
 /** The time limit of a request, from the wait for a connection to the last byte of the answer. */
 const LIMIT_MS = 8_000;
 
 /** The part of a response that is read: enough to match it against `HTTP_SENDER_SUCCESS`. */
 const MAX_ANSWER_BYTES = 65_536;
-
-/** Azure's metadata server: a public address that is reachable only inside Azure. */
-const METADATA_ADDRESSES = ['168.63.129.16'];
 
 /** Any gateway that accepts a message by one HTTP request. It sends one request per call; the caller retries. */
 export class HttpProvider extends MessageProvider {
@@ -49,17 +45,11 @@ export class HttpProvider extends MessageProvider {
     }
     this.#success = new RegExp(config.success ?? '');
     this.#limitMs = limitMs;
-    this.#agent = useAgent(config.url, {
-      keepAlive: true,
+    this.#agent = filteredAgent(config.url, {
+      allowPrivate: config.allowPrivate,
       maxSockets: MAX_CONNECTIONS,
-      maxFreeSockets: MAX_CONNECTIONS,
-      // Also the lifetime of an idle connection. It is far shorter than servers use: a connection that the server closes
-      // while a message is sent leaves the outcome of the message unknown.
-      timeout: limitMs,
-      // The agent checks the address that it connects to, which prevents DNS rebinding.
-      allowPrivateIPAddress: config.allowPrivate,
-      allowMetaIPAddress: config.allowPrivate,
-      denyIPAddressList: config.allowPrivate ? [] : METADATA_ADDRESSES,
+      // A connection that the server closes while a message is sent leaves the outcome of the message unknown.
+      idleMs: limitMs,
     });
   }
 
@@ -193,9 +183,4 @@ function networkFailureOf(error: NodeJS.ErrnoException, { reached, timedOut }: P
   }
   const reason = timedOut ? 'timeout' : (error.code ?? 'network');
   return reached ? new SendOutcomeUnknown(reason) : new SendDeferred(reason);
-}
-
-/** Recognizes the agent's refusal by its text, because it has no code. */
-function isForbiddenAddress({ message }: Error): boolean {
-  return /^DNS lookup .* is not allowed/.test(message);
 }

@@ -1,10 +1,9 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type RequestClient from 'twilio/lib/base/RequestClient.js';
-import { type Answer, ExchangeFailed, exchange } from './exchange.js';
+import { type Answer, ExchangeFailed, exchange, retryAfterMs } from '#outbound';
 import { MAX_CONNECTIONS } from './max-connections.js';
 import { SendDeferred, SendOutcomeUnknown, SendRefused } from './message-provider.js';
-import { retryAfterMs } from './retry-after.js';
 import { failureOfAnswer } from './twilio-errors.js';
 
 /** A message has two kilobytes, and a list is never longer than one message. */

@@ -1,6 +1,7 @@
 import http, { type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
+import { isForbiddenAddress } from './filtered-agent.js';
 
 /** A request, as it goes over the wire. */
 export interface Question {
@@ -21,7 +22,7 @@ export interface Answer {
 /** The exchange brought no whole answer. It names neither the address nor the request, as Node's errors do. */
 export class ExchangeFailed extends Error {
   /**
-   * @param reason `timeout` or the code of Node's error.
+   * @param reason `timeout`, `private_address` or the code of Node's error.
    * @param reached true when a connection was established: the server may have read the request.
    */
   constructor(
@@ -62,7 +63,7 @@ export function exchange(question: Question, agent: Agent, limits: ExchangeLimit
       fail('timeout');
       request.destroy();
     }, limits.timeMs);
-    const failWith = ({ code }: NodeJS.ErrnoException) => fail(code ?? 'network');
+    const failWith = (error: NodeJS.ErrnoException) => fail(reasonOf(error));
     request.on('error', failWith);
     request.on('response', (response) => {
       response.on('error', failWith);
@@ -73,6 +74,10 @@ export function exchange(question: Question, agent: Agent, limits: ExchangeLimit
     });
     request.end(body);
   });
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return isForbiddenAddress(error) ? 'private_address' : (error.code ?? 'network');
 }
 
 /** Returns a function that tells whether the request has got an established connection. */
