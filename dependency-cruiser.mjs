@@ -67,6 +67,12 @@ export default {
       to: { path: '^libs/', pathNot: '^libs/outbound/' },
     },
     {
+      name: 'webhooks does not import what its events are about',
+      severity: 'error',
+      from: { path: '^libs/webhooks/' },
+      to: { path: '^libs/(app|auth|delivery|otp|tokens|users|abuse|messaging)/' },
+    },
+    {
       name: 'messaging needs neither a database nor keys',
       severity: 'error',
       from: { path: '^libs/messaging/' },
@@ -101,6 +107,12 @@ export default {
       severity: 'error',
       from: { pathNot: ['^libs/outbound/', SPEC, '^test/'] },
       to: { path: 'node_modules/request-filtering-agent/' },
+    },
+    {
+      name: 'only webhooks signs webhooks',
+      severity: 'error',
+      from: { pathNot: ['^libs/webhooks/', SPEC, '^test/'] },
+      to: { path: 'node_modules/standardwebhooks/' },
     },
     {
       name: 'only images imports sharp and the pool of its processes',

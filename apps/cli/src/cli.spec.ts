@@ -48,6 +48,9 @@ const COMMANDS = [
   ['users', 'show'],
   ['users', 'export'],
   ['users', 'delete'],
+  ['webhooks'],
+  ['webhooks', 'retry'],
+  ['webhooks', 'test'],
 ];
 const { version, bin } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
 
@@ -131,7 +134,7 @@ describe('latchkey', () => {
   it.each([
     [
       [],
-      '"clients", "doctor", "events", "import", "keys", "migrate", "messages", "numbers", "sessions", "simulate", or "users"',
+      '"clients", "doctor", "events", "import", "keys", "migrate", "messages", "numbers", "sessions", "simulate", "users", or "webhooks"',
     ],
     [['clients'], '"add"'],
     [['import'], '"go", "csv", "firebase", or "supabase"'],

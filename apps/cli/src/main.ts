@@ -15,6 +15,7 @@ import { addSessions } from './sessions/sessions.command.js';
 import { addSimulate } from './simulate/simulate.command.js';
 import { expectSubcommand } from './subcommands.js';
 import { addUsers } from './users/users.command.js';
+import { addWebhooks } from './webhooks/webhooks.command.js';
 
 const program = new Command('latchkey')
   .description('Maintenance commands of a Latchkey server.')
@@ -35,6 +36,7 @@ addNumbers(program);
 addSessions(program);
 addSimulate(program);
 addUsers(program);
+addWebhooks(program);
 expectSubcommand(program);
 
 try {

@@ -13,10 +13,12 @@ export interface EventFacts {
   readonly [detail: string]: string | number | undefined;
 }
 
-interface EventDetails extends EventFacts {
+export interface EventDetails extends EventFacts {
   /** The limit, or the kind of scope. */
   readonly name: string;
 }
+
+export type AbuseListener = (event: AbuseEvent, details: EventDetails) => void;
 
 const URGENT = new Set<AbuseEvent>(['tripped', 'warning']);
 
@@ -25,6 +27,7 @@ const URGENT = new Set<AbuseEvent>(['tripped', 'warning']);
 export class AbuseEvents {
   private readonly logger = new Logger('Abuse');
   private readonly counter: Counter<'event' | 'name'>;
+  private listener: AbuseListener = () => {};
 
   constructor(
     registry: Registry,
@@ -43,6 +46,12 @@ export class AbuseEvents {
     const line = { msg: this.messageOf(event, details.name), event, ...details };
     if (URGENT.has(event)) this.logger.warn(line);
     else this.logger.log(line);
+    this.listener(event, details);
+  }
+
+  /** Sets the listener that gets every event of this process. */
+  listen(listener: AbuseListener): void {
+    this.listener = listener;
   }
 
   private messageOf(event: AbuseEvent, name: string): string {

@@ -39,6 +39,7 @@ import { BreakerState, LedgerState } from './state/shared-state.js';
     NumberStatusService,
   ],
   exports: [
+    AbuseEvents,
     AccountLimits,
     SendPolicyService,
     GuessPolicyService,

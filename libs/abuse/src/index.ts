@@ -1,4 +1,5 @@
 export { AbuseModule } from './abuse.module.js';
+export { type AbuseEvent, AbuseEvents, type EventDetails } from './abuse-events.js';
 export { AbuseOptions } from './abuse-options.js';
 export { Clock } from './clock.js';
 export { DEVICE_TOKEN_TTL_MS } from './guessing/device-tokens.js';

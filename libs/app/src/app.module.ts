@@ -14,6 +14,8 @@ import { PostgresModule } from '#postgres';
 import { RedisModule } from '#redis';
 import { TokensModule } from '#tokens';
 import { UsersModule } from '#users';
+import { WebhookSenderModule, WebhooksModule } from '#webhooks';
+import { AbuseWebhooksService } from './abuse-webhooks.service.js';
 import { ClockSkewService } from './clock-skew.service.js';
 import { DriversModule } from './drivers.module.js';
 import { HousekeepingService } from './housekeeping.service.js';
@@ -48,9 +50,11 @@ export class AppModule {
         KeysModule,
         BackgroundModule,
         UsersModule,
+        WebhookSenderModule,
+        WebhooksModule,
         ...FEATURES,
       ],
-      providers: [ClockSkewService, HousekeepingService],
+      providers: [AbuseWebhooksService, ClockSkewService, HousekeepingService],
       exports: [BackgroundModule, ...FEATURES],
     };
   }

@@ -18,6 +18,7 @@ import { parsePhoneNumber } from '#phone';
 import { PostgresOptions, sharePool } from '#postgres';
 import { RedisOptions } from '#redis';
 import { SessionPolicy } from '#tokens';
+import { WebhookOptions } from '#webhooks';
 
 /** Provides the options of every library, read from `AppConfig`. */
 @Global()
@@ -42,6 +43,7 @@ export class OptionsModule {
       option(MessageTask, SEND_CODE),
       option(MessagingOptions, messagingOptionsOf(config)),
       option(SessionPolicy, config.sessions),
+      option(WebhookOptions, { receiver: config.webhooks }),
       option(EventPolicy, { keptMs: config.eventsKeptMs }),
       option(SessionCookieOptions, sessionCookieOptions(config.sessionCookie, config.publicUrl)),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),

@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { NoticesRepository } from '#delivery';
 import { CodeRejected, InvalidToken, RateLimited } from '#errors';
 import { requestId } from '#events';
-import { Keys } from '#keys';
 import { clientAddress } from '#logging';
 import { APPROVABLE, approvalOf, type ProvenVerification } from '#otp';
 import { maskPhoneNumber, type PhoneNumber } from '#phone';
 import { Database, isUniqueViolation, type Statement, type Transaction } from '#postgres';
 import { ActiveSessionsRepository, TokensRepository } from '#tokens';
 import { type User, UsersRepository } from '#users';
+import { addWebhooks, WebhookEvents } from '#webhooks';
 import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 
 /** More changes than a user needs. Each one costs a notice, and the limits know only the messages with codes. */
@@ -50,6 +50,8 @@ const MOVE = `
   returning id`;
 
 const RECORD = `
+  with webhook as (${addWebhooks('$8', { phoneSealed: '$9' })}
+  )
   insert into events (kind, user_id, session_id, phone_index, phone_masked, address, request_id, details)
   values ('number_changed', $1, $2, $3, $4, $5, $6, jsonb_build_object('from', $7::text))`;
 
@@ -61,9 +63,9 @@ export class NumberChangesRepository {
     private readonly sessions: ActiveSessionsRepository,
     private readonly tokens: TokensRepository,
     private readonly notices: NoticesRepository,
-    private readonly keys: Keys,
     private readonly users: UsersRepository,
     private readonly recycled: RecycledNumbersRepository,
+    private readonly webhooks: WebhookEvents,
   ) {}
 
   /** @throws RateLimited, Unavailable */
@@ -123,6 +125,7 @@ export class NumberChangesRepository {
       const holder = await this.users.otherHolderOf(proven.phoneNumber, user.id);
       if (holder && this.recycled.mayRelease(holder)) await this.recycled.release(holder.id);
       const result = await this.database.transaction(work);
+      this.webhooks.start();
       // After the commit: a look-up that begins now finds the new number, and no ended session.
       await this.tokens.forgetCopiesOf(user.id);
       return result;
@@ -136,15 +139,11 @@ export class NumberChangesRepository {
   private async moveIn(transaction: Transaction, change: NumberChange): Promise<void> {
     const { user, proven, sessionId, noticeId } = change;
     const { phoneNumber } = proven;
-    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const { phoneIndex, phoneSealed } = this.users.draft(phoneNumber, null);
     const live: { id: string }[] = await transaction.query(LOCK_SESSIONS, [user.id]);
     if (!live.some(({ id }) => id === sessionId)) throw new InvalidToken();
     await this.sessions.endOthersIn(transaction, user.id, sessionId, 'number_changed');
-    const [moved]: [unknown[]] = await transaction.query(MOVE, [
-      user.id,
-      phoneIndex,
-      this.keys.seal(phoneNumber),
-    ]);
+    const [moved]: [unknown[]] = await transaction.query(MOVE, [user.id, phoneIndex, phoneSealed]);
     if (moved.length === 0) return;
     // Again: several changes may have been requested at once. The lock lets one of them go on at a time.
     const [recent]: RecentChanges[] = await transaction.query(RECENT_CHANGES.text, [user.id]);
@@ -152,8 +151,16 @@ export class NumberChangesRepository {
     const masks = { to: maskPhoneNumber(phoneNumber), from: maskPhoneNumber(user.phoneNumber) };
     await transaction.query(RECORD, [
       ...[user.id, sessionId, phoneIndex, masks.to, clientAddress(), requestId(), masks.from],
+      ...[this.webhookOf(change, masks.to), phoneSealed],
     ]);
     await this.notices.add(transaction, noticeId, user.id, user.phoneNumber);
+  }
+
+  private webhookOf({ user, proven, sessionId }: NumberChange, phone_number: string): string | null {
+    const { id: verification_id, purpose, route } = proven;
+    const verification = { verification_id, purpose, channel: route.channel };
+    const data = { ...verification, user_id: user.id, session_id: sessionId, phone_number };
+    return this.webhooks.valueOf({ type: 'verification.approved', data });
   }
 }
 

@@ -54,12 +54,13 @@ export class SessionService {
     name: string | null,
     { address, userAgent }: SessionClient,
   ): Promise<CreatedSession> {
-    const { id: verificationId, phoneNumber, provenBy, route, device } = proven;
+    const { id: verificationId, purpose, phoneNumber, provenBy, route, device } = proven;
     const user = this.users.draft(phoneNumber, name);
     const signIn = {
       user,
       phoneMasked: maskPhoneNumber(phoneNumber),
       verificationId,
+      purpose,
       method: route.channel,
       address,
       userAgent,

@@ -16,6 +16,7 @@ import {
   TokensRepository,
 } from '#tokens';
 import { type NewUser, UsersRepository } from '#users';
+import { WebhookEvents } from '#webhooks';
 import { openBreakablePostgres, openBreakableRedis } from '../../../test/support/breakable-stores.js';
 import { modes } from '../../../test/support/databases.js';
 import { times } from '../../../test/support/repeat.js';
@@ -39,12 +40,14 @@ async function open(redis: boolean) {
   const users = new UsersRepository(database, null as never, keys);
   const copies: TokenCache = cache ? new RedisTokenCache(cache.redis) : new NoTokenCache();
   const tokens = new TokensRepository(database, copies);
-  const active = new ActiveSessionsRepository(database, copies);
+  const webhooks = new WebhookEvents(database, keys, { receiver: null });
+  const active = new ActiveSessionsRepository(database, copies, webhooks);
   const sessionsFor = (ttlMs: number, by = copies) => {
     const lifetimes = { ttlMs, refreshTtlMs: 2 * ttlMs, maxAgeMs: 3 * ttlMs, reuseWindowMs: 1_000 };
     const policy = { ...lifetimes, recycledAfterMs: 4 * HOUR, recycledNumbers: 'new_account' } as const;
     const recycled = new RecycledNumbersRepository(database, active, by, policy);
-    return new SessionsRepository(database, users, by, policy, new RefreshTokens(keys), recycled);
+    const refreshTokens = new RefreshTokens(keys);
+    return new SessionsRepository(database, users, by, policy, refreshTokens, recycled, webhooks);
   };
   return {
     ...{ postgres, cache, copies, users, tokens, active, sessionsFor, sessions: sessionsFor(HOUR) },
@@ -62,6 +65,7 @@ const signInOf = (user: NewUser, verificationId = anId()) => {
     user,
     phoneMasked: '+14*******55',
     verificationId,
+    purpose: 'sign_in' as const,
     method: 'sms',
     address: '192.0.2.7',
     userAgent: USER_AGENT,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { Unavailable, VerificationClosed } from '#errors';
 import { requestId } from '#events';
-import { APPROVABLE, approvalOf, type ClientAttempts } from '#otp';
+import { APPROVABLE, approvalOf, type ClientAttempts, type Purpose } from '#otp';
 import { Database, type Statement } from '#postgres';
 import {
   hashOf,
@@ -17,6 +17,7 @@ import {
   TokenCache,
 } from '#tokens';
 import { type NewUser, USER_COLUMNS, type User, type UserRow, UsersRepository } from '#users';
+import { addWebhooks, WebhookEvents } from '#webhooks';
 import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 
 /** A session with its user. Both secrets are known only when they are created: hashes of them are stored. */
@@ -38,6 +39,7 @@ export interface SignIn extends SessionClient {
   readonly user: NewUser;
   readonly phoneMasked: string;
   readonly verificationId: string;
+  readonly purpose: Purpose;
   /** The channel that carried the code. */
   readonly method: string;
   /** True if a device that has signed in on the number before requested the code: then the number is not recycled. */
@@ -96,7 +98,7 @@ const holderOf = (source: string) => `
     )`;
 
 /**
- * Returns the part of a statement that inserts the token, its session, its refresh token and the event. The unique key of
+ * Returns the part of a statement that inserts the token, its session, its refresh token and the events. The unique key of
  * `verification_id` refuses a second token, and without a token no session is inserted.
  *
  * @param source the `from` clause of the token.
@@ -117,6 +119,12 @@ const sessionOf = (source: string) => `
     ), event as (
       insert into events (kind, user_id, session_id, phone_index, phone_masked, address, request_id, details)
       select 'signed_in', token.user_id, session.id, $3, $18, $11, $16, jsonb_build_object('method', $14::text) from token, session
+    ), webhook as (
+      ${addWebhooks('$19', {
+        data: `jsonb_build_object('user_id', token.user_id)`,
+        phoneSealed: '$4',
+        joins: `, token, session where given.type <> 'user.created' or exists (select from created)`,
+      })}
     ), used as (
       update users set last_used_at = now() from token
        where users.id = token.user_id and users.last_used_at <= now() - interval '1 day'
@@ -148,7 +156,7 @@ const APPROVE: Statement = {
     with proven as (
       select id from verifications where id = $7 and ${APPROVABLE} for update
     ), ${holderOf('from proven')}, ${sessionOf('from holder, proven')}, approved as (
-      update verifications set ${approvalOf('$19', '$20')}
+      update verifications set ${approvalOf('$20', '$21')}
        where id in (select id from proven)
          and (exists (select from token) or exists (select from tokens where verification_id = $7))
     )
@@ -168,6 +176,7 @@ export class SessionsRepository {
     private readonly policy: SessionPolicy,
     private readonly refreshTokens: RefreshTokens,
     private readonly recycled: RecycledNumbersRepository,
+    private readonly webhooks: WebhookEvents,
   ) {}
 
   /**
@@ -186,6 +195,7 @@ export class SessionsRepository {
     }
     if (!row || row.isRecycled) throw new Unavailable('users');
     if (!row.expires_at) throw new VerificationClosed('approved');
+    this.webhooks.start();
     return { ...this.createdBy(row, row.expires_at, signIn, secrets), isRecycled };
   }
 
@@ -204,7 +214,10 @@ export class SessionsRepository {
     for (let tries = 1; tries <= TRIES; tries += 1) {
       const [row] = await this.database.runIdempotent<ApprovedRow>(APPROVE, values);
       if (!row) break;
-      if (row.expires_at) return { ...this.createdBy(row, row.expires_at, signIn, secrets), isRecycled };
+      if (row.expires_at) {
+        this.webhooks.start();
+        return { ...this.createdBy(row, row.expires_at, signIn, secrets), isRecycled };
+      }
       if (!row.isProven) return null;
       if (row.isRecycled) {
         isRecycled = await this.recycled.release(row.id);
@@ -250,7 +263,18 @@ export class SessionsRepository {
       requestId(),
       signIn.isKnownDevice ? null : this.policy.recycledAfterMs,
       signIn.phoneMasked,
+      this.webhooksOf(signIn, sessionId),
     ];
+  }
+
+  private webhooksOf({ phoneMasked, verificationId, purpose, method }: SignIn, sessionId: string) {
+    const phone_number = phoneMasked;
+    const verification = { verification_id: verificationId, purpose, channel: method };
+    return this.webhooks.valueOf(
+      { type: 'user.created', data: { phone_number } },
+      { type: 'verification.approved', data: { ...verification, session_id: sessionId, phone_number } },
+      { type: 'session.created', data: { session_id: sessionId, method, phone_number } },
+    );
   }
 
   private createdBy(

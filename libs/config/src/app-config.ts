@@ -36,6 +36,18 @@ export interface HttpProviderConfig {
   readonly allowPrivate: boolean;
 }
 
+/** The receiver of webhooks. */
+export interface WebhookConfig {
+  readonly url: string;
+  /** One, or two during a rotation. */
+  readonly secrets: readonly string[];
+  readonly allowPrivate: boolean;
+  /** True: events have whole phone numbers. */
+  readonly numbers: boolean;
+  /** The waits between the tries of one event. */
+  readonly retryWaitsMs: readonly number[];
+}
+
 /** The environment variables, checked and typed. Durations are in milliseconds. */
 export abstract class AppConfig {
   abstract readonly production: boolean;
@@ -102,6 +114,8 @@ export abstract class AppConfig {
   abstract readonly forwardPhone: boolean;
   /** Security events are deleted after this time. */
   abstract readonly eventsKeptMs: number;
+  /** Null: no webhooks. */
+  abstract readonly webhooks: WebhookConfig | null;
   /** The audiences of signed tokens. Empty: the address of this server. */
   abstract readonly jwtAudiences: readonly string[];
   /** ISO 3166-1 alpha-2 codes, and calling codes such as `+870`. Null: all countries, and no numbers without one. */

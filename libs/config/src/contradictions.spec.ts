@@ -33,6 +33,8 @@ describe('contradictions', () => {
     ["an API key's secret without the key", { ...TWILIO, TWILIO_API_SECRET }, 'TWILIO_API_KEY'],
     ['a previous secret without a secret', { SECRET_PREVIOUS: 's'.repeat(32) }, 'SECRET_PREVIOUS'],
     ['the HTTP provider without a URL', { MESSAGE_SENDER: 'http' }, 'HTTP_SENDER_URL'],
+    ['webhooks without a secret', { WEBHOOK_URL: 'https://app.example/hook' }, 'WEBHOOK_SECRET'],
+    ['a secret of webhooks without a URL', { WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}` }, 'WEBHOOK_URL'],
     ['the default inbox in a process that sends nothing', { BACKGROUND: 'off' }, 'BACKGROUND'],
     ['the inbox in several processes', { WORKERS: '2' }, 'WORKERS'],
     [

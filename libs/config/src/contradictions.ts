@@ -20,6 +20,7 @@ export function contradictions(env: Environment): ConfigurationFault[] {
     ...twilioChecks(env),
     ...httpChecks(env),
     ...fallbackChecks(env),
+    ...webhookChecks(env),
   ];
   return checks.filter(([isBroken]) => isBroken).map(([, name, rule]) => ({ name, rule }));
 }
@@ -172,6 +173,14 @@ function fallbackChecks(env: Environment): Check[] {
     return !providers.some(({ name, channels }) => channels.includes(channel) && (provider ?? name) === name);
   });
   return unserved ? [[true, 'FALLBACK', unservedRule(unserved)]] : [];
+}
+
+/** A receiver cannot trust an event that is not signed. */
+function webhookChecks({ WEBHOOK_URL: url, WEBHOOK_SECRET: secret }: Environment): Check[] {
+  return [
+    [Boolean(url) && !secret, 'WEBHOOK_SECRET', 'is required with WEBHOOK_URL: it signs the webhooks'],
+    [Boolean(secret) && !url, 'WEBHOOK_URL', 'is required with WEBHOOK_SECRET'],
+  ];
 }
 
 function unservedRule({ channel, provider }: FallbackRoute): string {

@@ -29,6 +29,7 @@ import {
   Template,
   TestNumbers,
   UrlTemplate,
+  WebhookSecrets,
 } from './rules.js';
 
 /**
@@ -494,6 +495,32 @@ export class Environment {
    */
   @Matching(/^[!-+\--~]{1,200}(\s*,\s*[!-+\--~]{1,200})*$/, 'names without spaces, separated by commas')
   JWT_AUDIENCES?: string = undefined;
+
+  /**
+   * The URL of your backend that events are sent to, as webhooks: `https://api.example.com/hooks/latchkey`. It may hold a user and
+   * a password. Set it for every process. Default: no webhooks.
+   */
+  @Address('http:', 'https:')
+  WEBHOOK_URL?: string = undefined;
+
+  /**
+   * The secret that webhooks are signed with, in the form of Standard Webhooks: `whsec_` and the Base64 of at least 24 random
+   * bytes. Create one with `echo "whsec_$(openssl rand -base64 32)"`. Two, separated by a comma, both sign: for a rotation.
+   */
+  @WebhookSecrets()
+  WEBHOOK_SECRET?: string = undefined;
+
+  /** `on` sends whole phone numbers in webhooks. Otherwise they are masked. */
+  @OneOf('on', 'off')
+  WEBHOOK_NUMBERS = 'off';
+
+  /** `on` allows a `WEBHOOK_URL` with a private, loopback or link-local address, such as one in your own network. */
+  @OneOf('on', 'off')
+  WEBHOOK_ALLOW_PRIVATE = 'off';
+
+  /** The waits after the tries of a webhook that failed, in order. After the last one it is tried once more, then given up. */
+  @Durations({ min: '1s', max: '1d', most: 20 })
+  WEBHOOK_RETRIES = '5s,1m,5m,30m,3h,8h,12h';
 
   /** `off` makes this process serve requests only; messages are then sent by workers (`npm run start:worker`). */
   @OneOf('on', 'off')

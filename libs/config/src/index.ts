@@ -1,4 +1,4 @@
-export { AppConfig, type HttpProviderConfig, type TwilioConfig } from './app-config.js';
+export { AppConfig, type HttpProviderConfig, type TwilioConfig, type WebhookConfig } from './app-config.js';
 export { ConfigurationError, type ConfigurationFault } from './configuration-error.js';
 export type { FallbackConfig, FallbackRoute } from './fallback.js';
 export { readJsonFile } from './json-file.js';

@@ -73,6 +73,7 @@ describe('readConfig', () => {
       migrateOnStart: true,
       docs: true,
       logLevel: 'info',
+      webhooks: null,
       warnings: [],
     });
   });
@@ -260,6 +261,16 @@ describe('readConfig', () => {
       expect(readConfig(asFallback).warnings).toEqual(expected);
       expect(readConfig({ ...asFallback, MESSAGE_SENDER: 'http' }).warnings).toEqual(expected);
       expect(readConfig({ HTTP_SENDER_URL }).warnings).toEqual([]);
+    });
+
+    it('in production of a receiver of webhooks on another machine without TLS', () => {
+      const variables = { ...PRODUCTION, ALLOWED_COUNTRIES: 'US', PUBLIC_URL: 'https://id.example' };
+      const WEBHOOK_SECRET = `whsec_${'A'.repeat(32)}`;
+      const warningsOf = (WEBHOOK_URL: string) =>
+        readConfig({ ...variables, WEBHOOK_SECRET, WEBHOOK_URL }).warnings;
+      expect(warningsOf('http://app.example/')).toEqual([expect.stringMatching(/^WEBHOOK_URL starts/)]);
+      expect(warningsOf('http://127.0.0.1/')).toEqual([]);
+      expect(warningsOf('https://app.example/')).toEqual([]);
     });
 
     it.each([

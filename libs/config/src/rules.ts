@@ -14,6 +14,8 @@ const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'refe
 /** The calling codes of satellite and international networks, which belong to no country. */
 const NETWORKS_WITHOUT_COUNTRY = ['+800', '+808', '+870', '+878', '+881', '+882', '+883', '+888'];
 
+const LEAST_WEBHOOK_SECRET_BYTES = 24;
+
 const RULE = 'rule';
 
 /**
@@ -240,6 +242,19 @@ export function Secret({ minBytes }: { minBytes: number }) {
   return Rule(`at least ${minBytes} bytes long`, (value) => Buffer.byteLength(value) >= minBytes);
 }
 
+/** Standard Webhooks 1.0. One or two, because both are valid during a rotation. */
+export function WebhookSecrets() {
+  return Rule(
+    'one or two secrets of whsec_ and the Base64 of at least 24 bytes, separated by a comma',
+    (value) => {
+      const secrets = parseList(value);
+      return (
+        secrets.length <= 2 && new Set(secrets).size === secrets.length && secrets.every(isWebhookSecret)
+      );
+    },
+  );
+}
+
 export function Country() {
   return Rule('a country code such as US, in capital letters', isSupportedCountry, countryHint);
 }
@@ -281,6 +296,12 @@ function isDecodable(value: string): boolean {
 /** A password with a raw `/`, `?` or `#` ends the host: what follows, with the `@`, counts as path, query or fragment. */
 function endsInItsPassword({ pathname, search, hash }: URL): boolean {
   return /@/.test(pathname + search + hash);
+}
+
+function isWebhookSecret(text: string): boolean {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const bytes = Buffer.from(base64, 'base64');
+  return bytes.length >= LEAST_WEBHOOK_SECRET_BYTES && bytes.toString('base64') === base64;
 }
 
 function isIntegerWithin(value: string, { min, max }: IntegerRange): boolean {

@@ -164,3 +164,25 @@ describe('the spending cap of one country', () => {
     expect(readConfig(variables).spendCaps.perCountry).toBe(perCountry);
   });
 });
+
+describe('webhooks', () => {
+  const [first, second] = [`whsec_${'A'.repeat(32)}`, `whsec_${'b3du'.repeat(11)}`];
+  const WEBHOOK_URL = 'https://hook:password@app.example/latchkey?key=1';
+
+  it('have by default masked numbers, no private receiver, and tries over a day', () => {
+    const { webhooks } = readConfig({ WEBHOOK_URL, WEBHOOK_SECRET: first });
+    expect(webhooks).toEqual({
+      ...{ url: WEBHOOK_URL, secrets: [first], allowPrivate: false, numbers: false },
+      retryWaitsMs: [5_000, 60_000, 300_000, 1_800_000, 10_800_000, 28_800_000, 43_200_000],
+    });
+  });
+
+  it('are read with every setting', () => {
+    const { webhooks } = readConfig({
+      ...{ WEBHOOK_URL, WEBHOOK_SECRET: `${first}, ${second}`, WEBHOOK_NUMBERS: 'on' },
+      ...{ WEBHOOK_ALLOW_PRIVATE: 'on', WEBHOOK_RETRIES: '1s,2s' },
+    });
+    const settings = { allowPrivate: true, numbers: true, retryWaitsMs: [1_000, 2_000] };
+    expect(webhooks).toEqual({ url: WEBHOOK_URL, secrets: [first, second], ...settings });
+  });
+});

@@ -89,7 +89,19 @@ function codes(env: Environment) {
     signUpNumericIds: env.SIGNUP_NUMERIC_IDS === 'on',
     forwardPhone: env.FORWARD_PHONE === 'on',
     eventsKeptMs: toMs(env.EVENTS_RETENTION),
+    webhooks: toWebhooks(env),
     jwtAudiences: env.JWT_AUDIENCES ? parseList(env.JWT_AUDIENCES) : [],
+  };
+}
+
+function toWebhooks(env: Environment): AppConfig['webhooks'] {
+  if (!env.WEBHOOK_URL) return null;
+  return {
+    url: env.WEBHOOK_URL,
+    secrets: parseList(env.WEBHOOK_SECRET ?? ''),
+    allowPrivate: env.WEBHOOK_ALLOW_PRIVATE === 'on',
+    numbers: env.WEBHOOK_NUMBERS === 'on',
+    retryWaitsMs: parseList(env.WEBHOOK_RETRIES).map(toMs),
   };
 }
 

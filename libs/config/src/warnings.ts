@@ -4,7 +4,7 @@ import { isLoopback } from './loopback.js';
 import { defaultProviderOf, usesHttp, usesTwilio } from './providers.js';
 
 /** Prefixes that only variables of this server have, among those that are usually set. */
-const OWN_PREFIXES = /^(TWILIO|LIMIT|HTTP_SENDER|SMS|OTP|SPEND|BREAKER|TEST_PHONE)_/;
+const OWN_PREFIXES = /^(TWILIO|LIMIT|HTTP_SENDER|SMS|OTP|SPEND|BREAKER|TEST_PHONE|WEBHOOK)_/;
 
 /** A shorter name is close to too many others to be a mistyped one. */
 const SHORTEST_MISTYPED = 8;
@@ -36,6 +36,10 @@ function productionWarnings(env: Environment): string[] {
     [
       usesTwilio(env) && isPlainToOthers(env.TWILIO_API_URL),
       'TWILIO_API_URL starts with http: – codes and the credentials of Twilio are sent without encryption',
+    ],
+    [
+      isPlainToOthers(env.WEBHOOK_URL),
+      'WEBHOOK_URL starts with http: – events about users are sent without encryption',
     ],
     [
       env.OPERATOR_TOKEN !== undefined && isGuessable(env.OPERATOR_TOKEN),

@@ -5,12 +5,15 @@ import { Keys, nameSecret } from '#keys';
 import { type DeliveryStep, type Failure, MessageProvider, MessageProviders } from '#messaging';
 import type { VerificationId } from '#otp';
 import type { PhoneNumber } from '#phone';
+import { WebhookEvents } from '#webhooks';
 import { DeliveryEvents } from './delivery-events.js';
 
 const NOW = new Date('2026-01-01T12:00:00Z');
 const TWILIO: Route = { channel: 'sms', provider: 'twilio' };
 const HTTP: Route = { channel: 'sms', provider: 'http' };
 const KEYS = new Keys(Buffer.alloc(32), nameSecret('a secret that is long enough for a test'));
+/** Off: nothing is stored. */
+const WEBHOOKS = new WebhookEvents(null as never, KEYS, { receiver: null });
 const SUBJECT = {
   id: 'q0b7ZnG2S1mXw9cY4rT5uA' as VerificationId,
   phoneNumber: '+14155550100' as PhoneNumber,
@@ -47,7 +50,7 @@ describe('DeliveryEvents', () => {
     jest.useFakeTimers();
     registry = new Registry();
     inbox = new ShowingProvider();
-    events = new DeliveryEvents(new MessageProviders([inbox]), KEYS, registry);
+    events = new DeliveryEvents(new MessageProviders([inbox]), KEYS, WEBHOOKS, registry);
     lines = [];
     for (const level of ['log', 'warn', 'error'] as const) {
       jest.spyOn(Logger.prototype, level as 'log').mockImplementation((line) => {

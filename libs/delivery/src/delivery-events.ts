@@ -4,7 +4,8 @@ import type { Route } from '#config';
 import { Keys } from '#keys';
 import { type DeliveryReport, type DeliveryStep, type Failure, MessageProviders } from '#messaging';
 import { referenceOf, type Verification } from '#otp';
-import type { PhoneNumber } from '#phone';
+import { maskPhoneNumber, type PhoneNumber } from '#phone';
+import { WebhookEvents } from '#webhooks';
 
 const REPEATED_EVERY_MS = 60_000;
 
@@ -34,6 +35,7 @@ export class DeliveryEvents {
   constructor(
     private readonly providers: MessageProviders,
     private readonly keys: Keys,
+    private readonly webhooks: WebhookEvents,
     registry: Registry,
   ) {
     this.metrics = metricsIn(registry);
@@ -53,6 +55,21 @@ export class DeliveryEvents {
     if (failure && means && ALARMING.has(means)) this.alarmed(subject, labels.sender, failure);
     if (queuedAt) this.show(route, providerId, { status: 'queued', reason: null, at: queuedAt });
     this.show(route, providerId, { status, reason: reason ?? null, at });
+  }
+
+  /** Tells the receiver of webhooks of a message that did not arrive and that no other one replaces. */
+  async lost(
+    { id, phoneNumber }: Subject,
+    { channel, provider }: Route,
+    report: DeliveryReport,
+  ): Promise<void> {
+    const { status, failure } = report;
+    // Without a failure the code was no longer needed.
+    if (!failure) return;
+    const { reason, code } = failure;
+    const data = { channel, provider, status, reason, code, phone_number: maskPhoneNumber(phoneNumber) };
+    const event = { verification_reference: referenceOf(id), ...data };
+    await this.webhooks.add({ type: 'message.failed', data: event }, phoneNumber);
   }
 
   /**

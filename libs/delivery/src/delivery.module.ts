@@ -3,6 +3,7 @@ import { AbuseModule } from '#abuse';
 import { BackgroundModule } from '#background';
 import { MessagingModule } from '#messaging';
 import { OtpModule } from '#otp';
+import { WebhooksModule } from '#webhooks';
 import { BadNumbersModule } from './bad-numbers.module.js';
 import { CodeMessages } from './code-messages.js';
 import { ConfirmCodeTask } from './confirm-code.task.js';
@@ -19,7 +20,7 @@ import { SendNoticeTask } from './send-notice.task.js';
 
 /** The delivery of messages. The application provides `DeliveryOptions`. */
 @Module({
-  imports: [AbuseModule, BackgroundModule, BadNumbersModule, MessagingModule, OtpModule],
+  imports: [AbuseModule, BackgroundModule, BadNumbersModule, MessagingModule, OtpModule, WebhooksModule],
   providers: [
     CodeMessages,
     ConfirmCodeTask,

@@ -243,6 +243,7 @@ export class DeliveryService {
     });
     // If this fails, the check for lost messages finds the replacement still queued.
     if (addsMessage(change)) await this.startReplacement(change);
+    else if (isFailure(report)) await this.events.lost(after, route, report);
   }
 
   private async startReplacement({ before, after }: Change): Promise<void> {

@@ -48,6 +48,7 @@ const WRITTEN = [
   'abuse_states',
   'bad_numbers',
   'events',
+  'webhook_messages',
 ];
 
 const READINESS = {

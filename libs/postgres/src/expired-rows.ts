@@ -21,19 +21,23 @@ interface Batch {
  *
  * @param table has an indexed column `expires_at`.
  * @param keptMs the time for which expired rows are kept.
+ * @returns the number of deleted rows.
  * @throws Unavailable
  */
-export async function deleteExpired(database: Database, table: string, keptMs = 0): Promise<void> {
+export async function deleteExpired(database: Database, table: string, keptMs = 0): Promise<number> {
   const statement = batchOf(table);
   let after = '-infinity';
+  let total = 0;
   while (!database.isClosing) {
     const began = performance.now();
     const [batch] = await database.run<Batch & object>(statement, [LOCK, table, keptMs, BATCH, after]);
-    if (!batch || batch.deleted < BATCH) return;
+    total += batch?.deleted ?? 0;
+    if (!batch || batch.deleted < BATCH) break;
     // An index scan from the beginning would pass over all entries of the rows that are deleted already.
     after = batch.last ?? after;
     await pause(Math.max(LEAST_PAUSE_MS, performance.now() - began));
   }
+  return total;
 }
 
 /** A row that a request has locked is deleted the next time. */

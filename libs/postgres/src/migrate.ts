@@ -22,6 +22,7 @@ import { RecycleNumbers0000000000018 } from './migrations/000018-recycle-numbers
 import { CreateAvatars0000000000019 } from './migrations/000019-create-avatars.js';
 import { MaskNumbersOfEvents0000000000020 } from './migrations/000020-mask-numbers-of-events.js';
 import { AddLegacyIds0000000000021 } from './migrations/000021-add-legacy-ids.js';
+import { CreateWebhookMessages0000000000022 } from './migrations/000022-create-webhook-messages.js';
 import { VerifyForClients0000000000023 } from './migrations/000023-verify-for-clients.js';
 import { DEFAULT_SCHEMA, ensureSchema } from './schemas.js';
 import { sessionSetup } from './session.js';
@@ -48,6 +49,7 @@ const MIGRATIONS = [
   CreateAvatars0000000000019,
   MaskNumbersOfEvents0000000000020,
   AddLegacyIds0000000000021,
+  CreateWebhookMessages0000000000022,
   VerifyForClients0000000000023,
 ];
 

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { requestId } from '#events';
 import { clientAddress } from '#logging';
 import { Database, deleteExpired, type Statement, type Transaction } from '#postgres';
+import { addWebhooks, WebhookEvents } from '#webhooks';
 import type { ActiveSession, EndReason, RecordedSession } from './session.js';
 import { LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
@@ -79,6 +80,11 @@ const END = `
     update sessions set ended_at = clock_timestamp(), end_reason = $2
      where id = any($1) and ended_at is null
     returning id, user_id
+  ), webhook as (
+    ${addWebhooks('$5', {
+      data: `jsonb_build_object('user_id', ended.user_id, 'session_id', ended.id)`,
+      joins: ', ended',
+    })}
   )
   insert into events (kind, user_id, session_id, request_id, address, details)
   select case $2 when 'refresh_token_reused' then $2 else 'session_ended' end, user_id, id, $3, $4,
@@ -100,6 +106,7 @@ export class ActiveSessionsRepository {
   constructor(
     private readonly database: Database,
     private readonly cache: TokenCache,
+    private readonly webhooks: WebhookEvents,
   ) {}
 
   /**
@@ -180,6 +187,7 @@ export class ActiveSessionsRepository {
   async end(id: string, reason: EndReason): Promise<void> {
     const hashes = await this.database.transaction((transaction) => this.endIn(transaction, [id], reason));
     // After the commit: a look-up that begins now finds nothing to cache.
+    this.webhooks.start();
     await this.cache.forget(hashes);
   }
 
@@ -193,6 +201,7 @@ export class ActiveSessionsRepository {
     const hashes = await this.database.transaction((transaction) =>
       this.endOthersIn(transaction, userId, except, reason),
     );
+    this.webhooks.start();
     await this.cache.forget(hashes);
   }
 
@@ -234,7 +243,8 @@ export class ActiveSessionsRepository {
     reason: EndReason,
     address = clientAddress(),
   ): Promise<Buffer[]> {
-    await transaction.query(END, [ids, reason, requestId(), address]);
+    const webhook = this.webhooks.valueOf({ type: 'session.ended', data: { reason } });
+    await transaction.query(END, [ids, reason, requestId(), address, webhook]);
     const [rows]: [TokenRow[]] = await transaction.query(EXPIRE_TOKENS, [ids, LONGEST_COPY_MS]);
     return rows.map(({ hash }) => hash);
   }

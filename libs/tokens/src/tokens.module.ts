@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { WebhooksModule } from '#webhooks';
 import { ActiveSessionsRepository } from './active-sessions.repository.js';
 import { RefreshTokens } from './refresh-token.js';
 import { RefreshTokensRepository } from './refresh-tokens.repository.js';
@@ -12,7 +13,7 @@ import { TokensRepository } from './tokens.repository.js';
 
 /** Sessions with their tokens and refresh tokens. The application provides `SessionPolicy`. */
 @Module({
-  imports: [TypeOrmModule.forFeature([TokenEntity])],
+  imports: [TypeOrmModule.forFeature([TokenEntity]), WebhooksModule],
   providers: [
     ActiveSessionsRepository,
     RefreshTokens,
@@ -30,6 +31,7 @@ import { TokensRepository } from './tokens.repository.js';
     SessionUsesService,
     SignedTokensService,
     TokensRepository,
+    WebhooksModule,
   ],
 })
 export class TokensModule {}
