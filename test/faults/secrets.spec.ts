@@ -10,11 +10,26 @@ import { rawGet, sendRaw } from '../support/raw-http.js';
 import { SECRET } from '../support/settings.js';
 import { openVerification, wrongCode } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
+import { newWebhookSecret } from '../support/webhook-receiver.js';
+
+/** A receiver that nothing listens for: its events stay stored, and their failures are logged. */
+const WEBHOOK_PASSWORD = 'password-of-the-receiver';
+const WEBHOOKS = {
+  WEBHOOK_URL: `http://hook:${WEBHOOK_PASSWORD}@127.0.0.1:9/`,
+  WEBHOOK_SECRET: newWebhookSecret(),
+  WEBHOOK_ALLOW_PRIVATE: 'on',
+  WEBHOOK_NUMBERS: 'on',
+};
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 describe.each(modes)('A server on $name', (mode) => {
-  const secrets = { numbers: [''], codes: [''], tokens: [''], secrets: [SECRET] };
+  const secrets = {
+    numbers: [''],
+    codes: [''],
+    tokens: [''],
+    secrets: [SECRET, WEBHOOK_PASSWORD, WEBHOOKS.WEBHOOK_SECRET.slice('whsec_'.length)],
+  };
   const kinds = Object.keys(secrets) as (keyof typeof secrets)[];
   const ids: string[] = [];
   const seen = { logs: '', metrics: '', Postgres: '', Redis: '' };
@@ -28,7 +43,7 @@ describe.each(modes)('A server on $name', (mode) => {
     const { mixin } = LINE_OPTIONS;
     const log = pino({ level: 'trace', mixin }, { write: (line) => void lines.push(line) });
     // Unlike ten digits, six occur by chance.
-    const variables = { DATABASE_URL: database.url, REDIS_URL: redisUrl, OTP_LENGTH: '10' };
+    const variables = { DATABASE_URL: database.url, REDIS_URL: redisUrl, OTP_LENGTH: '10', ...WEBHOOKS };
     const { nest, client, codeFor } = await startApiOn({ ...variables, LIMIT_COOL_DOWN: '1s' }, log);
 
     const opened = await openVerification({ client, codeFor }, { name: 'Ada' });
@@ -75,6 +90,7 @@ describe.each(modes)('A server on $name', (mode) => {
     secrets.codes = [code, otp, message?.code as string];
     secrets.tokens = [session, signedUp, refreshed].flatMap((each) => [each.token, each.refresh_token]);
     ids.push(path.slice('/v1/verifications/'.length), waiting.body.id);
+    await waitFor('a webhook that fails', () => lines.some((line) => line.includes('webhook_failed')));
     seen.Postgres = await dumpPostgres(database);
     if (redisUrl) seen.Redis = await dumpRedis(redisUrl);
     seen.metrics = (await client.get('/metrics')).body;
@@ -90,11 +106,13 @@ describe.each(modes)('A server on $name', (mode) => {
     expect(seen.logs).toMatch(/"level":40.*postgres is unavailable/);
     expect(seen.logs).toMatch(/"level":40.*refresh_token_reused/);
     expect(seen.metrics).toContain('route="/v1/verifications/:id/check"');
+    expect(seen.logs).toMatch(/"level":40.*webhook_failed.*ECONNREFUSED/);
+    expect(seen.Postgres).toContain('session.created');
     expect(seen.Postgres).toContain('Ada');
     const store = mode.redis ? seen.Redis : seen.Postgres;
     expect(store).toContain('send-code');
     for (const id of ids) expect(store).toContain(id);
-    expect(kinds.map((kind) => secrets[kind].filter(Boolean).length)).toEqual([3, 3, 6, 1]);
+    expect(kinds.map((kind) => secrets[kind].filter(Boolean).length)).toEqual([3, 3, 6, 3]);
   });
 
   it.each(kinds.flatMap((kind) => places.map((place) => [kind, place] as const)))(

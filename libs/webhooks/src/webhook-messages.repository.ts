@@ -107,11 +107,12 @@ export class WebhookMessagesRepository {
   /**
    * Deletes events whose life has ended, and the oldest ones of very many.
    *
+   * @param most smaller only in tests.
    * @returns their number.
    * @throws Unavailable
    */
-  async purge(): Promise<number> {
-    const [surplus] = await this.database.run<{ msLeft: number }>(SURPLUS, [MOST_WAITING]);
+  async purge(most = MOST_WAITING): Promise<number> {
+    const [surplus] = await this.database.run<{ msLeft: number }>(SURPLUS, [most]);
     return deleteExpired(this.database, 'webhook_messages', Math.min(0, -(surplus?.msLeft ?? 0)));
   }
 }
