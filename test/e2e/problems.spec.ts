@@ -219,7 +219,7 @@ describe('Problem responses', () => {
     for (const path of ['/problems', '/problems/not_found']) {
       const { status, headers } = await client.get(path, { accept });
       expect([status, headers.get('content-type')]).toEqual([200, type]);
-      expect(headers.get('vary')).toBe('Authorization, Accept');
+      expect(headers.get('vary')).toBe('Authorization, Origin, Accept');
     }
   });
 

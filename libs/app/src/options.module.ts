@@ -45,7 +45,7 @@ export class OptionsModule {
       option(SessionPolicy, config.sessions),
       option(WebhookOptions, { receiver: config.webhooks }),
       option(EventPolicy, { keptMs: config.eventsKeptMs }),
-      option(SessionCookieOptions, sessionCookieOptions(config.sessionCookie, config.publicUrl)),
+      option(SessionCookieOptions, sessionCookieOptions(config)),
       option(OperatorCredential, new OperatorCredential(config.operatorToken)),
       option(ApiClients, clients),
     ];

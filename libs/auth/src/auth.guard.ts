@@ -154,7 +154,7 @@ export class AuthGuard implements CanActivate {
 
   /** @throws CrossSiteRequest, Unauthenticated */
   private tokenInCookie({ cookies, method, headers }: FastifyRequest): string {
-    const { name, publicOrigin } = this.cookie;
+    const { name, publicOrigin, isTrusted } = this.cookie;
     const token = name === null ? undefined : cookies[name];
     if (token === undefined) throw new Unauthenticated();
     const from = {
@@ -163,7 +163,7 @@ export class AuthGuard implements CanActivate {
       origin: headers.origin,
     };
     const own = publicOrigin === null ? originsOf(headers.host) : [publicOrigin];
-    if (isCrossSite(from, own)) throw new CrossSiteRequest();
+    if (isCrossSite(from, own, isTrusted)) throw new CrossSiteRequest();
     return token;
   }
 }

@@ -1,6 +1,8 @@
+import { originMatcher } from '#config';
 import { isCrossSite, originsOf } from './cross-site.js';
 
 const OWN = ['https://login.example.com', 'http://localhost:4000'];
+const TRUSTED = ['https://app.example.com', 'https://*.example.net'];
 
 it.each<[method: string, fetchSite: string | undefined, origin: string | undefined, isCrossSite: boolean]>([
   ['GET', 'cross-site', 'https://evil.example', false],
@@ -19,12 +21,20 @@ it.each<[method: string, fetchSite: string | undefined, origin: string | undefin
   ['DELETE', undefined, 'ftp://login.example.com', true],
   ['DELETE', undefined, 'data:x', true],
   ['DELETE', undefined, 'https://login.example.com.evil.example', true],
-  ['DELETE', undefined, 'https://app.example.com', true],
+  ['DELETE', undefined, 'https://other.example.com', true],
+  ['DELETE', undefined, 'https://app.example.com', false],
+  ['DELETE', undefined, 'https://app.example.com:8443', true],
+  ['DELETE', undefined, 'https://app.example.com.evil.example', true],
+  ['DELETE', undefined, 'https://APP.example.com', true],
+  ['DELETE', undefined, 'https://a.example.net', false],
+  ['DELETE', undefined, 'https://example.net', true],
+  ['POST', 'cross-site', 'https://app.example.com', true],
+  ['POST', 'same-site', 'https://other.example.com', false],
   ['PATCH', undefined, 'null', true],
   ['PUT', undefined, '', true],
   ['delete', undefined, undefined, true],
 ])('%s with Sec-Fetch-Site %j and Origin %j is cross-site: %j', (method, fetchSite, origin, expected) => {
-  expect(isCrossSite({ method, fetchSite, origin }, OWN)).toBe(expected);
+  expect(isCrossSite({ method, fetchSite, origin }, OWN, originMatcher(TRUSTED))).toBe(expected);
 });
 
 it('takes no origin from a request without a host', () => {

@@ -1,9 +1,13 @@
+import { type AppConfig, originMatcher } from '#config';
+
 /** The cookie that authenticates browsers. */
 export abstract class SessionCookieOptions {
   /** Null: cookies do not authenticate. */
   abstract readonly name: string | null;
   /** The origin of `PUBLIC_URL` (RFC 6454); null without one. */
   abstract readonly publicOrigin: string | null;
+  /** Returns true for an origin of `ALLOWED_ORIGINS`. */
+  abstract readonly isTrusted: (origin: string) => boolean;
 }
 
 /**
@@ -16,9 +20,19 @@ const NAME = 'latchkey_session';
 /** The names that the cookie can have. */
 export const SESSION_COOKIES = [NAME, PREFIX + NAME] as const;
 
-/** @param publicUrl null: browsers may reach this server without TLS, where the prefix does not work. */
-export function sessionCookieOptions(isOn: boolean, publicUrl: string | null): SessionCookieOptions {
-  const publicOrigin = publicUrl === null ? null : new URL(publicUrl).origin;
-  if (!isOn) return { name: null, publicOrigin };
-  return { name: publicUrl?.startsWith('https:') ? PREFIX + NAME : NAME, publicOrigin };
+/**
+ * Without a `PUBLIC_URL`, browsers may reach this server without TLS, where the prefix does not work. The origins that are allowed
+ * by default, without credentials, are not trusted.
+ */
+export function sessionCookieOptions({
+  sessionCookie,
+  publicUrl,
+  allowedOrigins: { patterns, credentials },
+}: Pick<AppConfig, 'sessionCookie' | 'publicUrl' | 'allowedOrigins'>): SessionCookieOptions {
+  const prefixed = publicUrl?.startsWith('https:') ? PREFIX + NAME : NAME;
+  return {
+    name: sessionCookie ? prefixed : null,
+    publicOrigin: publicUrl === null ? null : new URL(publicUrl).origin,
+    isTrusted: originMatcher(credentials ? patterns : []),
+  };
 }

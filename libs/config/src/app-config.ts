@@ -55,6 +55,8 @@ export abstract class AppConfig {
   abstract readonly port: number;
   /** Without a trailing slash. Null: `http://localhost:{port}`. */
   abstract readonly publicUrl: string | null;
+  /** The origins of pages that may call this server, as `originMatcher` reads them; and whether their requests may have cookies. */
+  abstract readonly allowedOrigins: { readonly patterns: readonly string[]; readonly credentials: boolean };
   abstract readonly dataDir: string;
   /** Null: the embedded Postgres. */
   abstract readonly databaseUrl: string | null;

@@ -9,6 +9,17 @@ const WRONG = {
   HOST: ['a host', 'http://host'],
   PORT: ['-1', '65536', '80.5', 'http', '0x50', '99999999999'],
   PUBLIC_URL: ['id.example.org', 'ftp://id.example.org', '/'],
+  ALLOWED_ORIGINS: [
+    '*',
+    'null',
+    'app.example.com',
+    'https://app.example.com/',
+    'https://app.example.com,',
+    'https://app.example.com, *',
+    'https://*.com',
+    'http://*.example.com',
+    'http://localhost:*',
+  ],
   DATABASE_URL: [
     'mysql://db/latchkey',
     'db:5432',
@@ -219,6 +230,10 @@ describe('Environment', () => {
     ['SECRET', '"short"', 'remove the quotation marks around it'],
     ['PORT', "'4000'", 'remove the quotation marks around it'],
     ['PUBLIC_URL', 'id.example.org', 'the scheme in front of the host is missing'],
+    ['ALLOWED_ORIGINS', '*', 'name the origins: * would allow every page'],
+    ['ALLOWED_ORIGINS', 'app.example.com', 'the scheme in front of the host is missing'],
+    ['ALLOWED_ORIGINS', 'https://app.example.com/', 'an origin has no path and no slash at its end'],
+    ['ALLOWED_ORIGINS', 'https://App.example.com', 'write it in small letters'],
     ...[
       'postgres://app:a#b@127.0.0.1:5432/latchkey',
       'postgres://app:1#b@db/latchkey',

@@ -21,6 +21,7 @@ import {
   Networks,
   NumberPrefixes,
   OneOf,
+  Origins,
   Pattern,
   Rates,
   SchemaName,
@@ -58,6 +59,14 @@ export class Environment {
    */
   @Address('http:', 'https:')
   PUBLIC_URL?: string = undefined;
+
+  /**
+   * The origins of pages that may call this server (CORS), separated by commas: `https://app.example.com`, or
+   * `https://*.example.com` for every subdomain. Their requests may have cookies. Default: none; in development every port of
+   * `http://localhost` and `http://127.0.0.1`, without cookies.
+   */
+  @Origins()
+  ALLOWED_ORIGINS?: string = undefined;
 
   /**
    * The Postgres database, version 14 or newer: `postgres://user:password@host/database`. Default: an embedded

@@ -42,6 +42,15 @@ export const addressHint: Hint = (value) => {
   return null;
 };
 
+export const originHint: Hint = (value) => {
+  const origins = parseList(value);
+  if (origins.includes('*')) return 'name the origins: * would allow every page';
+  if (origins.some((origin) => !origin.includes('://'))) return 'the scheme in front of the host is missing';
+  if (origins.some((origin) => /:\/\/.*\//.test(origin)))
+    return 'an origin has no path and no slash at its end';
+  return null;
+};
+
 /** The codes of countries by their English names in capital letters. */
 function codesByName(): ReadonlyMap<string, string> {
   const names = new Intl.DisplayNames('en', { type: 'region' });

@@ -5,5 +5,6 @@ export { readJsonFile } from './json-file.js';
 export { type LimitName, parseRate, type Rate } from './limits.js';
 export { LOCALE_TAGS, type LocaleTag } from './locale.js';
 export { isLoopback } from './loopback.js';
+export { originMatcher } from './origin.js';
 export { readConfig, readDatabaseConfig } from './read-config.js';
 export { CHANNELS, type Channel, PROVIDERS, type ProviderName, type Route } from './route.js';

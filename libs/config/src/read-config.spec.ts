@@ -17,6 +17,7 @@ describe('readConfig', () => {
       databaseTimeoutMs: 1_500,
       redisUrl: null,
       secret: null,
+      allowedOrigins: { patterns: ['http://localhost:*', 'http://127.0.0.1:*'], credentials: false },
       secretPrevious: null,
       provider: 'inbox',
       twilio: null,
@@ -84,6 +85,7 @@ describe('readConfig', () => {
         HOST: '::1',
         PORT: '0',
         PUBLIC_URL: 'https://id.example.org//',
+        ALLOWED_ORIGINS: 'https://app.example.org, https://*.example.net',
         DATA_DIR: '/var/lib/latchkey',
         DATABASE_URL: 'postgresql://latchkey@db/latchkey',
         REDIS_URL: 'rediss://cache',
@@ -125,6 +127,7 @@ describe('readConfig', () => {
       host: '::1',
       port: 0,
       publicUrl: 'https://id.example.org',
+      allowedOrigins: { patterns: ['https://app.example.org', 'https://*.example.net'], credentials: true },
       dataDir: '/var/lib/latchkey',
       databaseUrl: 'postgresql://latchkey@db/latchkey',
       redisUrl: 'rediss://cache',
@@ -292,6 +295,15 @@ describe('readConfig', () => {
       const { warnings } = readConfig({ ...PRODUCTION, OPERATOR_TOKEN });
       expect(warnings.some((line) => /^OPERATOR_TOKEN may be guessable/.test(line))).toBe(warned);
       expect(warnings.join()).not.toContain(OPERATOR_TOKEN);
+    });
+
+    it.each([
+      ['https://app.example.com,http://app.example.com', true],
+      ['https://app.example.com,https://*.example.com', false],
+      ['http://localhost:5173', false],
+    ])('in production of the allowed origins %s: %s', (ALLOWED_ORIGINS, warned) => {
+      const { warnings } = readConfig({ ...PRODUCTION, ALLOWED_ORIGINS });
+      expect(warnings.some((line) => /^ALLOWED_ORIGINS has an origin with http:/.test(line))).toBe(warned);
     });
 
     it.each([

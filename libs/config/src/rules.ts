@@ -3,10 +3,11 @@ import { getMetadataStorage, ValidateBy, ValidateIf, type ValidationArguments } 
 import { isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { parseDurationMs } from './duration.js';
 import { parseFallback } from './fallback.js';
-import { addressHint, countryHint, durationHint, generalHint, type Hint } from './hints.js';
+import { addressHint, countryHint, durationHint, generalHint, type Hint, originHint } from './hints.js';
 import { parseRate } from './limits.js';
 import { parseList } from './list.js';
 import { isLocale, LOCALE_TAGS } from './locale.js';
+import { isOriginPattern } from './origin.js';
 import { parseTestNumbers } from './test-numbers.js';
 
 const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'reference', 'validForSeconds'];
@@ -143,6 +144,14 @@ export function Locales() {
     const tags = parseList(value);
     return tags.every(isLocale) && new Set(tags).size === tags.length;
   });
+}
+
+export function Origins() {
+  return Rule(
+    'origins such as https://app.example.com or https://*.example.com, separated by commas',
+    (value) => parseList(value).every(isOriginPattern),
+    originHint,
+  );
 }
 
 export function Address(...protocols: string[]) {

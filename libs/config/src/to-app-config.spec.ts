@@ -1,4 +1,4 @@
-import { TWILIO } from '../../../test/support/configuration.js';
+import { PRODUCTION, TWILIO } from '../../../test/support/configuration.js';
 import { readConfig } from './read-config.js';
 
 const HTTP = { HTTP_SENDER_URL: 'https://gateway.example/send?to={{to}}' };
@@ -121,6 +121,13 @@ describe('the fallback', () => {
   function route(channel: string, provider: string | null = null) {
     return { channel, provider };
   }
+});
+
+describe('the allowed origins', () => {
+  it('are those of this machine by default, and none in production', () => {
+    expect(readConfig({}).allowedOrigins.patterns).toEqual(['http://localhost:*', 'http://127.0.0.1:*']);
+    expect(readConfig(PRODUCTION).allowedOrigins).toEqual({ patterns: [], credentials: false });
+  });
 });
 
 describe('the test numbers', () => {

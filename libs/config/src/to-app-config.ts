@@ -8,6 +8,7 @@ import { parseFallback } from './fallback.js';
 import { LIMITS, type LimitName, parseRate, type Rate } from './limits.js';
 import { parseList } from './list.js';
 import { LOCALE_TAGS, type LocaleTag } from './locale.js';
+import { LOOPBACK_ORIGINS } from './origin.js';
 import { defaultProviderOf, toHttpProviderConfig, toTwilioConfig } from './providers.js';
 import { parseTestNumbers } from './test-numbers.js';
 
@@ -26,6 +27,7 @@ function server(env: Environment) {
     host: env.HOST,
     port: Number(env.PORT),
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
+    allowedOrigins: toAllowedOrigins(env),
     trustedProxies: env.TRUSTED_PROXIES ? parseList(env.TRUSTED_PROXIES) : [],
     keepAliveTimeoutMs: toMs(env.KEEP_ALIVE_TIMEOUT),
     maxConnections: Number(env.MAX_CONNECTIONS),
@@ -40,6 +42,12 @@ function server(env: Environment) {
     shutdownDelayMs: toMs(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,
   };
+}
+
+/** By default any port of a developer's machine. Other programs there have ports, too, so they get no cookies. */
+function toAllowedOrigins({ ALLOWED_ORIGINS, NODE_ENV }: Environment): AppConfig['allowedOrigins'] {
+  if (ALLOWED_ORIGINS !== undefined) return { patterns: parseList(ALLOWED_ORIGINS), credentials: true };
+  return { patterns: NODE_ENV === 'production' ? [] : [...LOOPBACK_ORIGINS], credentials: false };
 }
 
 function storage(env: Environment) {

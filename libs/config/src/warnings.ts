@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { Environment } from './environment.js';
+import { parseList } from './list.js';
 import { isLoopback } from './loopback.js';
 import { defaultProviderOf, usesHttp, usesTwilio } from './providers.js';
 
@@ -28,6 +29,10 @@ function productionWarnings(env: Environment): string[] {
     [
       isPlain(env.PUBLIC_URL),
       'PUBLIC_URL starts with http: – codes and tokens are sent without encryption, and cookies are not Secure',
+    ],
+    [
+      parseList(env.ALLOWED_ORIGINS ?? '').some((origin) => /^http:/.test(origin) && isPlainToOthers(origin)),
+      'ALLOWED_ORIGINS has an origin with http: – attackers on the network can put scripts into its pages, which then act for their users',
     ],
     [
       usesHttp(env) && isPlainToOthers(env.HTTP_SENDER_URL),

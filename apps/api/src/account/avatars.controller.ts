@@ -15,6 +15,7 @@ import { NotFound } from '#errors';
 import type { User } from '#users';
 import { AcceptsImage, ImageUploads } from '../http/image-upload.js';
 import { Problems } from '../http/problems.decorator.js';
+import { removeVary } from '../http/vary.js';
 import { UserDto } from './user.dto.js';
 
 const IMAGE = { type: 'string', format: 'binary' } as const;
@@ -99,7 +100,8 @@ export class AvatarsController {
     if (hash === undefined) throw new NotFound('avatar');
     const image = await this.avatars.find(hash);
     const tag = `"${hash}"`;
-    reply.removeHeader('vary').headers({ ...IMAGE_HEADERS, etag: tag });
+    removeVary(reply, 'Authorization');
+    reply.headers({ ...IMAGE_HEADERS, etag: tag });
     if (known?.includes(tag)) await reply.code(304).send();
     else await reply.send(image);
   }

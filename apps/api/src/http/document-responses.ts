@@ -22,7 +22,8 @@ const HEADERS = {
     schema: { type: 'string', examples: ['no-store'] },
   },
   Vary: {
-    description: 'Responses depend on the bearer token.',
+    description:
+      'Responses depend on the bearer token and, if pages of other origins are allowed, on the origin.',
     schema: { type: 'string', examples: ['Authorization'] },
   },
   'WWW-Authenticate': {

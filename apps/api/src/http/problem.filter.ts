@@ -4,7 +4,7 @@ import { PROBLEMS, Unavailable } from '#errors';
 import { answersAsOAuth, oauthErrorBody } from '../oauth/oauth-error.js';
 import { goErrorOf } from '../sign-up/go-client.js';
 import { answersAsTwilio, twilioErrorOf } from '../twilio-verify/twilio-error.js';
-import { allowedMethods } from './allowed-methods.js';
+import { allowedMethods, patternOf } from './allowed-methods.js';
 import { type Place, type Problem, problemBody, problemHeaders, problemOf } from './problem.js';
 import { publicUrlFor } from './public-url.js';
 
@@ -31,7 +31,7 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = problemOf(allowed.length > 0 ? { statusCode: 405 } : error);
     this.log(error, problem, request);
     const publicUrl = publicUrlFor(this.publicUrl, request);
-    const path = request.routeOptions.url ?? (request.url.split('?', 1)[0] as string);
+    const path = patternOf(request) ?? (request.url.split('?', 1)[0] as string);
     const { status, headers, body } = answerOf(problem, path, {
       publicUrl,
       requestId: request.id,
@@ -52,7 +52,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private log(error: unknown, { code }: Problem, request: FastifyRequest): void {
-    const where = `${request.method} ${request.routeOptions.url ?? '?'} [${request.id}]`;
+    const where = `${request.method} ${patternOf(request) ?? '?'} [${request.id}]`;
     if (code === 'internal_error')
       this.logger.error(`${where} failed`, (error as Error)?.stack ?? String(error));
     if (error instanceof Unavailable)

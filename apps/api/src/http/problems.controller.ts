@@ -5,6 +5,7 @@ import Negotiator from 'negotiator';
 import { Public } from '#auth';
 import { NotFound, PROBLEMS, type ProblemCode } from '#errors';
 import { type Explanation, PROBLEM_PAGE_HEADERS, problemPage, problemsPage } from './problems.page.js';
+import { addVary } from './vary.js';
 
 /** Explains the problems, to programs as JSON and to browsers as a page. Their `type` points here (RFC 9457, section 3.1.1). */
 @ApiExcludeController()
@@ -42,7 +43,7 @@ function asPageOrJson<T>(
   content: T,
   page: (content: T) => string,
 ): T | string {
-  reply.header('vary', 'Authorization, Accept');
+  addVary(reply, 'Accept');
   if (!prefersPage(accept)) return content;
   reply.headers(PROBLEM_PAGE_HEADERS);
   return page(content);

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Histogram, Registry } from 'prom-client';
 import type { LogMembers } from '#logging';
+import { patternOf } from './allowed-methods.js';
 
 /** Routes that are requested every few seconds for as long as the server runs. Only their failures are logged. */
 const POLLED_ROUTES = ['/health/live', '/health/ready', '/metrics', '/dev/inbox/messages'];
@@ -25,7 +26,7 @@ export class RequestMetrics {
   record(request: FastifyRequest, reply: FastifyReply): void {
     const labels = {
       method: request.method,
-      route: request.routeOptions.url ?? 'none',
+      route: patternOf(request) ?? 'none',
       status: reply.statusCode,
     };
     this.duration.observe(labels, reply.elapsedTime / 1_000);

@@ -17,6 +17,7 @@ import { goErrorOf, withoutExtraSlashes } from '../sign-up/go-client.js';
 import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
 import type { Handler } from './connection.js';
+import { CrossOrigin } from './cross-origin.js';
 import { createHttpServer, type HttpServerConfig } from './http-server.js';
 import { acceptImages, refuseForms } from './image-upload.js';
 import { inheritedNamesIn } from './inherited-names.js';
@@ -54,11 +55,12 @@ const COMMON_HEADERS = {
 };
 
 /** Fastify options: time and size limits, request ids, and problem answers for requests that Fastify cannot parse. */
-export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'publicUrl'>) {
+export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'publicUrl' | 'allowedOrigins'>) {
   const { publicUrl } = config;
   const filter = new ProblemFilter(publicUrl);
   /** The request that a connection has begun, which Fastify may still be reading. */
   const begun = new WeakMap<Socket, IncomingMessage>();
+  const crossOrigin = new CrossOrigin(config.allowedOrigins);
   return {
     bodyLimit: BODY_LIMIT,
     handlerTimeout: HANDLER_TIMEOUT_MS,
@@ -79,6 +81,7 @@ export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'public
       requestIdOf(request.headers['x-request-id']),
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       setCommonHeaders(request, reply);
+      crossOrigin.addHeaders(request, reply);
       filter.answer(error, request, reply);
     },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
@@ -89,15 +92,22 @@ export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'public
 /** Adds hooks and body parsers. Call before Nest adds its routes. */
 export function prepareFastify(
   fastify: FastifyInstance<RawServerDefault>,
-  { trustedProxies }: Pick<AppConfig, 'trustedProxies'>,
+  { trustedProxies, allowedOrigins }: Pick<AppConfig, 'trustedProxies' | 'allowedOrigins'>,
 ): void {
   fastify.decorate('trustedProxies', new TrustedProxies(trustedProxies));
   rememberRoutes(fastify);
   openLogContexts(fastify);
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply);
+    done();
+  });
+  // Before any request is refused: a page could not read why.
+  new CrossOrigin(allowedOrigins).register(fastify);
+  fastify.addHook('onRequest', async (request, reply) => {
     // Before a body is read: it could be refused for its form, which says nothing about the missing route.
     if (request.is404) throw new NotFoundException();
+    // CORS has a route for OPTIONS at any URL, which answers preflight requests only.
+    if (request.method === 'OPTIONS') return reply.callNotFound();
     refuseForms(request);
     refuseFaultyHost(request);
     refuseInheritedNames(request);
