@@ -9,6 +9,18 @@ export default {
     { name: 'every import resolves', severity: 'error', from: {}, to: { couldNotResolve: true } },
     { name: 'libs never import apps', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
     {
+      name: 'clients import nothing of the server',
+      severity: 'error',
+      from: { path: '^clients/', pathNot: SPEC },
+      to: { path: '^(apps|libs)/' },
+    },
+    {
+      name: 'only tests import clients',
+      severity: 'error',
+      from: { path: '^(apps|libs)/' },
+      to: { path: '^clients/' },
+    },
+    {
       name: 'only tests import tests',
       severity: 'error',
       from: { pathNot: '^test/|\\.spec\\.ts$' },

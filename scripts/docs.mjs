@@ -1,9 +1,10 @@
-// Generates docs/configuration.md, docs/problems.md and docs/openapi.json from the built code (npm run build).
-// With --check it writes nothing, and fails if one of them is out of date.
+// Generates docs/configuration.md, docs/problems.md, docs/openapi.json and the types of the client from the built code
+// (npm run build). With --check it writes nothing, and fails if one of them is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import openapiTypes, { astToString } from 'openapi-typescript';
 import ts from 'typescript';
 import { ApiModule } from '../dist/apps/api/src/api.module.js';
 import { documentOf } from '../dist/apps/api/src/http/document-content.js';
@@ -27,10 +28,12 @@ const EXAMPLE_SERVER = {
   HTTP_SENDER_URL: 'https://messages.example.org',
 };
 
+const document = await openApi();
 const documents = {
   'docs/configuration.md': configuration(),
   'docs/problems.md': problems(),
-  'docs/openapi.json': `${JSON.stringify(await openApi(), null, 2)}\n`,
+  'docs/openapi.json': `${JSON.stringify(document, null, 2)}\n`,
+  'clients/typescript/src/api.ts': await clientTypes(document),
 };
 const stale = Object.entries(documents).filter(([name, text]) => textOf(name) !== text);
 
@@ -108,4 +111,10 @@ async function openApi() {
   const module = ApiModule.forRoot(config, EXAMPLE_SERVER.DATABASE_URL);
   const options = { preview: true, logger: ['error'], abortOnError: false };
   return documentOf(await NestFactory.create(module, new FastifyAdapter(), options), config);
+}
+
+/** The generator reads a copy: it resolves references in place. */
+async function clientTypes(document) {
+  const types = astToString(await openapiTypes(structuredClone(document)));
+  return `// Generated from docs/openapi.json by \`npm run docs\`.\n\n${types}`;
 }

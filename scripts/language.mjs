@@ -43,7 +43,7 @@ const EXCLUDED = [
   'test/contract/twilio-messages.openapi.json',
 ];
 
-const FOLDERS = ['apps', 'libs', 'clients', 'test', 'bench', 'scripts', 'docs'];
+const FOLDERS = ['apps', 'libs', 'clients', 'examples', 'test', 'bench', 'scripts', 'docs'];
 const CODE = /\.([cm]?[jt]s)$/;
 const TEXT = /(\.(md|json|ya?ml|sql|lua|sh|html)|^Dockerfile)$/;
 const OPENING = /\/\*\*[\s*]+(what|how|whether|those|who)\b/gi;

@@ -24,15 +24,21 @@ export interface Browser {
 
 /** Finds a Chromium: CHROMIUM_PATH, or one that is installed. Without one it warns and returns null; on CI it throws. */
 export function findChromium(): string | null {
-  return process.env.CHROMIUM_PATH ?? findProgram(NAMES, 'the inbox page (or set CHROMIUM_PATH)');
+  return (
+    process.env.CHROMIUM_PATH ??
+    findProgram(NAMES, 'pages and the client in a browser (or set CHROMIUM_PATH)')
+  );
 }
 
 /** Opens a Chromium with an empty profile, which is deleted on close. */
-export async function openBrowser(executablePath: string): Promise<Browser> {
+export async function openBrowser(executablePath: string, flags: string[] = []): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'latchkey-browser-'));
   const removeProfile = () => rm(profile, { recursive: true, force: true, maxRetries: 5 });
   try {
-    const context = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS });
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath,
+      args: [...FLAGS, ...flags],
+    });
     const close = () => context.close().finally(removeProfile);
     return { context, close };
   } catch (error) {

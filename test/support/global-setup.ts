@@ -15,6 +15,7 @@ declare global {
 export default async function startServices({ maxWorkers }: { maxWorkers: number }): Promise<void> {
   const here = import.meta.dirname;
   build(join(here, '../../scripts/run.mjs'));
+  build(join(here, '../../scripts/client.mjs'), 'build-if-stale');
   const program = `require(${JSON.stringify(join(here, 'services.ts'))})`;
   const services = spawn(process.execPath, ['--require', join(here, 'typescript.cjs'), '--eval', program], {
     detached: true,
@@ -29,8 +30,8 @@ export default async function startServices({ maxWorkers }: { maxWorkers: number
   throw new Error('the services of the tests did not start; see the error above');
 }
 
-/** Builds the programs, which some specs run as they are shipped. */
-function build(script: string): void {
-  const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' });
+/** Builds the programs and the client, which some specs run as they are shipped. */
+function build(script: string, ...args: string[]): void {
+  const { status } = spawnSync(process.execPath, [script, ...args], { stdio: 'inherit' });
   if (status !== 0) throw new Error('the build failed; see the error above');
 }
