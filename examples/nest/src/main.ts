@@ -1,0 +1,27 @@
+// An API on Nest. It verifies signed tokens by Latchkey's public keys, without a request to Latchkey for each of them.
+import 'reflect-metadata';
+import { identityOf, nestAuth, signedTokenVerifier } from '@latchkey/client/server';
+import { Controller, Get, HttpException, Module, Req, UseGuards } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+
+const { LATCHKEY_URL = 'http://localhost:4000', AUDIENCE = LATCHKEY_URL, PORT = '3000' } = process.env;
+
+const verify = signedTokenVerifier({ issuer: LATCHKEY_URL, audience: AUDIENCE });
+const Authenticated = () => UseGuards(nestAuth(verify, HttpException));
+
+@Controller('orders')
+class OrdersController {
+  @Authenticated()
+  @Get()
+  list(@Req() request: object) {
+    return { user: identityOf(request).sub, orders: [] };
+  }
+}
+
+@Module({ controllers: [OrdersController] })
+class AppModule {}
+
+const app = await NestFactory.create(AppModule, new FastifyAdapter(), { logger: ['error', 'warn'] });
+await app.listen(Number(PORT));
+console.log(`listening on ${await app.getUrl()}`);
