@@ -54,7 +54,7 @@ export interface paths {
         put?: never;
         /**
          * Sends a code to a phone number
-         * @description The answer is always 202 with this body, so it does not reveal whether the number has an account.
+         * @description The answer is always 202 with this body, so it does not reveal whether the number has an account. A backend sends the credentials of its client, and `client_address`. With `purpose: "verify"` the code proves the number to the client.
          */
         post: operations["requestCode"];
         delete?: never;
@@ -118,7 +118,7 @@ export interface paths {
         put?: never;
         /**
          * Verifies the code and creates a session
-         * @description A code works once. A new number gets an account. The code of a change of number (`POST /v1/me/phone_number`) moves the account instead: the request needs the session that requested it, and the answer is this session, with a new token. The other sessions of the account end. The code is rejected if the number has an account already.
+         * @description A code works once. A new number gets an account. The code of a change of number (`POST /v1/me/phone_number`) moves the account instead: the request needs the session that requested it, and the answer is this session, with a new token. The other sessions of the account end. The code is rejected if the number has an account already. The code of a verification with the purpose `verify` needs the credentials of the client that requested it, and is answered without a session.
          */
         post: operations["checkCode"];
         delete?: never;
@@ -567,6 +567,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v2/Services/{service}/Verifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends a code to a phone number
+         * @description While a code of the client for the number is valid, it is sent again, under the same SID.
+         */
+        post: operations["startVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/Services/{service}/VerificationCheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks a code
+         * @description A wrong code is answered with `valid: false`. A right one is `approved` once; the next check is answered with 404.
+         */
+        post: operations["checkVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/Services/{service}/Verifications/{verification}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns a verification
+         * @description `status` is its state. A verification of another client or purpose is answered with 404.
+         */
+        get: operations["fetchVerification"];
+        put?: never;
+        /**
+         * Cancels a verification
+         * @description The status `approved`, which Twilio accepts for codes that the caller checks itself, is refused.
+         */
+        post: operations["cancelVerificationBySid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -649,8 +713,8 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description At `/signup`: the title again, for older clients.
-             * @example Too many requests
+             * @description At `/signup` and `/protected`, for clients of the Go server: its own text, or the title again.
+             * @example Invalid or expired OTP
              */
             error?: string;
         };
@@ -677,19 +741,8 @@ export interface components {
              */
             small: string;
         };
-        /** @description A person who has signed in with a phone number. */
-        User: {
-            /**
-             * @description Identifies the user: a UUIDv7.
-             * @example 0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e
-             */
-            id: string;
-            /**
-             * Format: date-time
-             * @description When the account was created.
-             * @example 2026-11-25T10:00:00.000Z
-             */
-            created_at: string;
+        /** @description A user in the form that clients of the Go server read: `created_at` has whole seconds. */
+        SignUpUser: {
             /**
              * @description Name from the sign-in that created the account, or the one that the user chose since.
              * @example Ada
@@ -712,6 +765,17 @@ export interface components {
              * @example 1
              */
             version: number;
+            /**
+             * @description Identifies the user: a UUIDv7, or a 64-bit integer if the server has `SIGNUP_NUMERIC_IDS=on`.
+             * @example 0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e
+             */
+            id: string | number;
+            /**
+             * Format: date-time
+             * @description When the account was created.
+             * @example 2026-11-25T10:00:00Z
+             */
+            created_at: string;
         };
         /** @description The answer to a sign-in. */
         SignedUp: {
@@ -723,7 +787,7 @@ export interface components {
              */
             message: string;
             /** @description The user who signed in. */
-            data: components["schemas"]["User"];
+            data: components["schemas"]["SignUpUser"];
             /**
              * @description The bearer token. It cannot be read again later.
              * @example 7CJ5KQ2N3XW4EYAV6DZTLM5RUI
@@ -747,7 +811,7 @@ export interface components {
              */
             refresh_expires_at: string;
         };
-        /** @description A request for a code, or with `otp` a sign-in. */
+        /** @description A request for a code, or with `otp` a sign-in. An empty `otp` or `name` counts as absent. */
         SignUp: {
             /**
              * @description International number with `+` and country code. National numbers are accepted if the server has a `DEFAULT_REGION`.
@@ -785,6 +849,42 @@ export interface components {
              */
             locale?: string | null;
         };
+        /** @description A person who has signed in with a phone number. */
+        User: {
+            /**
+             * @description Identifies the user: a UUIDv7.
+             * @example 0197f0c4-6a52-7c3e-9d2c-5a4e1b1c2d3e
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the account was created.
+             * @example 2026-11-25T10:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * @description Name from the sign-in that created the account, or the one that the user chose since.
+             * @example Ada
+             */
+            name: string | null;
+            /**
+             * @description Language that the user chose (BCP 47).
+             * @example en
+             */
+            locale: string | null;
+            /**
+             * @description The phone number in E.164 form.
+             * @example +14155550100
+             */
+            phone_number: string;
+            /** @description The avatar of the user, if there is one. */
+            avatar: components["schemas"]["Avatar"] | null;
+            /**
+             * @description Number of changes, for optimistic locking.
+             * @example 1
+             */
+            version: number;
+        };
         /** @description The answer of a route that needs a session. */
         Protected: {
             /**
@@ -794,6 +894,8 @@ export interface components {
             message: string;
             /** @description The user of the token. */
             user: components["schemas"]["User"];
+            /** @description The same user as the answer of `/signup` has it, for clients of the Go server. */
+            data: components["schemas"]["SignUpUser"];
         };
         /** @description A request for a code. */
         OpenVerification: {
@@ -833,6 +935,17 @@ export interface components {
              * @example en
              */
             locale?: string | null;
+            /**
+             * @description `sign_in`: the code signs its user in. `verify`: the code proves the number to the client that requests it, without an account; this needs the credentials of a client. Default: `sign_in`.
+             * @example sign_in
+             * @enum {string|null}
+             */
+            purpose?: "sign_in" | "verify" | null;
+            /**
+             * @description The IP address of the user, as the client (a backend) sees it. The limits and the abuse policy then count this address. Needs the credentials of a client; without it the request counts for the client.
+             * @example 203.0.113.7
+             */
+            client_address?: string | null;
         };
         /** @description Delivery of the newest message. */
         Delivery: {
@@ -925,24 +1038,11 @@ export interface components {
              * @enum {string|null}
              */
             channel?: "sms" | "whatsapp" | "call" | null;
-        };
-        /** @description The code, to sign in with. */
-        CheckVerification: {
             /**
-             * @description The code from the message. Spaces, hyphens and case are ignored.
-             * @example 407918
+             * @description The IP address of the user, as the client (a backend) sees it. The limits and the abuse policy then count this address. Needs the credentials of a client; without it the request counts for the client.
+             * @example 203.0.113.7
              */
-            code: string;
-            /**
-             * @description Name of the user. Used if this sign-in creates the account. Printable characters, without a web address.
-             * @example Ada
-             */
-            name?: string | null;
-            /**
-             * @description The `device_token` of an earlier sign-in with this number. Takes precedence over the cookie `latchkey_device`. Guesses and messages of other people do not slow a known device down.
-             * @example pJ0Xv2mQk1uZc8dY5rT3wAGbQ0l3WfYk2m8s9q7e6d5c4b3a291807f6e5d4c3b2a1908070605
-             */
-            device_token?: string | null;
+            client_address?: string | null;
         };
         /** @description A session of a signed-in user. */
         Session: {
@@ -987,6 +1087,58 @@ export interface components {
             device_token: string;
             /** @description The user who signed in. */
             user: components["schemas"]["User"];
+        };
+        /** @description A number that was verified for a client, without an account. */
+        VerifiedNumber: {
+            /**
+             * @description The `id` of the verification.
+             * @example q0b7ZnG2S1mXw9cY4rT5uA
+             */
+            id: string;
+            /**
+             * @description Always `approved`.
+             * @enum {string}
+             */
+            status: "approved";
+            /**
+             * @description The phone number in E.164 form.
+             * @example +14155550100
+             */
+            phone_number: string;
+            /**
+             * Format: date-time
+             * @description When the right code was given.
+             * @example 2026-11-25T10:00:20.000Z
+             */
+            verified_at: string;
+            /**
+             * @description A JWT that proves this to others, for five minutes: signed by ES256 with a key of `/.well-known/jwks.json`. `typ` is `verification+jwt`, `aud` the id of the client, `sub` the number and `jti` the `id` of the verification.
+             * @example eyJhbGciOiJFUzI1NiIsInR5cCI6InZlcmlmaWNhdGlvbitqd3QifQ.e30.c2ln
+             */
+            proof: string;
+        };
+        /** @description The code, to sign in or to verify the number with. */
+        CheckVerification: {
+            /**
+             * @description The code from the message. Spaces, hyphens and case are ignored.
+             * @example 407918
+             */
+            code: string;
+            /**
+             * @description Name of the user. Used if this sign-in creates the account. Printable characters, without a web address.
+             * @example Ada
+             */
+            name?: string | null;
+            /**
+             * @description The `device_token` of an earlier sign-in with this number. Takes precedence over the cookie `latchkey_device`. Guesses and messages of other people do not slow a known device down.
+             * @example pJ0Xv2mQk1uZc8dY5rT3wAGbQ0l3WfYk2m8s9q7e6d5c4b3a291807f6e5d4c3b2a1908070605
+             */
+            device_token?: string | null;
+            /**
+             * @description The IP address of the user, as the client (a backend) sees it. The limits and the abuse policy then count this address. Needs the credentials of a client; without it the request counts for the client.
+             * @example 203.0.113.7
+             */
+            client_address?: string | null;
         };
         /** @description The process runs. */
         Liveness: {
@@ -1529,7 +1681,7 @@ export interface components {
              * @description `sign_up`: requested by `POST /signup`.
              * @enum {string}
              */
-            purpose: "sign_up" | "sign_in" | "change_number";
+            purpose: "sign_up" | "sign_in" | "change_number" | "verify";
             /**
              * @description `pending`: the verification is open.
              * @enum {string}
@@ -1784,6 +1936,166 @@ export interface components {
             /** @description When the token expires, in seconds since 1970. */
             exp?: number;
         };
+        /** @description An error of Twilio Verify. */
+        TwilioError: {
+            /**
+             * @description The code of Twilio's error.
+             * @example 60200
+             */
+            code: number;
+            /**
+             * @description The cause, for developers.
+             * @example Invalid parameter: the phone number is not valid: must be an international phone number, such as +14155550100
+             */
+            message: string;
+            /**
+             * @description A page about the problem.
+             * @example https://id.example.com/problems/invalid_request
+             */
+            more_info: string;
+            /**
+             * @description The status of the answer.
+             * @example 400
+             */
+            status: number;
+        };
+        /** @description A message of a verification, in the form of Twilio Verify. */
+        SendCodeAttempt: {
+            /**
+             * @description Identifies the message.
+             * @example VL00112233445566778899aabbccddeeff
+             */
+            attempt_sid: string;
+            /**
+             * @description The channel of the message.
+             * @example sms
+             */
+            channel: string;
+            /**
+             * @description When the verification was created.
+             * @example 2026-11-25T10:00:00Z
+             */
+            time: string;
+        };
+        /** @description A verification, in the form of Twilio Verify. */
+        TwilioVerification: {
+            /** @description Always null. */
+            amount: null;
+            /** @description Always null. */
+            payee: null;
+            /**
+             * @description Always empty.
+             * @example {}
+             */
+            lookup: Record<string, never>;
+            /** @description Always null. */
+            sna: null;
+            /** @description The newest message. */
+            send_code_attempts: components["schemas"]["SendCodeAttempt"][];
+            /**
+             * @description The address of the verification.
+             * @example https://id.example.com/v2/Services/VA00112233445566778899aabbccddeeff/Verifications/VE00112233445566778899aabbccddeeff
+             */
+            url: string;
+            /**
+             * @description The SID of the verification: its `id` as hexadecimal digits.
+             * @example VE00112233445566778899aabbccddeeff
+             */
+            sid: string;
+            /**
+             * @description The SID of the service in the path. Every service is accepted.
+             * @example VA00112233445566778899aabbccddeeff
+             */
+            service_sid: string;
+            /**
+             * @description The id of the client.
+             * @example shop
+             */
+            account_sid: string;
+            /**
+             * @description The phone number in E.164 form.
+             * @example +14155550100
+             */
+            to: string;
+            /**
+             * @description The channel of the newest message.
+             * @example sms
+             */
+            channel: string;
+            /**
+             * @description The state of the verification.
+             * @example pending
+             * @enum {string}
+             */
+            status: "pending" | "canceled" | "approved" | "max_attempts_reached" | "expired";
+            /** @description True if the code was right. */
+            valid: boolean;
+            /**
+             * @description When the code was requested.
+             * @example 2026-11-25T10:00:00Z
+             */
+            date_created: string;
+            /**
+             * @description When the delivery last changed.
+             * @example 2026-11-25T10:00:02Z
+             */
+            date_updated: string;
+        };
+        /** @description The check of a code, in the form of Twilio Verify. */
+        TwilioVerificationCheck: {
+            /** @description Always null. */
+            amount: null;
+            /** @description Always null. */
+            payee: null;
+            /**
+             * @description Always empty.
+             * @example []
+             */
+            sna_attempts_error_codes: string[];
+            /**
+             * @description The SID of the verification: its `id` as hexadecimal digits.
+             * @example VE00112233445566778899aabbccddeeff
+             */
+            sid: string;
+            /**
+             * @description The SID of the service in the path. Every service is accepted.
+             * @example VA00112233445566778899aabbccddeeff
+             */
+            service_sid: string;
+            /**
+             * @description The id of the client.
+             * @example shop
+             */
+            account_sid: string;
+            /**
+             * @description The phone number in E.164 form.
+             * @example +14155550100
+             */
+            to: string;
+            /**
+             * @description The channel of the newest message.
+             * @example sms
+             */
+            channel: string;
+            /**
+             * @description The state of the verification.
+             * @example pending
+             * @enum {string}
+             */
+            status: "pending" | "canceled" | "approved" | "max_attempts_reached" | "expired";
+            /** @description True if the code was right. */
+            valid: boolean;
+            /**
+             * @description When the code was requested.
+             * @example 2026-11-25T10:00:00Z
+             */
+            date_created: string;
+            /**
+             * @description When the delivery last changed.
+             * @example 2026-11-25T10:00:02Z
+             */
+            date_updated: string;
+        };
     };
     responses: {
         /** @description `invalid_request`: The request is not valid */
@@ -1880,7 +2192,7 @@ export interface components {
             };
         };
         /** @description `invalid_request`: The request is not valid */
-        MalformedRequest: {
+        ProtectedMalformedRequest: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1892,7 +2204,7 @@ export interface components {
          * @description `unauthenticated`: Authentication is required
          *     `invalid_token`: The token is not valid
          */
-        UnauthenticatedOrInvalidToken: {
+        ProtectedUnauthenticatedOrInvalidToken: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
@@ -1902,7 +2214,7 @@ export interface components {
             };
         };
         /** @description `insufficient_scope`: The token has another scope */
-        InsufficientScope: {
+        ProtectedInsufficientScope: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
@@ -1912,7 +2224,7 @@ export interface components {
             };
         };
         /** @description `internal_error`: Internal server error */
-        InternalError: {
+        ProtectedInternalError: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1921,7 +2233,7 @@ export interface components {
             };
         };
         /** @description `unavailable`: The service is temporarily unavailable */
-        Unavailable: {
+        ProtectedUnavailable: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
@@ -1932,6 +2244,15 @@ export interface components {
         };
         /** @description `invalid_request`: The request is not valid */
         InvalidRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `invalid_client`: The client is not known */
+        InvalidClient: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1988,6 +2309,34 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `internal_error`: Internal server error */
+        InternalError: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `unavailable`: The service is temporarily unavailable */
+        Unavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `invalid_request`: The request is not valid */
+        MalformedRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `not_found`: Not found */
         NotFound: {
             headers: {
@@ -2009,9 +2358,10 @@ export interface components {
         /**
          * @description `code_rejected`: The code is wrong or no longer valid
          *     `unauthenticated`: Authentication is required
+         *     `invalid_client`: The client is not known
          *     `invalid_token`: The token is not valid
          */
-        CodeRejectedOrUnauthenticatedOrInvalidToken: {
+        CodeRejectedOrUnauthenticatedOrInvalidClientOrInvalidToken: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
@@ -2045,10 +2395,33 @@ export interface components {
             };
         };
         /**
+         * @description `unauthenticated`: Authentication is required
+         *     `invalid_token`: The token is not valid
+         */
+        UnauthenticatedOrInvalidToken: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
          * @description `insufficient_scope`: The token has another scope
          *     `cross_site_request`: The request comes from another site
          */
         InsufficientScopeOrCrossSiteRequest: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `insufficient_scope`: The token has another scope */
+        InsufficientScope: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
@@ -2122,7 +2495,7 @@ export interface components {
         "X-Request-Id": string;
         /** @description Responses must not be cached. */
         "Cache-Control": string;
-        /** @description Responses depend on the bearer token. */
+        /** @description Responses depend on the bearer token and, if pages of other origins are allowed, on the origin. */
         Vary: string;
         /** @description How to authenticate (RFC 6750, section 3). Not sent with `code_rejected`. */
         "WWW-Authenticate": string;
@@ -2193,11 +2566,11 @@ export interface operations {
                     "application/json": components["schemas"]["Protected"];
                 };
             };
-            400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["UnauthenticatedOrInvalidToken"];
-            403: components["responses"]["InsufficientScope"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
+            400: components["responses"]["ProtectedMalformedRequest"];
+            401: components["responses"]["ProtectedUnauthenticatedOrInvalidToken"];
+            403: components["responses"]["ProtectedInsufficientScope"];
+            500: components["responses"]["ProtectedInternalError"];
+            503: components["responses"]["ProtectedUnavailable"];
         };
     };
     requestCode: {
@@ -2233,6 +2606,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["InvalidClient"];
             403: components["responses"]["ProofOfWorkRequired"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -2353,6 +2727,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["InvalidClient"];
             403: components["responses"]["ProofOfWorkRequired"];
             404: components["responses"]["NotFound"];
             410: components["responses"]["VerificationClosed"];
@@ -2383,7 +2758,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user is signed in. */
+            /** @description The user is signed in or, with the purpose `verify`, the number is verified. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2392,11 +2767,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["Session"] | components["schemas"]["VerifiedNumber"];
                 };
             };
             400: components["responses"]["InvalidRequest"];
-            401: components["responses"]["CodeRejectedOrUnauthenticatedOrInvalidToken"];
+            401: components["responses"]["CodeRejectedOrUnauthenticatedOrInvalidClientOrInvalidToken"];
             403: components["responses"]["InsufficientScopeOrNumberRecycledOrCrossSiteRequest"];
             404: components["responses"]["NotFound"];
             410: components["responses"]["VerificationClosed"];
@@ -3383,6 +3758,582 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+        };
+    };
+    startVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The SID of a service. Every text is accepted. */
+                service: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description The phone number in E.164 form.
+                     * @example +14155550100
+                     */
+                    To: string;
+                    /**
+                     * @description `sms`, `whatsapp`, `call`, or `auto` for the usual one.
+                     * @example sms
+                     */
+                    Channel: string;
+                    /**
+                     * @description Language of the message (BCP 47).
+                     * @example en
+                     */
+                    Locale?: string;
+                    /**
+                     * @description SMS Retriever hash of the Android app.
+                     * @example FA+9qCX9VSu
+                     */
+                    AppHash?: string;
+                    /**
+                     * @description The IP address of the user, which the limits count.
+                     * @example 203.0.113.7
+                     */
+                    DeviceIp?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The code is being sent. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioVerification"];
+                };
+            };
+            /** @description A parameter is missing or not valid (60200). */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The credentials of the client are missing or wrong (20003). */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The destination is blocked (60410) or not allowed (60605). */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description There is no such verification, or it is closed (20404). */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The form is too large (20413). */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The body is not a form (20415). */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description Too many messages (60203), checks of one code (60202) or requests (20429). */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description An unexpected error (20500). */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description A dependency does not respond (20503). */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+        };
+    };
+    checkVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The SID of a service. Every text is accepted. */
+                service: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description The code that the user entered.
+                     * @example 407918
+                     */
+                    Code: string;
+                    /**
+                     * @description The phone number, if there is no `VerificationSid`.
+                     * @example +14155550100
+                     */
+                    To?: string;
+                    /**
+                     * @description The SID of the verification.
+                     * @example VE00112233445566778899aabbccddeeff
+                     */
+                    VerificationSid?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The result of the check. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioVerificationCheck"];
+                };
+            };
+            /** @description A parameter is missing or not valid (60200). */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The credentials of the client are missing or wrong (20003). */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The destination is blocked (60410) or not allowed (60605). */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description There is no such verification, or it is closed (20404). */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The form is too large (20413). */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The body is not a form (20415). */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description Too many messages (60203), checks of one code (60202) or requests (20429). */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description An unexpected error (20500). */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description A dependency does not respond (20503). */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+        };
+    };
+    fetchVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The SID of a service. Every text is accepted. */
+                service: string;
+                /** @description The SID of the verification, or its phone number for the newest one. */
+                verification: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The verification. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioVerification"];
+                };
+            };
+            /** @description A parameter is missing or not valid (60200). */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The credentials of the client are missing or wrong (20003). */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The destination is blocked (60410) or not allowed (60605). */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description There is no such verification, or it is closed (20404). */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description Too many messages (60203), checks of one code (60202) or requests (20429). */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description An unexpected error (20500). */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description A dependency does not respond (20503). */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+        };
+    };
+    cancelVerificationBySid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The SID of a service. Every text is accepted. */
+                service: string;
+                /** @description The SID of the verification, or its phone number for the newest one. */
+                verification: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description Always `canceled`.
+                     * @example canceled
+                     */
+                    Status: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The canceled verification. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioVerification"];
+                };
+            };
+            /** @description A parameter is missing or not valid (60200). */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The credentials of the client are missing or wrong (20003). */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The destination is blocked (60410) or not allowed (60605). */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description There is no such verification, or it is closed (20404). */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The form is too large (20413). */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description The body is not a form (20415). */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description Too many messages (60203), checks of one code (60202) or requests (20429). */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description An unexpected error (20500). */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
+                };
+            };
+            /** @description A dependency does not respond (20503). */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwilioError"];
                 };
             };
         };
