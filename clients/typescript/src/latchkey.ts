@@ -152,6 +152,8 @@ export class Latchkey {
     // With the token of a session: the check of a change of number needs it.
     const send = () => this.api.POST('/v1/verifications/{id}/check', { body, params, signal });
     const { data } = await answerTo(send, signal);
+    // A verification without an account needs the credentials of a backend, which this client has not.
+    if ('proof' in data) throw new TypeError('the verification opens no session');
     await this.sessions.begin(data);
     return data;
   }
