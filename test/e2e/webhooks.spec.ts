@@ -1,6 +1,7 @@
 import { Keys } from '#keys';
 import { abuseApis } from '../support/abuse-api.js';
 import { type RunningApi, startApi, startReplica } from '../support/api.js';
+import { ClientsFile, type TestClient } from '../support/api-clients.js';
 import type { Answer } from '../support/client.js';
 import { mainlyOn, modes } from '../support/databases.js';
 import { dumpPostgres, dumpRedis } from '../support/dumps.js';
@@ -32,12 +33,17 @@ const waiting = (api: RunningApi) =>
 
 describe.each(modes)('Webhooks on $name, with two servers', (mode) => {
   let receiver: WebhookReceiver;
+  let clients: ClientsFile;
+  let shop: TestClient;
   let api: RunningApi;
   let replica: RunningApi;
 
   beforeAll(async () => {
     receiver = await WebhookReceiver.start();
-    api = await startApi(mode, { LIMIT_COOL_DOWN: '1s', ...QUICK, ...receiver.variables });
+    clients = new ClientsFile();
+    shop = clients.add('shop', ['verify']);
+    const variables = { LIMIT_COOL_DOWN: '1s', CLIENTS_FILE: clients.path };
+    api = await startApi(mode, { ...variables, ...QUICK, ...receiver.variables });
     // It does no background work: the other server sends its events.
     replica = await startReplica(api);
   });
@@ -49,6 +55,7 @@ describe.each(modes)('Webhooks on $name, with two servers', (mode) => {
     await replica.stop();
     await api.stop();
     await receiver.stop();
+    clients.remove();
   });
 
   const as = ({ token }: Session) => api.client.as(token);
@@ -83,6 +90,20 @@ describe.each(modes)('Webhooks on $name, with two servers', (mode) => {
     await receiver.next('session.created', { session_id: body.session_id });
     await receiver.next('verification.approved', { session_id: body.session_id });
     expect(receiver.of('user.created', { user_id: user.id })).toHaveLength(1);
+  });
+
+  it('tell of a number that was verified for a client, and of no user', async () => {
+    const phone_number = someNumber();
+    const members = { purpose: 'verify', phone_number };
+    const { id } = (await api.client.post('/v1/verifications', members, shop.basic)).body;
+    const code = await api.codeFor(phone_number);
+    const checked = await replica.client.post(`/v1/verifications/${id}/check`, { code }, shop.basic);
+    expect(checked.status).toBe(200);
+    const { data } = await receiver.next('verification.approved', { verification_id: id });
+    expect(data).toEqual({
+      ...{ verification_id: id, purpose: 'verify', channel: 'sms', client_id: 'shop' },
+      phone_number: expect.stringMatching(MASKED),
+    });
   });
 
   it('tell of a sign-up by its number', async () => {

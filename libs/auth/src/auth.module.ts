@@ -4,6 +4,7 @@ import { DeliveryModule } from '#delivery';
 import { ImagesModule } from '#images';
 import { OtpModule } from '#otp';
 import { UsersModule } from '#users';
+import { WebhooksModule } from '#webhooks';
 import { AccountsModule } from './accounts.module.js';
 import { AuthService } from './auth.service.js';
 import { AvatarService } from './avatar.service.js';
@@ -17,7 +18,15 @@ import { SignUpClients } from './sign-up-clients.js';
 
 /** Sign-in by phone. The application provides `OperatorCredential` and `ApiClients`. */
 @Module({
-  imports: [AbuseModule, AccountsModule, DeliveryModule, ImagesModule, OtpModule, UsersModule],
+  imports: [
+    AbuseModule,
+    AccountsModule,
+    DeliveryModule,
+    ImagesModule,
+    OtpModule,
+    UsersModule,
+    WebhooksModule,
+  ],
   providers: [
     AuthService,
     AvatarService,

@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { Requester } from '#abuse';
 import { InvalidClient, NotFound } from '#errors';
 import { type Verification, type VerificationId, VerificationService } from '#otp';
-import type { PhoneNumber } from '#phone';
+import { maskPhoneNumber, type PhoneNumber } from '#phone';
 import { SignedTokensService } from '#tokens';
+import { WebhookEvents } from '#webhooks';
 import type { ApiClient } from './api-clients.js';
 import { type CodeRequest, CodesService, type Guess } from './codes.service.js';
 
@@ -23,6 +24,7 @@ export class ClientVerificationsService {
     private readonly codes: CodesService,
     private readonly verifications: VerificationService,
     private readonly signedTokens: SignedTokensService,
+    private readonly webhooks: WebhookEvents,
   ) {}
 
   /** Opens a verification that belongs to the client, which has the purpose. */
@@ -75,8 +77,22 @@ export class ClientVerificationsService {
     const { id: verificationId, phoneNumber, readAt: verifiedAt } = right.proven;
     const claims = { issuer, audience: client.id, phoneNumber, verificationId };
     const claimed = await this.verifications.claim(right.proven);
-    const proof = await this.verifications.completeOnce(claimed, () => this.signedTokens.signProof(claims));
+    const proof = await this.verifications.completeOnce(claimed, async () => {
+      const signed = await this.signedTokens.signProof(claims);
+      // Before the approval: after it a crash would lose the event.
+      await this.tellReceiver(right.proven, client);
+      return signed;
+    });
     await this.codes.recordSuccess(right);
     return { verificationId, phoneNumber, verifiedAt, proof };
+  }
+
+  private async tellReceiver(
+    { id: verification_id, purpose, route, phoneNumber }: Verification,
+    { id: client_id }: ApiClient,
+  ): Promise<void> {
+    const phone_number = maskPhoneNumber(phoneNumber);
+    const data = { verification_id, purpose, channel: route.channel, client_id, phone_number };
+    await this.webhooks.add({ type: 'verification.approved', data }, phoneNumber);
   }
 }

@@ -9,6 +9,8 @@ interface WebhookData {
     readonly purpose: string;
     readonly channel: string;
     readonly phone_number: string;
+    /** The client of the API that a verification without an account belongs to. */
+    readonly client_id?: string;
     /** Absent for a verification without an account. */
     readonly session_id?: string;
     /** Absent also where the statement adds it. */
