@@ -317,7 +317,7 @@ describe('Waiting for the delivery', () => {
     const controller = new AbortController();
     const verification = await startSent(latchkey);
     const waiting = latchkey.waitForDelivery(verification, { signal: controller.signal });
-    await waitFor('the last poll', () => statusesOf(`GET /v1/verifications/${verification.id}`).length === 2);
+    await waitFor('the last poll', () => statusesOf(`GET /v1/verifications/${verification.id}`).length >= 2);
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
   });
@@ -328,9 +328,9 @@ describe('Waiting for the delivery', () => {
     const verification = await startSent(latchkey);
     const waiting = latchkey.waitForDelivery(verification);
     const polls = () => statusesOf(`GET /v1/verifications/${verification.id}`).length;
-    await waitFor('the last poll', () => polls() === 2);
+    await waitFor('the last poll', () => polls() >= 2);
     proxy.cut();
-    await waitFor('a poll that fails', () => polls() === 4);
+    await waitFor('a poll that fails', () => polls() >= 4);
     proxy.heal();
     settle('delivered');
     expect((await waiting).delivery.status).toBe('delivered');
@@ -533,11 +533,11 @@ describe('The package', () => {
     expect(output.split('\n')).toEqual(['code_rejected', phone_number]);
   });
 
-  it.each(['bundler', 'nodenext'])('has types for pages (%s)', async (moduleResolution) => {
+  it('has types for pages', async () => {
     const compilerOptions = {
       ...{ noEmit: true, strict: true, exactOptionalPropertyTypes: true, types: [] },
-      ...{ target: 'es2022', lib: ['es2022', 'dom', 'dom.iterable'], moduleResolution },
-      module: moduleResolution === 'bundler' ? 'esnext' : 'nodenext',
+      ...{ target: 'es2022', lib: ['es2022', 'dom', 'dom.iterable'] },
+      ...{ moduleResolution: 'bundler', module: 'esnext' },
     };
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['page.mts'] }));
     await writeFile(
@@ -674,6 +674,21 @@ const PAGE = `<!doctype html>
     expect(session?.user.phone_number).toBe(phone_number);
     await another.evaluate(() => latchkey.signOut());
     await page.waitForFunction(async () => (await latchkey.session()) === null);
+  });
+
+  it('keeps the session in memory where the user forbids storage', async () => {
+    const page = await openPage();
+    await page.addInitScript(() => {
+      Object.defineProperty(globalThis, 'localStorage', {
+        get: () => {
+          throw new Error('access is denied');
+        },
+      });
+    });
+    await page.reload();
+    await page.waitForFunction(() => typeof latchkey === 'object');
+    await signInOn(page);
+    expect(await statusOfMe(page)).toBe(200);
   });
 
   it('refreshes once for two tabs', async () => {

@@ -15,7 +15,6 @@ interface WebStorage {
   removeItem(key: string): void;
 }
 
-/** Browsers throw on access when the user forbids storage, and Node has none. */
 declare const localStorage: WebStorage;
 
 /** Forgets everything with the page or the process. */
@@ -32,11 +31,25 @@ export function memoryStorage(): LatchkeyStorage {
   };
 }
 
-/** Keeps everything for the origin. All its tabs share one session, and all its scripts can read it. */
+/**
+ * Keeps everything for the origin. All its tabs share one session, and all its scripts can read it. Where there is no such
+ * storage, everything is kept in memory.
+ */
 export function browserStorage(): LatchkeyStorage {
+  if (!isAllowed()) return memoryStorage();
   return {
     get: (key) => localStorage.getItem(key),
     set: (key, value) => localStorage.setItem(key, value),
     delete: (key) => localStorage.removeItem(key),
   };
+}
+
+/** Browsers throw on access when the user forbids storage, and older versions of Node have none. */
+function isAllowed(): boolean {
+  try {
+    localStorage.getItem('');
+    return true;
+  } catch {
+    return false;
+  }
 }
