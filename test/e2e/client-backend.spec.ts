@@ -17,8 +17,8 @@ import {
   VerifierUnavailable,
 } from '../../clients/typescript/src/server/index.js';
 import { type RunningApi, startApi } from '../support/api.js';
+import { ClientsFile, SECRET_TO_ENCODE, type TestClient } from '../support/api-clients.js';
 import { type Answer, Client } from '../support/client.js';
-import { type ClientsFile, writeClientsFile } from '../support/clients-file.js';
 import { POSTGRES_ALONE } from '../support/databases.js';
 import { TcpProxy } from '../support/proxy.js';
 import { times } from '../support/repeat.js';
@@ -29,18 +29,20 @@ const UNKNOWN_TOKEN = 'A'.repeat(26);
 
 let api: RunningApi;
 let clients: ClientsFile;
+let shop: TestClient;
 let session: Answer['body'];
 let signed: string;
 
 beforeAll(async () => {
-  clients = await writeClientsFile();
-  api = await startApi(POSTGRES_ALONE, { CLIENTS_FILE: clients.file, JWT_AUDIENCES: `${AUDIENCE},billing` });
+  clients = new ClientsFile();
+  shop = clients.add('shop', ['introspect'], {}, SECRET_TO_ENCODE);
+  api = await startApi(POSTGRES_ALONE, { CLIENTS_FILE: clients.path, JWT_AUDIENCES: `${AUDIENCE},billing` });
   session = await openSession(api);
   signed = await signedToken(AUDIENCE);
 });
 afterAll(async () => {
   await api?.stop();
-  await clients?.remove();
+  clients?.remove();
 });
 
 async function signedToken(audience: string): Promise<string> {
@@ -50,7 +52,7 @@ async function signedToken(audience: string): Promise<string> {
 const issuer = () => api.client.url.replace('127.0.0.1', 'localhost');
 const bySignature = (more = {}) => signedTokenVerifier({ issuer: issuer(), audience: AUDIENCE, ...more });
 const byIntrospection = (more = {}) =>
-  introspectionVerifier({ url: api.client.url, clientId: clients.id, clientSecret: clients.secret, ...more });
+  introspectionVerifier({ url: api.client.url, clientId: shop.id, clientSecret: shop.secret, ...more });
 
 describe('The verifier of signed tokens', () => {
   it('returns the user and the session', async () => {
@@ -195,8 +197,9 @@ describe('The verifier by introspection', () => {
   });
 
   it('cannot decide beyond the limit of the client', async () => {
-    const limited = await writeClientsFile({ introspect: '2/1h' });
-    const server = await startApi(POSTGRES_ALONE, { CLIENTS_FILE: limited.file });
+    const file = new ClientsFile();
+    const limited = file.add('limited', ['introspect'], { introspect: '2/1h' });
+    const server = await startApi(POSTGRES_ALONE, { CLIENTS_FILE: file.path });
     const verify = introspectionVerifier({
       ...{ url: server.client.url, clientId: limited.id, clientSecret: limited.secret },
     });
@@ -205,7 +208,7 @@ describe('The verifier by introspection', () => {
     expect(failures).toEqual([null, null, expect.any(VerifierUnavailable)]);
     expect(failures[2].retryAfter).toBeGreaterThan(0);
     await server.stop();
-    await limited.remove();
+    file.remove();
   });
 
   it('cannot decide while the server does not answer', async () => {

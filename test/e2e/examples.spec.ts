@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type RunningApi, startApi } from '../support/api.js';
+import { ClientsFile, SECRET_TO_ENCODE, type TestClient } from '../support/api-clients.js';
 import { findChromium, openBrowser } from '../support/browser.js';
 import { Client } from '../support/client.js';
-import { type ClientsFile, writeClientsFile } from '../support/clients-file.js';
 import { POSTGRES_ALONE } from '../support/databases.js';
 import { Example } from '../support/example.js';
 import { installExample } from '../support/packed-client.js';
@@ -20,19 +20,21 @@ const AUDIENCE = 'orders';
 
 let api: RunningApi;
 let clients: ClientsFile;
+let shop: TestClient;
 const folders: string[] = [];
 const running: Example[] = [];
 
 beforeAll(async () => {
-  clients = await writeClientsFile();
-  api = await startApi(POSTGRES_ALONE, { CLIENTS_FILE: clients.file, JWT_AUDIENCES: AUDIENCE });
+  clients = new ClientsFile();
+  shop = clients.add('shop', ['introspect'], {}, SECRET_TO_ENCODE);
+  api = await startApi(POSTGRES_ALONE, { CLIENTS_FILE: clients.path, JWT_AUDIENCES: AUDIENCE });
 });
 afterEach(async () => {
   for (const example of running.splice(0)) await example.stop();
 });
 afterAll(async () => {
   await api?.stop();
-  await clients?.remove();
+  clients?.remove();
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
@@ -55,8 +57,8 @@ async function start(folder: string, module: string, variables = {}): Promise<Ex
 describe('The example on Express', () => {
   it('serves a user with a token, and refuses the user after the sign-out', async () => {
     const example = await start(await install('express'), 'server.mjs', {
-      LATCHKEY_CLIENT_ID: clients.id,
-      LATCHKEY_CLIENT_SECRET: clients.secret,
+      LATCHKEY_CLIENT_ID: shop.id,
+      LATCHKEY_CLIENT_SECRET: shop.secret,
     });
     const client = new Client(example.url);
     expect((await client.get('/')).status).toBe(200);

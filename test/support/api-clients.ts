@@ -3,6 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** Base64 has characters that OAuth encodes (RFC 6749, section 2.3.1). */
+export const SECRET_TO_ENCODE = `${randomBytes(31).toString('base64')}+/`;
+
 /** The credentials of a client of the API. */
 export interface TestClient {
   readonly id: string;
@@ -17,9 +20,13 @@ export class ClientsFile {
   readonly path = join(this.folder, 'clients.json');
   private readonly entries: object[] = [];
 
-  /** Adds a client with a new secret. Call it before the server starts. */
-  add(id: string, purposes: string[], limits: object = {}): TestClient {
-    const secret = `sk_${randomBytes(32).toString('base64url')}`;
+  /** Adds a client. Call it before the server starts. */
+  add(
+    id: string,
+    purposes: string[],
+    limits: object = {},
+    secret = `sk_${randomBytes(32).toString('base64url')}`,
+  ): TestClient {
     const secret_sha256 = createHash('sha256').update(secret).digest('hex');
     this.entries.push({ id, name: id, secret_sha256, purposes, limits });
     writeFileSync(this.path, JSON.stringify({ clients: this.entries }));
