@@ -24,7 +24,10 @@ export const USUAL_DATABASE_TIMEOUT = { DATABASE_TIMEOUT: '1500ms' };
 export const BRIEF_COOL_DOWN = { LIMIT_COOL_DOWN: '1s' };
 
 const TWILIO_FROM = '+15005550006';
-export const WHATSAPP = { TWILIO_WHATSAPP_FROM: '+15005550007' };
+export const WHATSAPP = {
+  TWILIO_WHATSAPP_FROM: '+15005550007',
+  TWILIO_WHATSAPP_CONTENT_SID: `HX${'0'.repeat(32)}`,
+};
 export const CALL = { TWILIO_CALL_FROM: '+15005550008' };
 
 /** Twilio credentials for servers whose messages need not arrive. */

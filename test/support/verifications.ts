@@ -81,9 +81,11 @@ export function wrongCode(code: string): string {
   return String((Number(code) + 1) % 1_000_000).padStart(6, '0');
 }
 
-/** Returns the six digits of a code in a text message. */
-export function codeIn(message: { readonly body: string } | undefined): string | undefined {
-  return /\d{6}/.exec(message?.body ?? '')?.[0];
+/** Returns the six digits of a code in a text message, or in the variables of its template. */
+export function codeIn(
+  message: { readonly body: string; readonly contentVariables?: string | null } | undefined,
+): string | undefined {
+  return /\d{6}/.exec(message?.body || message?.contentVariables || '')?.[0];
 }
 
 /** Repeats a request until the cool-down no longer refuses it. */

@@ -12,7 +12,7 @@ export interface TwilioConfig {
   readonly password: string;
   readonly from: string | null;
   readonly messagingServiceSid: string | null;
-  /** Null: no WhatsApp. Without `contentSid` only recipients who wrote within 24 hours are reached. */
+  /** Null: no WhatsApp. Only Twilio's sandbox, in development, has no `contentSid`. */
   readonly whatsapp: { readonly from: string; readonly contentSid: string | null } | null;
   /** The number that calls come from. Null: no calls. */
   readonly callFrom: string | null;

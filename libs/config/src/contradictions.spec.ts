@@ -46,14 +46,16 @@ describe('contradictions', () => {
     expect(configurationErrorOf(variables).faults).toEqual([{ name, rule: expect.any(String) }]);
   });
 
-  it('requires a template for WhatsApp by Twilio, in production only', () => {
+  it('requires a template for WhatsApp by Twilio, except in the sandbox in development', () => {
     const whatsapp = { ...TWILIO, TWILIO_WHATSAPP_FROM: TWILIO_FROM };
-    expect(configurationErrorOf({ ...PRODUCTION, ...whatsapp }).faults).toEqual([
-      { name: 'TWILIO_WHATSAPP_CONTENT_SID', rule: expect.any(String) },
-    ]);
+    const sandbox = { ...TWILIO, TWILIO_WHATSAPP_FROM: '+14155238886' };
+    for (const variables of [whatsapp, { ...PRODUCTION, ...whatsapp }, { ...PRODUCTION, ...sandbox }])
+      expect(configurationErrorOf(variables).faults).toEqual([
+        { name: 'TWILIO_WHATSAPP_CONTENT_SID', rule: expect.any(String) },
+      ]);
     const template = { TWILIO_WHATSAPP_CONTENT_SID: `HX${'0'.repeat(32)}` };
     expect(() => readConfig({ ...PRODUCTION, ...whatsapp, ...template })).not.toThrow();
-    expect(() => readConfig(whatsapp)).not.toThrow();
+    expect(() => readConfig(sandbox)).not.toThrow();
   });
 
   it('lists every Twilio variable that is missing', () => {
@@ -120,7 +122,7 @@ describe('contradictions', () => {
 
   it.each([
     ['sms>whatsapp', TWILIO],
-    ['sms>call', { ...TWILIO, TWILIO_WHATSAPP_FROM: TWILIO_FROM }],
+    ['sms>call', { ...TWILIO, TWILIO_WHATSAPP_FROM: '+14155238886' }],
     ['sms>sms:http', TWILIO],
     ['sms>call:http', { ...TWILIO, ...HTTP }],
     ['sms>sms:twilio', {}],

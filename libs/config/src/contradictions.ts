@@ -10,6 +10,9 @@ type Check = readonly [isBroken: boolean, name: keyof Environment, rule: string]
 
 const LONGEST_TEST_MS = 90 * 86_400_000;
 
+/** Twilio's number for trying WhatsApp, which takes text (https://www.twilio.com/docs/whatsapp/sandbox). */
+const WHATSAPP_SANDBOX = '+14155238886';
+
 /** Finds the faults that lie between variables: each one is valid by itself. */
 export function contradictions(env: Environment): ConfigurationFault[] {
   const checks = [
@@ -107,7 +110,8 @@ function twilioChecks(env: Environment): Check[] {
   const twilio = usesTwilio(env);
   const hasCredentials = Boolean(env.TWILIO_AUTH_TOKEN || env.TWILIO_API_KEY);
   const hasSender = Boolean(env.TWILIO_FROM || env.TWILIO_MESSAGING_SERVICE_SID);
-  const needsTemplate = env.NODE_ENV === 'production' && Boolean(env.TWILIO_WHATSAPP_FROM);
+  const isSandbox = env.NODE_ENV !== 'production' && env.TWILIO_WHATSAPP_FROM === WHATSAPP_SANDBOX;
+  const needsTemplate = Boolean(env.TWILIO_WHATSAPP_FROM) && !isSandbox;
   return [
     [twilio && !env.TWILIO_ACCOUNT_SID, 'TWILIO_ACCOUNT_SID', 'is required to send through Twilio'],
     [twilio && !hasCredentials, 'TWILIO_AUTH_TOKEN', 'or TWILIO_API_KEY is required to send through Twilio'],
@@ -124,7 +128,7 @@ function twilioChecks(env: Environment): Check[] {
     [
       twilio && needsTemplate && !env.TWILIO_WHATSAPP_CONTENT_SID,
       'TWILIO_WHATSAPP_CONTENT_SID',
-      'is required in production with TWILIO_WHATSAPP_FROM: WhatsApp delivers codes by an approved template only',
+      'is required with TWILIO_WHATSAPP_FROM: WhatsApp delivers codes by an approved template only',
     ],
   ];
 }

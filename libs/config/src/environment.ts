@@ -229,8 +229,9 @@ export class Environment {
   TWILIO_WHATSAPP_FROM?: string = undefined;
 
   /**
-   * The Content SID of the WhatsApp authentication template. Its `{{1}}` is the code. Required in production with
-   * `TWILIO_WHATSAPP_FROM`: without a template WhatsApp only reaches users who wrote to the number within 24 hours.
+   * The Content SID of the WhatsApp authentication template. Its `{{1}}` is the code. Required with
+   * `TWILIO_WHATSAPP_FROM`: WhatsApp refuses codes without a template. Only Twilio's sandbox (+14155238886) does without it,
+   * in development.
    */
   @Matching(/^HX[0-9a-fA-F]{32}$/, 'HX followed by 32 hexadecimal digits')
   TWILIO_WHATSAPP_CONTENT_SID?: string = undefined;

@@ -114,7 +114,7 @@ describe('the fallback', () => {
     ['sms > sms:http', [route('sms'), route('sms', 'http')], 20_000],
     ['sms:twilio>call@5m', [route('sms', 'twilio'), route('call')], 300_000],
   ])('is read from %s', (FALLBACK, routes, waitMs) => {
-    const all = { ...HTTP, TWILIO_WHATSAPP_FROM: TWILIO_FROM, TWILIO_CALL_FROM: TWILIO_FROM };
+    const all = { ...HTTP, TWILIO_WHATSAPP_FROM: '+14155238886', TWILIO_CALL_FROM: TWILIO_FROM };
     expect(readConfig({ ...TWILIO, ...all, FALLBACK }).fallback).toEqual({ routes, waitMs });
   });
 

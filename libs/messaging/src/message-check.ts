@@ -29,7 +29,7 @@ export function checkMessages({
 export function checkWhatsApp({ twilio }: Pick<MessagingOptions, 'twilio'>): string[] {
   if (!twilio?.whatsapp || twilio.whatsapp.contentSid !== null) return [];
   return [
-    'TWILIO_WHATSAPP_CONTENT_SID is not set: WhatsApp delivers text without a template only within 24 hours after the recipient wrote, as in the sandbox',
+    "TWILIO_WHATSAPP_CONTENT_SID is not set: Twilio's sandbox delivers text only within 24 hours after the recipient wrote to it",
   ];
 }
 
