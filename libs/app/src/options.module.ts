@@ -12,7 +12,7 @@ import { AppConfig, ConfigurationError } from '#config';
 import { DeliveryOptions, SEND_CODE } from '#delivery';
 import { EventPolicy } from '#events';
 import { developmentSecret, KeyOptions } from '#keys';
-import { MessagingOptions } from '#messaging';
+import { localesFor, MessagingOptions, readMessages } from '#messaging';
 import { CODE_LENGTHS, MessageTask, OtpPolicy, sampleCode, TestNumbers } from '#otp';
 import { parsePhoneNumber } from '#phone';
 import { PostgresOptions, sharePool } from '#postgres';
@@ -87,10 +87,11 @@ function abuseOptionsOf(config: AppConfig, policy: Policy): AbuseOptions {
 }
 
 function messagingOptionsOf(config: AppConfig): MessagingOptions {
-  const { provider, twilio, httpProvider, publicUrl, brand, autofill, locales, defaultLocale } = config;
+  const { provider, twilio, httpProvider, publicUrl, brand, autofill, defaultLocale } = config;
+  const ownTexts = fromFile('MESSAGES_FILE', () => readMessages(config.messagesFile));
   const sampleCodes = { usual: sampleCode(config.otp.length), longest: sampleCode(CODE_LENGTHS.longest) };
-  const settings = { provider, twilio, httpProvider, publicUrl, brand, autofill, locales, defaultLocale };
-  return { ...settings, sampleCodes };
+  const settings = { provider, twilio, httpProvider, publicUrl, brand, autofill, defaultLocale };
+  return { ...settings, locales: localesFor(config, ownTexts), ownTexts, sampleCodes };
 }
 
 /** Numbers are compared in the form in which requests are read. */

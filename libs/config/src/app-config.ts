@@ -1,7 +1,6 @@
 import type { CountryCode } from 'libphonenumber-js';
 import type { FallbackConfig } from './fallback.js';
 import type { LimitName, Rate } from './limits.js';
-import type { LocaleTag } from './locale.js';
 import type { Channel, ProviderName } from './route.js';
 
 export interface TwilioConfig {
@@ -90,10 +89,12 @@ export abstract class AppConfig {
   abstract readonly defaultRegion: CountryCode | null;
   /** Prefixes of international numbers. */
   abstract readonly newNumberRanges: readonly string[];
-  /** The languages of messages. Not empty. */
-  abstract readonly locales: readonly LocaleTag[];
+  /** The languages of messages. Not empty. Null: all that there are texts in. */
+  abstract readonly locales: readonly string[] | null;
   /** Null: the language of the number's country. */
-  abstract readonly defaultLocale: LocaleTag | null;
+  abstract readonly defaultLocale: string | null;
+  /** Null: the built-in texts. */
+  abstract readonly messagesFile: string | null;
   abstract readonly otp: { readonly ttlMs: number; readonly length: number; readonly maxAttempts: number };
   abstract readonly sessions: {
     /** Lifetime of a token. */

@@ -56,6 +56,18 @@ describe('contradictions', () => {
     const template = { TWILIO_WHATSAPP_CONTENT_SID: `HX${'0'.repeat(32)}` };
     expect(() => readConfig({ ...PRODUCTION, ...whatsapp, ...template })).not.toThrow();
     expect(() => readConfig(sandbox)).not.toThrow();
+    expect(() => readConfig({ ...whatsapp, MESSAGE_SENDER: 'inbox' })).not.toThrow();
+  });
+
+  it('accepts languages that are not built in with a file of messages only', () => {
+    const languages = { LOCALES: 'nl,en', DEFAULT_LOCALE: 'nl' };
+    expect(configurationErrorOf(languages).faults.map(({ name }) => name)).toEqual([
+      'DEFAULT_LOCALE',
+      'LOCALES',
+    ]);
+    expect(readConfig({ ...languages, MESSAGES_FILE: 'messages.json' })).toMatchObject({
+      ...{ locales: ['nl', 'en'], defaultLocale: 'nl', messagesFile: 'messages.json' },
+    });
   });
 
   it('lists every Twilio variable that is missing', () => {

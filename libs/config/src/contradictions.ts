@@ -2,16 +2,18 @@ import type { ConfigurationFault } from './configuration-error.js';
 import { parseDurationMs } from './duration.js';
 import type { Environment } from './environment.js';
 import { type FallbackRoute, parseFallback } from './fallback.js';
+import { parseList } from './list.js';
+import { isLocale, isLocaleTag, LOCALE_TAGS } from './locale.js';
 import { defaultProviderOf, providersOf, usesTwilio } from './providers.js';
 import { isHeaders } from './rules.js';
 
 /** A condition that must not hold, the variable to change, and the instruction for it. */
 type Check = readonly [isBroken: boolean, name: keyof Environment, rule: string];
 
-const LONGEST_TEST_MS = 90 * 86_400_000;
-
 /** Twilio's number for trying WhatsApp, which takes text (https://www.twilio.com/docs/whatsapp/sandbox). */
 const WHATSAPP_SANDBOX = '+14155238886';
+
+const LONGEST_TEST_MS = 90 * 86_400_000;
 
 /** Finds the faults that lie between variables: each one is valid by itself. */
 export function contradictions(env: Environment): ConfigurationFault[] {
@@ -87,8 +89,11 @@ function sessionChecks({ TOKEN_TTL, REFRESH_TTL, SESSION_MAX_AGE, RECYCLED_AFTER
 }
 
 function smsChecks(env: Environment): Check[] {
+  const builtIn = `${LOCALE_TAGS.join(', ')}: other languages need MESSAGES_FILE`;
   return [
     [lacksDefault(env), 'DEFAULT_LOCALE', 'must be one of LOCALES: add it there, or choose another'],
+    [lacksTexts(env, env.DEFAULT_LOCALE), 'DEFAULT_LOCALE', `must be one of ${builtIn}`],
+    [lacksTexts(env, env.LOCALES), 'LOCALES', `must be one or more of ${builtIn}`],
     [
       env.BACKGROUND === 'off' && defaultProviderOf(env) === 'inbox',
       'BACKGROUND',
@@ -104,6 +109,13 @@ function smsChecks(env: Environment): Check[] {
 
 function lacksDefault({ DEFAULT_LOCALE: locale, LOCALES: locales }: Environment): boolean {
   return locale !== undefined && locales !== undefined && !locales.split(/ *, */).includes(locale);
+}
+
+/** The languages of a file are compared when it has been read. */
+function lacksTexts({ MESSAGES_FILE }: Environment, locales: string | undefined): boolean {
+  if (MESSAGES_FILE !== undefined || locales === undefined) return false;
+  const tags = parseList(locales);
+  return tags.every(isLocaleTag) && !tags.every(isLocale);
 }
 
 function twilioChecks(env: Environment): Check[] {

@@ -162,6 +162,7 @@ const WRONG = {
   PRICES_FILE: ['a\0b'],
   POLICY_FILE: ['a\0b'],
   CLIENTS_FILE: ['a\0b'],
+  MESSAGES_FILE: ['a\0b'],
   EVENTS_RETENTION: ['0d', '23h', '4000d', '400'],
   JWT_AUDIENCES: ['a b', 'a,,b', ',a', 'a'.repeat(201)],
   OPERATOR_TOKEN: ['fifteen-letters', 'with spaces in it, 20', 'a'.repeat(15)],

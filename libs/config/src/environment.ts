@@ -148,6 +148,13 @@ export class Environment {
   LOCALES?: string = undefined;
 
   /**
+   * A JSON file with texts of your own, over the built-in ones (`docs/messages.md`): `{"locales": {"en": {"sms": "{code} is your
+   * {brand} code."}}, "countries": {"IN": {"en": {"sms": "…"}}}}`.
+   */
+  @Matching(/^[^\0]+$/, 'a file path')
+  MESSAGES_FILE?: string = undefined;
+
+  /**
    * The host of the website that asks for codes. An SMS then ends with `@host #code`, so that browsers can fill
    * the code in, unless its request names an app.
    */

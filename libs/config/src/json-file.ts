@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isSupportedCountry } from 'libphonenumber-js/max';
 
 /**
  * Reads a JSON file.
@@ -7,6 +8,34 @@ import { readFileSync } from 'node:fs';
  */
 export function readJsonFile(file: string): unknown {
   return parse(read(file));
+}
+
+/**
+ * Returns the members of an object in a file.
+ *
+ * @throws Error whose message names the path and the kind of value that belongs there.
+ */
+export function membersOf(given: unknown, path: string, kind = 'an object'): Record<string, unknown> {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given))
+    return given as Record<string, unknown>;
+  throw new Error(`${path} must be ${kind}`);
+}
+
+/**
+ * Checks a name under `countries` of a file.
+ *
+ * @throws Error if it is neither an ISO 3166-1 alpha-2 code nor `+` and a calling code of numbers without a country.
+ */
+export function requireCountry(code: string): void {
+  if (isSupportedCountry(code) || /^\+[1-9]\d{0,2}$/.test(code)) return;
+  const cure =
+    code === 'UK' ? 'the United Kingdom is GB' : 'use a code such as US, or +870 for satellite phones';
+  throw new Error(`countries.${quoted(code)} is not a country: ${cure}`);
+}
+
+/** Shortens a name from a file, which may be anything. */
+export function quoted(name: string): string {
+  return JSON.stringify(name.length > 20 ? `${name.slice(0, 20)}…` : name);
 }
 
 function read(file: string): string {

@@ -28,8 +28,9 @@ describe('readConfig', () => {
       testNumbers: { codes: {}, until: null },
       defaultRegion: null,
       newNumberRanges: [],
-      locales: ['ar', 'de', 'en', 'es', 'fr', 'hi', 'ja', 'pt', 'ru', 'zh', 'zh-Hant'],
+      locales: null,
       defaultLocale: null,
+      messagesFile: null,
       otp: { ttlMs: 300_000, length: 6, maxAttempts: 5 },
       sessions: {
         ttlMs: 172_800_000,

@@ -1,12 +1,13 @@
 import { isIP } from 'node:net';
 import { getMetadataStorage, ValidateBy, ValidateIf, type ValidationArguments } from 'class-validator';
 import { isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { isAddress } from './address.js';
 import { parseDurationMs } from './duration.js';
 import { parseFallback } from './fallback.js';
 import { addressHint, countryHint, durationHint, generalHint, type Hint, originHint } from './hints.js';
 import { parseRate } from './limits.js';
 import { parseList } from './list.js';
-import { isLocale, LOCALE_TAGS } from './locale.js';
+import { isLocaleTag, LOCALE_TAGS } from './locale.js';
 import { isOriginPattern } from './origin.js';
 import { parseTestNumbers } from './test-numbers.js';
 
@@ -135,15 +136,19 @@ export function NumberPrefixes() {
   );
 }
 
+/** Accepts every language tag: a file may add languages. */
 export function Locale() {
-  return Rule(`one of the languages that messages are written in: ${LOCALE_TAGS.join(', ')}`, isLocale);
+  return Rule(`one of ${LOCALE_TAGS.join(', ')}, or a language of MESSAGES_FILE`, isLocaleTag);
 }
 
 export function Locales() {
-  return Rule(`one or more of ${LOCALE_TAGS.join(', ')}, separated by commas, each once`, (value) => {
-    const tags = parseList(value);
-    return tags.every(isLocale) && new Set(tags).size === tags.length;
-  });
+  return Rule(
+    `one or more of ${LOCALE_TAGS.join(', ')} and the languages of MESSAGES_FILE, separated by commas, each once`,
+    (value) => {
+      const tags = parseList(value);
+      return tags.every(isLocaleTag) && new Set(tags).size === tags.length;
+    },
+  );
 }
 
 export function Origins() {
@@ -157,11 +162,7 @@ export function Origins() {
 export function Address(...protocols: string[]) {
   return Rule(
     `a URL that starts with ${orList(protocols.map((protocol) => `${protocol}//`))}`,
-    (value) =>
-      URL.canParse(value) &&
-      protocols.includes(new URL(value).protocol) &&
-      isDecodable(value) &&
-      !endsInItsPassword(new URL(value)),
+    (value) => isAddress(value, protocols),
     addressHint,
   );
 }
@@ -291,20 +292,6 @@ function isNetwork(text: string): boolean {
     bits > 0 &&
     (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits))
   );
-}
-
-/** A percent sign in a password must be encoded: drivers fail on it late, without naming the variable. */
-function isDecodable(value: string): boolean {
-  try {
-    return decodeURIComponent(value) !== '';
-  } catch {
-    return false;
-  }
-}
-
-/** A password with a raw `/`, `?` or `#` ends the host: what follows, with the `@`, counts as path, query or fragment. */
-function endsInItsPassword({ pathname, search, hash }: URL): boolean {
-  return /@/.test(pathname + search + hash);
 }
 
 function isWebhookSecret(text: string): boolean {

@@ -7,7 +7,6 @@ import type { Environment } from './environment.js';
 import { parseFallback } from './fallback.js';
 import { LIMITS, type LimitName, parseRate, type Rate } from './limits.js';
 import { parseList } from './list.js';
-import { LOCALE_TAGS, type LocaleTag } from './locale.js';
 import { LOOPBACK_ORIGINS } from './origin.js';
 import { defaultProviderOf, toHttpProviderConfig, toTwilioConfig } from './providers.js';
 import { parseTestNumbers } from './test-numbers.js';
@@ -79,8 +78,9 @@ function messages(env: Environment) {
     },
     defaultRegion: (env.DEFAULT_REGION as CountryCode | undefined) ?? null,
     newNumberRanges: env.NEW_NUMBER_RANGES ? parseList(env.NEW_NUMBER_RANGES) : [],
-    locales: env.LOCALES ? (parseList(env.LOCALES) as LocaleTag[]) : LOCALE_TAGS,
-    defaultLocale: (env.DEFAULT_LOCALE as LocaleTag | undefined) ?? null,
+    locales: env.LOCALES ? parseList(env.LOCALES) : null,
+    defaultLocale: env.DEFAULT_LOCALE ?? null,
+    messagesFile: env.MESSAGES_FILE ?? null,
     allowedCountries: env.ALLOWED_COUNTRIES ? parseList(env.ALLOWED_COUNTRIES) : null,
   };
 }

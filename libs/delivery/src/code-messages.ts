@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Message, Templates } from '#messaging';
 import { type Verification, VerificationService } from '#otp';
+import { kindOfNumber } from '#phone';
 import { MessageReferences } from './message-references.js';
 
 /** Writes the message of a verification. Derives the code here, at the moment of sending. */
@@ -16,8 +17,9 @@ export class CodeMessages {
     const { phoneNumber: to, route, appHash } = verification;
     const { channel } = route;
     const code = this.verifications.codeOf(verification);
-    const locale = verification.locale ?? 'en';
-    const body = this.templates.compose({ channel, locale, code, validForSeconds, appHash });
+    const { country } = kindOfNumber(to);
+    const locale = this.templates.localeOf(channel, verification.locale ?? 'en', country);
+    const body = this.templates.compose({ channel, locale, country, code, validForSeconds, appHash });
     return {
       to,
       channel,

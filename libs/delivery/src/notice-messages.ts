@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Channel, Route } from '#config';
-import { LocaleChoice, type Message, MessageProviders, Templates } from '#messaging';
+import { LocaleChoice, type Message, MessageProviders, NUMBER_CHANGED, Templates } from '#messaging';
 import { VerificationService } from '#otp';
 import { isReachableBy, kindOfNumber, type PhoneNumber } from '#phone';
 import type { Notice } from './notices.repository.js';
@@ -35,8 +35,9 @@ export class NoticeMessages {
   }
 
   compose({ id, phoneNumber, locale: chosen }: Notice, channel: Channel): Message {
-    const locale = this.locales.for(phoneNumber, chosen);
-    const body = this.templates.composeNumberChanged(channel, locale);
+    const { country } = kindOfNumber(phoneNumber);
+    const locale = this.templates.localeOf(NUMBER_CHANGED, this.locales.for(phoneNumber, chosen), country);
+    const body = this.templates.composeNumberChanged(channel, locale, country);
     // No delivery report of a notice is recorded: the reference is that of no verification.
     return {
       to: phoneNumber,

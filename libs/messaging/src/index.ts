@@ -6,6 +6,7 @@ export {
   TwilioReports,
 } from './delivery-reports.twilio.js';
 export { LocaleChoice } from './locale.js';
+export { NUMBER_CHANGED } from './locales.js';
 export { type Finding, lintMessages } from './message-lint.js';
 export { type InboxMessage, InboxProvider, PLANS, type Plan } from './message-provider.inbox.js';
 export {
@@ -25,5 +26,6 @@ export { TwilioProvider } from './message-provider.twilio.js';
 export { MessageProviders } from './message-providers.js';
 export { MessagingModule } from './messaging.module.js';
 export { MessagingOptions } from './messaging-options.js';
+export { localesFor, readMessages } from './own-texts.js';
 export { segmentsOf } from './segments.js';
 export { Templates } from './templates.js';

@@ -1,5 +1,6 @@
 import { ConfigurationError, LOCALE_TAGS, type TwilioConfig } from '#config';
-import { checkMessages, checkWhatsApp } from './message-check.js';
+import { checkMessages as check, checkOwnTexts, checkWhatsApp } from './message-check.js';
+import { NO_OWN_TEXTS, type OwnTexts } from './own-texts.js';
 
 const NONE = { origin: null, appHashes: [] };
 const APPS = ['FA+9qCX9VSu'];
@@ -7,6 +8,9 @@ const sampleCodes = { usual: '739145', longest: '7QK2M9X4TB' };
 const locales = LOCALE_TAGS;
 
 describe('checkMessages', () => {
+  const checkMessages = (options: Omit<Parameters<typeof check>[0], 'ownTexts'>, ownTexts = NO_OWN_TEXTS) =>
+    check({ ...options, ownTexts });
+
   it.each([
     ['Latchkey', NONE],
     ['Latchkey', { ...NONE, origin: 'login.example.com' }],
@@ -29,8 +33,8 @@ describe('checkMessages', () => {
       expect.stringMatching(/ in en$/),
     ]);
     const { longest } = sampleCodes;
-    const check = () => checkMessages({ ...config, sampleCodes: { usual: longest, longest }, locales });
-    expect(check).toThrow(ConfigurationError);
+    const refused = () => checkMessages({ ...config, sampleCodes: { usual: longest, longest }, locales });
+    expect(refused).toThrow(ConfigurationError);
   });
 
   it.each([
@@ -66,14 +70,55 @@ describe('checkMessages', () => {
     );
   });
 
-  function faultsOf(check: () => unknown): ConfigurationError['faults'] {
-    try {
-      check();
-    } catch (error) {
-      if (error instanceof ConfigurationError) return error.faults;
-    }
-    throw new Error('the configuration was accepted');
+  it('leaves out the languages whose SMS is replaced', () => {
+    const ownTexts: OwnTexts = { ...NO_OWN_TEXTS, locales: { en: { sms: '{code}' } } };
+    const config = { brand: 'Ж'.repeat(70), autofill: NONE, sampleCodes };
+    expect(checkMessages({ ...config, locales: ['en'] }, ownTexts)).toEqual([]);
+    const [fault] = faultsOf(() => checkMessages({ ...config, locales: ['en', 'fr'] }, ownTexts));
+    expect(fault?.rule).toMatch(/ in fr$/);
+  });
+});
+
+function faultsOf(attempt: () => unknown): ConfigurationError['faults'] {
+  try {
+    attempt();
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults;
   }
+  throw new Error('the configuration was accepted');
+}
+
+describe('checkOwnTexts', () => {
+  const checkTexts = (ownTexts: Partial<OwnTexts>) =>
+    checkOwnTexts({
+      ...{ brand: 'Latchkey', autofill: NONE, sampleCodes },
+      ownTexts: { ...NO_OWN_TEXTS, ...ownTexts },
+    });
+
+  it('names every fault with its member of the file', () => {
+    const attempt = () =>
+      checkTexts({
+        locales: { en: { sms: 'Hello', call: '{code}' }, nl: { whatsapp: 'Hallo' } },
+        countries: { IN: { hi: { sms: `{code} ${'ह'.repeat(70)}` } } },
+      });
+    expect(faultsOf(attempt)).toEqual([
+      {
+        name: 'MESSAGES_FILE',
+        rule:
+          'locales.en.sms does not contain the code; locales.nl.whatsapp does not contain the code; ' +
+          'countries.IN.hi.sms takes 2 segments: 77 characters of UCS-2, of which one holds 70',
+      },
+    ]);
+  });
+
+  it('warns when only the longest codes do not fit', () => {
+    expect(checkTexts({ locales: { en: { sms: `{code}${'x'.repeat(152)}` } } })).toEqual([
+      expect.stringMatching(
+        /^MESSAGES_FILE: locales\.en\.sms takes 2 segments: 162 .*, with a code of 10 characters$/,
+      ),
+    ]);
+    expect(checkTexts({ locales: { en: { sms: '{code}' } } })).toEqual([]);
+  });
 });
 
 describe('checkWhatsApp', () => {

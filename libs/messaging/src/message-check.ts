@@ -1,4 +1,5 @@
 import { ConfigurationError } from '#config';
+import { lintOwnTexts } from './message-lint.js';
 import type { MessagingOptions } from './messaging-options.js';
 import { segmentsOf } from './segments.js';
 import { autofillLines, fitsOneSms, type TemplateConfig, Templates } from './templates.js';
@@ -8,7 +9,7 @@ const LONGEST_SECONDS = 600;
 const SHORT_BRAND = 'Latchkey';
 
 /**
- * Checks that every SMS fits one segment, which is the unit of payment.
+ * Checks that every built-in SMS fits one segment, which is the unit of payment.
  *
  * @returns warnings when only the longest codes, which are rare, do not fit.
  * @throws ConfigurationError when codes of the usual length do not fit.
@@ -17,15 +18,42 @@ export function checkMessages({
   brand,
   autofill,
   sampleCodes,
-  locales,
-}: Pick<MessagingOptions, 'brand' | 'autofill' | 'sampleCodes' | 'locales'>): string[] {
+  locales: all,
+  ownTexts,
+}: Pick<MessagingOptions, 'brand' | 'autofill' | 'sampleCodes' | 'locales' | 'ownTexts'>): string[] {
+  const locales = all.filter((locale) => ownTexts.locales[locale]?.sms === undefined);
   const usual = misfitOf({ brand, autofill }, sampleCodes.usual, locales);
   if (usual) throw new ConfigurationError([{ name: usual.name, rule: `must be ${usual.rule}` }]);
   const rare = misfitOf({ brand, autofill }, sampleCodes.longest, locales);
   return rare ? [`${rare.name} should be ${rare.rule}`] : [];
 }
 
-/** Returns a warning when WhatsApp has no template. Production requires one. */
+/**
+ * Checks the texts of `MESSAGES_FILE`.
+ *
+ * @returns warnings when only the longest codes, which are rare, do not fit.
+ * @throws ConfigurationError when a text has a fault with codes of the usual length.
+ */
+export function checkOwnTexts({
+  brand,
+  autofill,
+  sampleCodes,
+  ownTexts,
+}: Pick<MessagingOptions, 'brand' | 'autofill' | 'sampleCodes' | 'ownTexts'>): string[] {
+  const faultsWith = (code: string) =>
+    lintOwnTexts({ brand, autofill }, [code], ownTexts).flatMap(({ country, locale, kind, faults }) => {
+      const path = country === null ? `locales.${locale}` : `countries.${country}.${locale}`;
+      return faults.map((fault) => `${path}.${kind} ${fault}`);
+    });
+  const usual = faultsWith(sampleCodes.usual);
+  if (usual.length > 0)
+    throw new ConfigurationError([{ name: 'MESSAGES_FILE', rule: [...new Set(usual)].join('; ') }]);
+  const rare = [...new Set(faultsWith(sampleCodes.longest))];
+  const { length } = sampleCodes.longest;
+  return rare.map((fault) => `MESSAGES_FILE: ${fault}, with a code of ${length} characters`);
+}
+
+/** Returns a warning for WhatsApp without a template, which only Twilio's sandbox accepts. */
 export function checkWhatsApp({ twilio }: Pick<MessagingOptions, 'twilio'>): string[] {
   if (!twilio?.whatsapp || twilio.whatsapp.contentSid !== null) return [];
   return [

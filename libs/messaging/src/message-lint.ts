@@ -1,5 +1,6 @@
-import { CHANNELS, type Channel } from '#config';
-import { LOCALES, type Wordings } from './locales.js';
+import { CHANNELS } from '#config';
+import { LOCALES, NUMBER_CHANGED, type TextKind, type Wordings } from './locales.js';
+import { NO_OWN_TEXTS, type OwnTexts } from './own-texts.js';
 import { type Segments, segmentsOf } from './segments.js';
 import {
   type AutofillLine,
@@ -14,7 +15,11 @@ import {
 /** The text of one message with its size and its faults. */
 export interface Finding extends Segments {
   readonly locale: string;
-  readonly channel: Channel;
+  /** Null: a text for every country. */
+  readonly country: string | null;
+  readonly kind: TextKind;
+  /** True: a text of `MESSAGES_FILE`. */
+  readonly isOwn: boolean;
   readonly codeLength: number;
   /** Empty when the template fails. */
   readonly text: string;
@@ -28,64 +33,128 @@ const MINUTES = [1, 2, 5, 10];
 /**
  * Writes every message with each sample code and checks it.
  *
- * @returns one finding for each locale, channel, kind of last line and code.
+ * @param own replaces built-in texts.
+ * @returns one finding for each locale, channel, kind of last line and code, and for each text of `own`.
  */
 export function lintMessages(
   config: TemplateConfig,
   codes: readonly string[],
+  own: OwnTexts = NO_OWN_TEXTS,
   locales: Readonly<Record<string, Wordings>> = LOCALES,
 ): Finding[] {
-  return Object.entries(locales).flatMap(([locale, wordings]) =>
-    CHANNELS.flatMap((channel) =>
-      (channel === 'sms' ? autofillLines(config.autofill) : [null]).flatMap((line) =>
-        codes.map((code) => findingOf(config, { locale, channel, wordings, code, line })),
-      ),
-    ),
+  const builtIn = Object.entries(locales).flatMap(([locale, wordings]) =>
+    CHANNELS.filter((channel) => own.locales[locale]?.[channel] === undefined).map((kind) => ({
+      ...{ locale, kind, country: null, isOwn: false, wording: wordings[kind] },
+    })),
   );
+  return [
+    ...builtIn.flatMap((source) => findingsOf(config, codes, source)),
+    ...lintOwnTexts(config, codes, own),
+  ];
 }
 
-interface Subject {
+/** Writes every text of `own` with each sample code and checks it. */
+export function lintOwnTexts(config: TemplateConfig, codes: readonly string[], own: OwnTexts): Finding[] {
+  const groups = [[null, own.locales] as const, ...Object.entries(own.countries)];
+  const sources = groups.flatMap(([country, byLocale]) =>
+    Object.entries(byLocale).flatMap(([locale, wordings]) =>
+      (Object.entries(wordings) as [TextKind, Wording][]).map(([kind, wording]) => ({
+        ...{ locale, kind, country, isOwn: true, wording },
+      })),
+    ),
+  );
+  return sources.flatMap((source) => findingsOf(config, codes, source));
+}
+
+type Wording = Wordings[TextKind];
+
+/** A text in its wordings. */
+interface Source {
   readonly locale: string;
-  readonly channel: Channel;
-  readonly wordings: Wordings;
+  readonly country: string | null;
+  readonly kind: TextKind;
+  readonly isOwn: boolean;
+  readonly wording: Wording;
+}
+
+interface Subject extends Source {
   readonly code: string;
   readonly line: AutofillLine;
 }
 
+function findingsOf(config: TemplateConfig, codes: readonly string[], source: Source): Finding[] {
+  const { kind, country } = source;
+  const lines = kind === 'sms' && country === null ? autofillLines(config.autofill) : [null];
+  const samples = kind === NUMBER_CHANGED ? codes.slice(0, 1) : codes;
+  return lines.flatMap((line) => samples.map((code) => findingOf(config, { ...source, code, line })));
+}
+
 function findingOf(config: TemplateConfig, subject: Subject): Finding {
-  const { locale, channel, code } = subject;
+  const { locale, country, kind, isOwn, code, line } = subject;
   const written = write(config, subject);
   const text = written.text ?? '';
-  const faults = written.text === undefined ? [written.fault] : faultsOf(text, config, subject);
-  return { locale, channel, codeLength: code.length, text, ...segmentsOf(text), faults };
+  const misfit = kind === 'sms' || kind === NUMBER_CHANGED ? sizeFault(text, line) : false;
+  const faults = [...contentFaults(config, subject), ...(misfit ? [misfit] : [])];
+  return { locale, country, kind, isOwn, codeLength: code.length, text, ...segmentsOf(text), faults };
+}
+
+/** Checks each wording alone: a brand or a website of another length would bring it into use. */
+function contentFaults(config: TemplateConfig, subject: Subject): string[] {
+  const { wording } = subject;
+  const alone = wording === undefined ? [undefined] : [wording].flat();
+  const faults = alone.flatMap((each) => {
+    const { text, fault } = write(config, { ...subject, wording: each });
+    return text === undefined ? [fault] : faultsOf(text, config, subject);
+  });
+  return [...new Set(faults)];
 }
 
 /** Returns the longest text among the plural forms. */
-function write(
-  config: TemplateConfig,
-  { locale, channel, wordings, code, line }: Subject,
-): { text: string } | { text?: undefined; fault: string } {
+function write(config: TemplateConfig, subject: Subject): Written {
+  const { locale, country, kind, wording, code, line } = subject;
+  const texts = { [locale]: { [kind]: wording } };
   try {
-    // Compiles one channel alone, so that its fault is not reported for the others.
-    const templates = new Templates(config, { [locale]: { [channel]: wordings[channel] } });
+    // Compiles one text alone, so that its fault is not reported for the others.
+    const templates =
+      country === null ? new Templates(config, texts) : new Templates(config, {}, { [country]: texts });
+    if (kind === NUMBER_CHANGED) return { text: templates.composeNumberChanged('sms', locale, country) };
     const appHash = line && 'appHash' in line ? line.appHash : null;
-    const texts = MINUTES.map((minutes) =>
-      templates.compose({ channel, locale, code, validForSeconds: minutes * 60, appHash }),
+    const occasion = { channel: kind, locale, country, code, appHash };
+    const messages = MINUTES.map((minutes) =>
+      templates.compose({ ...occasion, validForSeconds: minutes * 60 }),
     );
-    return { text: texts.reduce((longest, text) => (text.length > longest.length ? text : longest)) };
+    return { text: messages.reduce((longest, text) => (text.length > longest.length ? text : longest)) };
   } catch (error) {
     return { fault: `cannot be written: ${(error as Error).message}` };
   }
 }
 
-function faultsOf(text: string, { brand }: TemplateConfig, { channel, code, line }: Subject): string[] {
+type Written =
+  | { readonly text: string; readonly fault?: undefined }
+  | { readonly text?: undefined; readonly fault: string };
+
+/** An own text may write the name of the product in its own way. */
+function faultsOf(text: string, { brand }: TemplateConfig, subject: Subject): string[] {
+  const { kind, country, isOwn, code, line } = subject;
   const [body = '', ...lines] = text.split('\n');
+  const all = country === null ? body : text;
   const faults: (string | false)[] = [
-    !body.includes(channel === 'call' ? spoken(code) : code) && 'does not contain the code',
-    !body.includes(brand) && 'does not contain the brand',
+    kind !== NUMBER_CHANGED &&
+      !all.includes(kind === 'call' ? spoken(code) : code) &&
+      'does not contain the code',
+    !isOwn && !body.includes(brand) && 'does not contain the brand',
   ];
-  if (channel === 'sms') faults.push(sizeFault(text, line), lastLineFault(lines, line, code));
+  if (country !== null) faults.push(exactLineFault(text.split('\n'), code));
+  else if (kind === 'sms' || kind === NUMBER_CHANGED) faults.push(lastLineFault(lines, line, code));
   return faults.filter((fault) => fault !== false);
+}
+
+/** A text of a country may have several lines, and an autofill line of its own. */
+function exactLineFault(lines: readonly string[], code: string): string | false {
+  const first = lines.findIndex((line) => line.startsWith('@'));
+  if (first === -1) return false;
+  const [, bound] = /^@[a-z0-9.-]+ #([^\s#]+)$/.exec(lines[first] as string) ?? [];
+  return (bound !== code || first < lines.length - 1) && 'does not end with its autofill line';
 }
 
 function sizeFault(text: string, line: AutofillLine): string | false {

@@ -2,11 +2,12 @@ import { Injectable, Logger, Module, type OnModuleInit } from '@nestjs/common';
 import { CredentialsCheck } from './credentials-check.js';
 import { callbackUrlFor, TwilioReports } from './delivery-reports.twilio.js';
 import { LocaleChoice } from './locale.js';
-import { checkMessages, checkWhatsApp } from './message-check.js';
+import { checkMessages, checkOwnTexts, checkWhatsApp } from './message-check.js';
 import { InboxProvider } from './message-provider.inbox.js';
 import type { MessageProvider } from './message-provider.js';
 import { MessageProviders } from './message-providers.js';
 import { MessagingOptions } from './messaging-options.js';
+import { textsByLocale } from './own-texts.js';
 import { ProviderEvents } from './provider-events.js';
 import { Templates } from './templates.js';
 
@@ -18,9 +19,9 @@ import { Templates } from './templates.js';
 class MessageCheck implements OnModuleInit {
   private readonly warnings: readonly string[];
 
-  /** @throws ConfigurationError when codes of the usual length do not fit one SMS. */
+  /** @throws ConfigurationError when codes of the usual length do not fit one SMS, or a text of `MESSAGES_FILE` has a fault. */
   constructor(options: MessagingOptions) {
-    this.warnings = [...checkMessages(options), ...checkWhatsApp(options)];
+    this.warnings = [...checkMessages(options), ...checkOwnTexts(options), ...checkWhatsApp(options)];
   }
 
   onModuleInit(): void {
@@ -44,7 +45,8 @@ class MessageCheck implements OnModuleInit {
     {
       provide: Templates,
       inject: [MessagingOptions],
-      useFactory: (options: MessagingOptions) => new Templates(options),
+      useFactory: (options: MessagingOptions) =>
+        new Templates(options, textsByLocale(options.ownTexts), options.ownTexts.countries),
     },
     {
       provide: LocaleChoice,

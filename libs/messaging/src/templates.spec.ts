@@ -106,6 +106,50 @@ describe('Templates', () => {
   });
 });
 
+describe('Texts of a country', () => {
+  const INDIA = {
+    en: { sms: "<#> {code}  is your OTP for {brand}'s app.\r\n-EXAMPL", number_changed: 'Changed.\n-EXAMPL' },
+    hi: { sms: '{code} आपका OTP है।' },
+  };
+  const autofill = { origin: 'login.example.com', appHashes: APPS };
+  const templates = new Templates({ ...PLAIN, autofill }, LOCALES, { IN: INDIA });
+  const written = (locale: string, country: string | null, more = {}) =>
+    templates.compose({ ...SMS, locale, country, ...more });
+
+  it('are written without an addition, whatever app or website asked', () => {
+    const exact = "<#> 739145  is your OTP for Latchkey's app.\r\n-EXAMPL";
+    expect(written('en', 'IN')).toBe(exact);
+    expect(written('en', 'IN', { appHash: 'FA+9qCX9VSu', validForSeconds: 60 })).toBe(exact);
+    expect(written('hi', 'IN')).toBe('739145 आपका OTP है।');
+  });
+
+  it('replace every language of the channel, and no other channel and country', () => {
+    expect(written('de', 'IN')).toBe(written('en', 'IN'));
+    expect(written('en', 'IN', { channel: 'whatsapp' })).toContain('Never share it');
+    for (const country of ['US', '+870', null])
+      expect(written('en', country)).toContain('@login.example.com');
+    expect(templates.composeNumberChanged('sms', 'hi', 'IN')).toBe('Changed.\n-EXAMPL');
+    const locales = [
+      ['sms', 'de', 'IN'],
+      ['sms', 'hi', 'IN'],
+      ['call', 'de', 'IN'],
+      ['sms', 'de', 'DE'],
+    ] as const;
+    expect(locales.map(([kind, locale, country]) => templates.localeOf(kind, locale, country))).toEqual([
+      'en',
+      'hi',
+      'de',
+      'de',
+    ]);
+  });
+
+  it('are used in their first language if there is none in English', () => {
+    const { hi } = INDIA;
+    const only = new Templates(PLAIN, LOCALES, { IN: { hi, ar: hi } });
+    expect([only.localeOf('sms', 'en', 'IN'), only.localeOf('sms', 'ar', 'IN')]).toEqual(['hi', 'ar']);
+  });
+});
+
 describe('composeNumberChanged', () => {
   const notice = (locale: string, brand = 'Latchkey', channel: 'sms' | 'call' = 'sms') =>
     new Templates({ ...PLAIN, brand }).composeNumberChanged(channel, locale);
@@ -153,5 +197,15 @@ describe('speechOf', () => {
     ];
     expect(Object.keys(LOCALES).map(speechOf).sort()).toEqual(spoken);
     expect(speechOf('constructor')).toBe('en-US');
+  });
+
+  it('returns language and region for languages that are not built in', () => {
+    expect(['nl', 'it', 'pl', 'sv', 'pt-PT'].map(speechOf)).toEqual([
+      'nl-NL',
+      'it-IT',
+      'pl-PL',
+      'sv-SE',
+      'pt-PT',
+    ]);
   });
 });

@@ -1,7 +1,8 @@
-import { IntlMessageFormat } from 'intl-messageformat';
-import { type AppConfig, CHANNELS, type Channel } from '#config';
-import { DEFAULT_LOCALE, LOCALES, NUMBER_CHANGED, type Wordings } from './locales.js';
+import type { IntlMessageFormat } from 'intl-messageformat';
+import type { AppConfig, Channel } from '#config';
+import { LOCALES, NUMBER_CHANGED, type TextKind, type Wordings } from './locales.js';
 import { fitsOneSegment } from './segments.js';
+import { TextCatalog } from './text-catalog.js';
 
 export type TemplateConfig = Pick<AppConfig, 'brand' | 'autofill'>;
 
@@ -9,6 +10,8 @@ interface Occasion {
   readonly channel: Channel;
   /** An available locale, as `localeFor` returns it. Any other gets English. */
   readonly locale: string;
+  /** The country of the number, as `kindOfNumber` returns it; null: the texts of no country. */
+  readonly country?: string | null;
   readonly code: string;
   readonly validForSeconds: number;
   /** The app that the client chose to read an SMS; null for none. */
@@ -26,18 +29,25 @@ export const RETRIEVER_BYTES = 140;
 
 /** Writes messages: those that carry codes, and the notice of a changed number. */
 export class Templates {
-  private readonly wordings = new Map<string, readonly IntlMessageFormat[]>();
+  private readonly texts: TextCatalog;
   /** The chosen wording depends on lengths only, not on the code. Counting segments takes a millisecond, so it is cached. */
   private readonly chosen = new Map<string, IntlMessageFormat>();
 
-  /** @throws SyntaxError when a template is not ICU MessageFormat. */
+  /**
+   * @param countries texts for the numbers of a country. Nothing is added to them.
+   * @throws SyntaxError when a template is not ICU MessageFormat.
+   */
   constructor(
     private readonly config: TemplateConfig,
     locales: Readonly<Record<string, Wordings>> = LOCALES,
+    countries: Readonly<Record<string, Readonly<Record<string, Wordings>>>> = {},
   ) {
-    for (const [locale, texts] of Object.entries(locales))
-      for (const kind of [...CHANNELS, NUMBER_CHANGED] as const)
-        this.wordings.set(keyOf(locale, kind), compiled(locale, texts[kind]));
+    this.texts = new TextCatalog(locales, countries);
+  }
+
+  /** Returns the locale that a message is written in: texts of its country, or a language without this text, replace it. */
+  localeOf(kind: TextKind, locale: string, country: string): string {
+    return this.texts.find(kind, locale, country).locale;
   }
 
   /**
@@ -45,19 +55,20 @@ export class Templates {
    *
    * @throws Error when a template uses an unknown argument, or the channel has no text.
    */
-  compose({ channel, locale, code, validForSeconds, appHash = null }: Occasion): string {
+  compose({ channel, locale, country = null, code, validForSeconds, appHash = null }: Occasion): string {
+    const text = this.texts.find(channel, locale, country);
     const values = {
       brand: this.config.brand,
       code: channel === 'call' ? spoken(code) : code,
       minutes: minutesOf(validForSeconds),
     };
-    const line = channel === 'sms' ? autofillLine(this.config.autofill, appHash) : null;
+    const line = channel === 'sms' && !text.isExact ? autofillLine(this.config.autofill, appHash) : null;
     const end = lastLine(line, code);
     const write = (wording: IntlMessageFormat) => `${wording.format(values)}${end}`;
     const reader = line && Object.keys(line)[0];
-    const occasion = `${keyOf(locale, channel)} ${code.length} ${values.minutes} ${reader}`;
+    const occasion = `${text.key} ${code.length} ${values.minutes} ${reader}`;
     const fits = (wording: IntlMessageFormat) => fitsOneSms(write(wording), line);
-    const wording = this.chosen.get(occasion) ?? choose(this.wordingsFor(locale, channel), fits);
+    const wording = this.chosen.get(occasion) ?? choose(text.wordings, fits);
     this.chosen.set(occasion, wording);
     return write(wording);
   }
@@ -67,24 +78,18 @@ export class Templates {
    *
    * @throws Error when a template uses an unknown argument.
    */
-  composeNumberChanged(channel: Channel, locale: string): string {
+  composeNumberChanged(channel: Channel, locale: string, country: string | null = null): string {
     const { brand } = this.config;
+    const { wordings } = this.texts.find(NUMBER_CHANGED, locale, country);
     const write = (wording: IntlMessageFormat) => `${wording.format({ brand })}`;
     const fits = (wording: IntlMessageFormat) => channel !== 'sms' || fitsOneSms(write(wording), null);
-    return write(choose(this.wordingsFor(locale, NUMBER_CHANGED), fits));
-  }
-
-  private wordingsFor(locale: string, kind: keyof Wordings): readonly IntlMessageFormat[] {
-    const own = this.wordings.get(keyOf(locale, kind));
-    return own ?? this.wordings.get(keyOf(DEFAULT_LOCALE, kind)) ?? [];
+    return write(choose(wordings, fits));
   }
 }
 
 /** Returns the first wording that fits, else the last one, which is the shortest. */
 function choose(wordings: readonly IntlMessageFormat[], fits: (wording: IntlMessageFormat) => boolean) {
-  const wording = wordings.find(fits) ?? wordings.at(-1);
-  if (wording === undefined) throw new Error('there is no text for this channel');
-  return wording;
+  return wordings.find(fits) ?? (wordings.at(-1) as IntlMessageFormat);
 }
 
 /** Returns the code with pauses between its characters. */
@@ -123,12 +128,4 @@ function lastLine(line: AutofillLine, code: string): string {
 
 function minutesOf(seconds: number): number {
   return Math.max(1, Math.floor((seconds + QUEUEING_SECONDS) / 60));
-}
-
-function compiled(locale: string, texts: string | readonly string[] = []): IntlMessageFormat[] {
-  return [texts].flat().map((text) => new IntlMessageFormat(text, locale));
-}
-
-function keyOf(locale: string, kind: keyof Wordings): string {
-  return `${locale} ${kind}`;
 }

@@ -1,5 +1,4 @@
-import { isSupportedCountry } from 'libphonenumber-js/max';
-import { CHANNELS, type Channel, readJsonFile } from '#config';
+import { CHANNELS, type Channel, membersOf, quoted, readJsonFile, requireCountry } from '#config';
 import prices from './prices.json' with { type: 'json' };
 
 type ChannelPrices = Readonly<Record<Channel, number>>;
@@ -69,22 +68,4 @@ function pricesOf(given: unknown, path: string): Partial<ChannelPrices> {
 function checked(price: unknown, path: string): number {
   if (typeof price === 'number' && price >= 0 && price <= HIGHEST_PRICE) return price;
   throw new Error(`${path} must be a number from 0 to ${HIGHEST_PRICE}`);
-}
-
-function requireCountry(code: string): void {
-  if (isSupportedCountry(code) || /^\+[1-9]\d{0,2}$/.test(code)) return;
-  const cure =
-    code === 'UK' ? 'the United Kingdom is GB' : 'use a code such as US, or +870 for satellite phones';
-  throw new Error(`countries.${quoted(code)} is not a country: ${cure}`);
-}
-
-function membersOf(given: unknown, path: string, kind = 'an object'): Record<string, unknown> {
-  if (typeof given === 'object' && given !== null && !Array.isArray(given))
-    return given as Record<string, unknown>;
-  throw new Error(`${path} must be ${kind}`);
-}
-
-/** Shortens a name from the file, which may be anything. */
-function quoted(name: string): string {
-  return JSON.stringify(name.length > 20 ? `${name.slice(0, 20)}…` : name);
 }
