@@ -13,7 +13,7 @@ import { waitFor } from '../support/wait.js';
 const EXAMPLE = resolve(import.meta.dirname, '../../docs/messages.example.json');
 
 /** A text with all that a server could change: signs of ICU and of HTML, white space, and the end of a line. */
-const REGISTERED = "<#> Dear user,  {code} is the OTP to sign in to Example's app & site.\r\n-EXAMPL ";
+const REGISTERED = "<#> Dear <user>,  {code} is the OTP to sign in to Example's app & site.\r\n-EXAMPL ";
 
 const folder = mkdtempSync(join(tmpdir(), 'latchkey-texts-'));
 afterAll(() => rmSync(folder, { recursive: true }));

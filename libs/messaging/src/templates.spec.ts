@@ -108,7 +108,10 @@ describe('Templates', () => {
 
 describe('Texts of a country', () => {
   const INDIA = {
-    en: { sms: "<#> {code}  is your OTP for {brand}'s app.\r\n-EXAMPL", number_changed: 'Changed.\n-EXAMPL' },
+    en: {
+      sms: "<#> {code}  is your OTP for <b>{brand}</b>'s <app>.\r\n-EXAMPL",
+      number_changed: 'Changed.\n-EXAMPL',
+    },
     hi: { sms: '{code} आपका OTP है।' },
   };
   const autofill = { origin: 'login.example.com', appHashes: APPS };
@@ -117,7 +120,7 @@ describe('Texts of a country', () => {
     templates.compose({ ...SMS, locale, country, ...more });
 
   it('are written without an addition, whatever app or website asked', () => {
-    const exact = "<#> 739145  is your OTP for Latchkey's app.\r\n-EXAMPL";
+    const exact = "<#> 739145  is your OTP for <b>Latchkey</b>'s <app>.\r\n-EXAMPL";
     expect(written('en', 'IN')).toBe(exact);
     expect(written('en', 'IN', { appHash: 'FA+9qCX9VSu', validForSeconds: 60 })).toBe(exact);
     expect(written('hi', 'IN')).toBe('739145 आपका OTP है।');

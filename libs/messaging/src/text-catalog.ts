@@ -61,7 +61,7 @@ export class TextCatalog {
 
 /** @throws SyntaxError when the text is not ICU MessageFormat. */
 export function compile(text: string, locale: string): IntlMessageFormat {
-  // A `<` is text: some texts begin with `<#>`.
+  // `<user>` is text, and not the start of markup.
   return new IntlMessageFormat(text, locale, undefined, { ignoreTag: true });
 }
 
