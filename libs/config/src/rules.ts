@@ -10,13 +10,12 @@ import { parseList } from './list.js';
 import { isLocaleTag, LOCALE_TAGS } from './locale.js';
 import { isOriginPattern } from './origin.js';
 import { parseTestNumbers } from './test-numbers.js';
+import { isWebhookSecret } from './webhook-secret.js';
 
 const PLACEHOLDERS = ['to', 'msisdn', 'body', 'code', 'channel', 'locale', 'reference', 'validForSeconds'];
 
 /** The calling codes of satellite and international networks, which belong to no country. */
 const NETWORKS_WITHOUT_COUNTRY = ['+800', '+808', '+870', '+878', '+881', '+882', '+883', '+888'];
-
-const LEAST_WEBHOOK_SECRET_BYTES = 24;
 
 const RULE = 'rule';
 
@@ -292,12 +291,6 @@ function isNetwork(text: string): boolean {
     bits > 0 &&
     (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits))
   );
-}
-
-function isWebhookSecret(text: string): boolean {
-  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
-  const bytes = Buffer.from(base64, 'base64');
-  return bytes.length >= LEAST_WEBHOOK_SECRET_BYTES && bytes.toString('base64') === base64;
 }
 
 function isIntegerWithin(value: string, { min, max }: IntegerRange): boolean {
