@@ -20,10 +20,11 @@ const LAST_ID = 'select coalesce(max(id), 0)::text as id from users';
 const USERS = `
   select id::text, phone_number, name, created_at from users where id > $1::bigint order by users.id limit ${BATCH}`;
 
-/** Other hashes than SHA-256 could not be found here. */
+/** Other hashes than SHA-256 could not be found here, and every token needs a scope and an end. */
 const TOKENS = `
   select user_id::text, hash, scope, expiry from tokens
-   where user_id = any($1::bigint[]) and expiry > now() and length(hash) = 32`;
+   where user_id = any($1::bigint[]) and expiry > now() and isfinite(expiry) and scope is not null
+     and length(hash) = 32`;
 
 /** A table or a column is missing. */
 const UNDEFINED = ['42P01', '42703'];
@@ -74,8 +75,8 @@ function recordOf({ id, phone_number, name, created_at }: UserRow): SourceRecord
   const isKept = Number(id) >= 1 && Number(id) <= LARGEST_LEGACY_ID;
   return {
     ...{ id, place: `user ${id}`, phoneNumber: phone_number ?? '', name },
-    // The driver returns `infinity` as a number.
-    createdAt: created_at instanceof Date ? created_at : null,
+    // The zero time of Go is in the year 1. The driver returns `infinity` as a number.
+    createdAt: created_at instanceof Date && created_at.getTime() > 0 ? created_at : null,
     ...(isKept && { legacyId: Number(id) }),
   };
 }

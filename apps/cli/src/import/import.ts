@@ -15,7 +15,7 @@ import type { Source } from './source.js';
 import { masked, readRecord, type SourceRecord } from './source-record.js';
 import { openSupabaseSource } from './supabase-source.js';
 
-/** Small enough for one statement within `DATABASE_TIMEOUT`. */
+/** Accounts and tokens: few enough for one statement within `DATABASE_TIMEOUT`. */
 const BATCH = 500;
 
 const FORMATS = { csv: openCsvSource, firebase: openFirebaseSource, supabase: openSupabaseSource };
@@ -24,18 +24,19 @@ export type Format = keyof typeof FORMATS;
 export async function importFile(format: Format, file: string): Promise<void> {
   const options = readingOptions();
   const source = await FORMATS[format](file);
-  await runWithServices((app) => importAll(app, source, options));
+  await runWithServices((app) => importAll(app, source, options).catch(sayRepeatable));
 }
 
 export async function importGo(argument: string): Promise<void> {
   const url = postgresUrlOrFailure(await argumentOrInput(argument));
   const options = readingOptions();
   await runWithServices((app) =>
-    withGoSource(url, (source) => importAll(app, source, options)).catch((error: Error) => {
-      // The URL is not repeated: it has a password.
-      throw new Error(`the import did not finish, and can be repeated: ${error.message}`, { cause: error });
-    }),
+    withGoSource(url, (source) => importAll(app, source, options)).catch(sayRepeatable),
   );
+}
+
+function sayRepeatable(error: Error): never {
+  throw new Error(`the import did not finish, and can be repeated: ${error.message}`, { cause: error });
 }
 
 function readingOptions(): ReadingOptions {
@@ -70,6 +71,7 @@ async function* batchesOf(
 ): AsyncGenerator<ImportedAccount[]> {
   const numbers = new NumberSet();
   let batch: ImportedAccount[] = [];
+  let rows = 0;
   for await (const record of source.records) {
     if (record.phoneNumber === null && record.fault === undefined) {
       report.addUserWithoutNumber();
@@ -83,10 +85,12 @@ async function* batchesOf(
     else {
       if (reading.nameFault !== null) report.leaveNameOut(place, reading.nameFault);
       batch.push(reading.account);
+      rows += 1 + reading.account.tokens.length;
     }
-    if (batch.length < BATCH) continue;
+    if (rows < BATCH) continue;
     yield batch;
     batch = [];
+    rows = 0;
   }
   if (batch.length > 0) yield batch;
 }
