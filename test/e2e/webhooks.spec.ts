@@ -5,9 +5,10 @@ import { ClientsFile, type TestClient } from '../support/api-clients.js';
 import type { Answer } from '../support/client.js';
 import { mainlyOn, modes } from '../support/databases.js';
 import { dumpPostgres, dumpRedis } from '../support/dumps.js';
+import { whileLocked } from '../support/outages.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { ServerProcess } from '../support/server-process.js';
-import { SECRET } from '../support/settings.js';
+import { SECRET, USUAL_DATABASE_TIMEOUT } from '../support/settings.js';
 import {
   type OpenedVerification,
   openAnother,
@@ -289,6 +290,24 @@ describe.each(mainlyOn('postgres'))('Webhooks on $name, with other settings', (m
       for (const type of ['user.created', 'verification.approved', 'session.created'])
         expect((await receiver.next(type)).data.phone_number).toBe(user.phone_number);
     });
+  });
+
+  it('of a verification without an account are stored before it is approved, or it stays pending', async () => {
+    const file = new ClientsFile();
+    const shop = file.add('shop', ['verify']);
+    const variables = { ...receiver.variables, ...USUAL_DATABASE_TIMEOUT, CLIENTS_FILE: file.path };
+    await withApi(variables, async (api) => {
+      const phone_number = someNumber();
+      const members = { purpose: 'verify', phone_number, client_address: '192.0.2.1' };
+      const { body } = await api.client.post('/v1/verifications', members, shop.basic);
+      const code = await api.codeFor(phone_number);
+      const check = () => api.client.post(`/v1/verifications/${body.id}/check`, { code }, shop.basic);
+      expect((await whileLocked(api.database, 'webhook_messages', check)).status).toBe(503);
+      expect((await api.client.get(`/v1/verifications/${body.id}`)).body.status).toBe('pending');
+      expect((await check()).status).toBe(200);
+      await receiver.next('verification.approved', { verification_id: body.id });
+    });
+    file.remove();
   });
 
   it('are signed with both secrets of a rotation', async () => {

@@ -79,7 +79,7 @@ export class ClientVerificationsService {
     const claimed = await this.verifications.claim(right.proven);
     const proof = await this.verifications.completeOnce(claimed, async () => {
       const signed = await this.signedTokens.signProof(claims);
-      // Before the approval: after it a crash would lose the event.
+      // Before the approval: after it a crash would lose the event. If it cannot be stored, the code can be entered again.
       await this.tellReceiver(right.proven, client);
       return signed;
     });
@@ -87,12 +87,13 @@ export class ClientVerificationsService {
     return { verificationId, phoneNumber, verifiedAt, proof };
   }
 
+  /** @throws Unavailable */
   private async tellReceiver(
     { id: verification_id, purpose, route, phoneNumber }: Verification,
     { id: client_id }: ApiClient,
   ): Promise<void> {
     const phone_number = maskPhoneNumber(phoneNumber);
     const data = { verification_id, purpose, channel: route.channel, client_id, phone_number };
-    await this.webhooks.add({ type: 'verification.approved', data }, phoneNumber);
+    await this.webhooks.store({ type: 'verification.approved', data }, phoneNumber);
   }
 }

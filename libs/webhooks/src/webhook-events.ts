@@ -30,20 +30,23 @@ export class WebhookEvents {
   }
 
   /**
-   * Stores an event that no statement stores together with what it tells about. That has happened already, so a failure is
-   * logged, not thrown.
+   * Stores an event before what it tells about is recorded.
    *
    * @param phoneNumber the whole number of an event that has a masked one.
+   * @throws Unavailable
    */
-  async add(event: WebhookEvent, phoneNumber: PhoneNumber | null): Promise<void> {
+  async store(event: WebhookEvent, phoneNumber: PhoneNumber | null): Promise<void> {
     const value = this.valueOf(event);
     if (value === null) return;
-    try {
-      await this.database.run(ADD, [value, phoneNumber && this.keys.seal(phoneNumber)]);
-      this.onStored();
-    } catch (failure) {
-      this.logger.warn(`an event (${event.type}) was not stored: ${(failure as Error).message}`);
-    }
+    await this.database.run(ADD, [value, phoneNumber && this.keys.seal(phoneNumber)]);
+    this.onStored();
+  }
+
+  /** Stores an event after what it tells about was recorded. So a failure is logged, not thrown. */
+  async add(event: WebhookEvent, phoneNumber: PhoneNumber | null): Promise<void> {
+    await this.store(event, phoneNumber).catch((failure: Error) => {
+      this.logger.warn(`an event (${event.type}) was not stored: ${failure.message}`);
+    });
   }
 
   /** Sends stored events soon. Call it after the commit. */
