@@ -365,7 +365,9 @@ describe('readConfig', () => {
       'cool_down',
       'sends_per_number',
       'sends_per_address',
+      'sends_per_client',
       'checks_per_address',
+      'checks_per_client',
       'guesses_per_number',
     ];
     expect(readConfig({ LIMIT_MODE: 'enforce' }).limits.monitored).toEqual([]);

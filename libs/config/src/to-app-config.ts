@@ -179,11 +179,11 @@ function monitoredLimits(env: Environment, names: readonly string[]): LimitName[
   return isTrial(env) ? unsetLimits(names) : [];
 }
 
-/** The limits on messages and addresses whose own variable is not set. Guesses are always limited. */
+/** The limits that a trial monitors unless their own variable is set. Guesses are always limited, and clients set their limits. */
+const TRIAL_LIMITS = ['cool_down', 'sends_per_number', 'sends_per_address', 'checks_per_address'] as const;
+
 function unsetLimits(names: readonly string[]): LimitName[] {
-  return LIMITS.filter(
-    (limit) => limit !== 'guesses_per_number' && !names.includes(`LIMIT_${limit.toUpperCase()}`),
-  );
+  return TRIAL_LIMITS.filter((limit) => !names.includes(`LIMIT_${limit.toUpperCase()}`));
 }
 
 /** Development with the inbox: no message costs anything, so a limit that refuses one only hinders. */
