@@ -71,6 +71,14 @@ describe('VerificationService', () => {
     return by.complete(await by.claim(proven), work);
   }
 
+  /** A service whose store records no approval. */
+  function forgetful(): VerificationService {
+    const failing = new (class extends PostgresVerificationStore {
+      override approve = () => Promise.reject(new Unavailable('postgres'));
+    })(new Database(source), TASK);
+    return new VerificationService(failing, new Keys(dataKey, current), POLICY, NONE);
+  }
+
   it('opens a verification by the policy', async () => {
     const opened = await open();
     expect(opened).toMatchObject({
@@ -249,11 +257,21 @@ describe('VerificationService', () => {
 
     it('returns the result even when the approval cannot be recorded', async () => {
       const opened = await open();
-      const forgetful = new (class extends PostgresVerificationStore {
-        override approve = () => Promise.reject(new Unavailable('postgres'));
-      })(new Database(source), TASK);
-      const another = new VerificationService(forgetful, new Keys(dataKey, current), POLICY, NONE);
-      expect(await check(opened.id, service.codeOf(opened), { by: another })).toBe(SESSION);
+      expect(await check(opened.id, service.codeOf(opened), { by: forgetful() })).toBe(SESSION);
+    });
+
+    it('returns no result of work that could be repeated when the approval cannot be recorded', async () => {
+      const { id } = await open();
+      const code = service.codeOf(await service.get(id));
+      const complete = async (by: VerificationService) => {
+        const proven = await by.attempt({ verificationId: id, attempts: null }, code);
+        return by.completeOnce(await by.claim(proven), async () => SESSION);
+      };
+      await expect(complete(forgetful())).rejects.toThrow(Unavailable);
+      // The claim of the failed check ends by itself; here at once.
+      await store.release(id);
+      expect(await complete(service)).toBe(SESSION);
+      await expect(complete(service)).rejects.toThrow(VerificationClosed);
     });
   });
 
