@@ -179,7 +179,12 @@ describe.each(modes)('A backend on $name', (mode) => {
       expect([path, status, body.errors]).toEqual([
         path,
         400,
-        [{ pointer: '/client_address', detail: expect.stringMatching(/credentials of a client/) }],
+        [
+          {
+            pointer: '/client_address',
+            detail: expect.stringMatching(/credentials of a client that has the purpose/),
+          },
+        ],
       ]);
     }
   });

@@ -136,6 +136,13 @@ describe.each(modes)("Twilio's library for Verify on $name", (mode) => {
     expect(await check({ to }, code)).toMatchObject({ valid: true });
   });
 
+  it.each(['VE1', `VE${'0'.repeat(32)}`, `VE${'x'.repeat(32)}`])(
+    'is not found: %s',
+    async (verificationSid) => {
+      await expect(check({ verificationSid }, '123456')).rejects.toEqual(fault(404, 20404));
+    },
+  );
+
   it('does not check the code of a sign-in', async () => {
     const phone_number = someNumber();
     const { body } = await api.client.post('/v1/verifications', { phone_number });

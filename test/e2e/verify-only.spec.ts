@@ -101,6 +101,20 @@ describe.each(modes)('A verification without an account on $name, with two serve
     expect((await check(id, code, shop.basic)).status).toBe(200);
   });
 
+  it('is sent again for its own client only', async () => {
+    const { id } = await open(shop);
+    const resend = (headers = {}) => api.client.post(`${PATH}/${id}/resend`, {}, headers);
+    expect((await resend()).body).toMatchObject({ status: 401, code: 'invalid_client' });
+    expect((await resend(bank.basic)).body).toMatchObject({ status: 404, code: 'not_found' });
+    expect((await resend(shop.basic)).body).toMatchObject({ status: 429, limit: 'cool_down' });
+    const { body: ofSignIn } = await api.client.post(PATH, { phone_number: someNumber() });
+    const other = await api.client.post(`${PATH}/${ofSignIn.id}/resend`, {}, shop.basic);
+    expect(other.body).toMatchObject({
+      code: 'invalid_client',
+      detail: expect.stringMatching(/purpose sign_in/),
+    });
+  });
+
   it('keeps its codes apart from those of sign-ins', async () => {
     const { phone_number, code } = await open(shop);
     const signUp = await api.client.post('/signup', { phone_number, otp: code });

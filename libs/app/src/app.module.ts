@@ -7,7 +7,7 @@ import { DeliveryModule } from '#delivery';
 import { EventsModule } from '#events';
 import { IdempotencyModule } from '#idempotency';
 import { KeysModule } from '#keys';
-import { MessagingModule } from '#messaging';
+import { checkAllMessages, MessagingModule } from '#messaging';
 import { MetricsModule } from '#metrics';
 import { OtpModule } from '#otp';
 import { PostgresModule } from '#postgres';
@@ -19,7 +19,7 @@ import { AbuseWebhooksService } from './abuse-webhooks.service.js';
 import { ClockSkewService } from './clock-skew.service.js';
 import { DriversModule } from './drivers.module.js';
 import { HousekeepingService } from './housekeeping.service.js';
-import { OptionsModule } from './options.module.js';
+import { messagingOptionsOf, OptionsModule } from './options.module.js';
 
 /** The modules that the API uses. */
 const FEATURES = [
@@ -39,10 +39,13 @@ const FEATURES = [
 export class AppModule {
   /** @param databaseUrl the configured Postgres, or the embedded one. */
   static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
+    const messaging = messagingOptionsOf(config);
+    // Here too, before anything connects: the connections of a start that fails would log errors of their own.
+    checkAllMessages(messaging);
     return {
       module: AppModule,
       imports: [
-        OptionsModule.forRoot(config, databaseUrl),
+        OptionsModule.forRoot(config, databaseUrl, messaging),
         DriversModule.forRoot(config),
         MetricsModule,
         PostgresModule,

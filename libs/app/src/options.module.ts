@@ -25,7 +25,11 @@ import { WebhookOptions } from '#webhooks';
 @Module({})
 export class OptionsModule {
   /** @throws ConfigurationError when a file that a variable names cannot be used. */
-  static forRoot(config: AppConfig, databaseUrl: string): DynamicModule {
+  static forRoot(
+    config: AppConfig,
+    databaseUrl: string,
+    messaging = messagingOptionsOf(config),
+  ): DynamicModule {
     const { fallback } = config;
     const policy = fromFile('POLICY_FILE', () => readPolicy(config.policyFile));
     const clients = fromFile('CLIENTS_FILE', () => readClients(config.clientsFile));
@@ -41,7 +45,7 @@ export class OptionsModule {
       option(TestNumbers, testNumbersOf(config)),
       option(DeliveryOptions, { fallback }),
       option(MessageTask, SEND_CODE),
-      option(MessagingOptions, messagingOptionsOf(config)),
+      option(MessagingOptions, messaging),
       option(SessionPolicy, config.sessions),
       option(WebhookOptions, { receiver: config.webhooks }),
       option(EventPolicy, { keptMs: config.eventsKeptMs }),
@@ -86,7 +90,8 @@ function abuseOptionsOf(config: AppConfig, policy: Policy): AbuseOptions {
   };
 }
 
-function messagingOptionsOf(config: AppConfig): MessagingOptions {
+/** @throws ConfigurationError when `MESSAGES_FILE` cannot be used. */
+export function messagingOptionsOf(config: AppConfig): MessagingOptions {
   const { provider, twilio, httpProvider, publicUrl, brand, autofill, defaultLocale } = config;
   const ownTexts = fromFile('MESSAGES_FILE', () => readMessages(config.messagesFile));
   const sampleCodes = { usual: sampleCode(config.otp.length), longest: sampleCode(CODE_LENGTHS.longest) };

@@ -85,7 +85,8 @@ export function mayRequestCodes({ purposes }: Pick<ApiClient, 'purposes'>): bool
  * @throws InvalidClient
  */
 export function requirePurpose(client: ApiClient | null, purpose: ClientPurpose): void {
-  if (client !== null && !client.purposes.includes(purpose)) throw new InvalidClient();
+  if (client !== null && !client.purposes.includes(purpose))
+    throw new InvalidClient(`the client does not have the purpose ${purpose}`);
 }
 
 function hashOf(secret: string): Buffer {

@@ -9,7 +9,13 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { CrossSiteRequest, InvalidClient, InvalidToken, Unauthenticated } from '#errors';
-import { type ApiClient, ApiClients, type ClientPurpose, mayRequestCodes } from './api-clients.js';
+import {
+  type ApiClient,
+  ApiClients,
+  type ClientPurpose,
+  mayRequestCodes,
+  requirePurpose,
+} from './api-clients.js';
 import { ClientLimits } from './client-limits.js';
 import { isCrossSite, originsOf } from './cross-site.js';
 import { OperatorCredential } from './operator-credential.js';
@@ -132,7 +138,9 @@ export class AuthGuard implements CanActivate {
     const credentials = clientCredentialsOf(request.headers.authorization);
     if (credentials.length === 0) throw new InvalidClient();
     const client = this.clientOf(credentials);
-    if (!client?.purposes.includes(purpose)) throw refusalOf(request);
+    if (!client?.purposes.includes(purpose)) request.wrongCredential = 'client_secret';
+    if (!client) throw new InvalidClient();
+    requirePurpose(client, purpose);
     request.apiClient = client;
     if (purpose === 'introspect') this.clientLimits.admitIntrospection(client);
   }
@@ -142,7 +150,10 @@ export class AuthGuard implements CanActivate {
     const credentials = clientCredentialsOf(request.headers.authorization);
     if (credentials.length === 0) return;
     const client = this.clientOf(credentials);
-    if (!client || !mayRequestCodes(client)) throw refusalOf(request);
+    if (!client || !mayRequestCodes(client)) request.wrongCredential = 'client_secret';
+    if (!client) throw new InvalidClient();
+    if (!mayRequestCodes(client))
+      throw new InvalidClient('the client has neither the purpose sign_in nor verify');
     request.apiClient = client;
   }
 
@@ -204,10 +215,4 @@ function basicCredentialsOf(authorization: string | undefined): [id: string, sec
   if (id === undefined || secret === undefined) return [];
   const decoded = [...new URLSearchParams(`${id}=${secret}`)][0];
   return decoded ? [[id, secret], decoded] : [[id, secret]];
-}
-
-/** Marks the request, so that the failure is reported. */
-function refusalOf(request: FastifyRequest): InvalidClient {
-  request.wrongCredential = 'client_secret';
-  return new InvalidClient();
 }

@@ -5,7 +5,11 @@ import { DeliveryService } from '#delivery';
 import { InvalidClient, Unavailable } from '#errors';
 import { type Verification, type VerificationId, VerificationService } from '#otp';
 import { type ApiClient, requirePurpose } from './api-clients.js';
-import { ClientVerificationsService, type VerifiedNumber } from './client-verifications.service.js';
+import {
+  ClientVerificationsService,
+  requireOwn,
+  type VerifiedNumber,
+} from './client-verifications.service.js';
 import { type CodeRequest, CodesService } from './codes.service.js';
 import { NumberChangeService } from './number-change.service.js';
 import { SessionService } from './session.service.js';
@@ -70,10 +74,18 @@ export class AuthService {
    * Sends the same code again.
    *
    * @param channel the channel of this message; null for that of the previous one.
-   * @throws NotFound, VerificationClosed
+   * @param apiClient the client of the API that asks for it; required for a verification without an account.
+   * @throws InvalidClient, NotFound, VerificationClosed
    */
-  async resendCode(id: VerificationId, requester: Requester, channel: Channel | null): Promise<Verification> {
+  async resendCode(
+    id: VerificationId,
+    requester: Requester,
+    channel: Channel | null,
+    apiClient: ApiClient | null = null,
+  ): Promise<Verification> {
     const pending = await this.verifications.getPending(id);
+    if (pending.purpose === 'verify') requireOwn(pending, apiClient);
+    else requirePurpose(apiClient, 'sign_in');
     const device = await this.guessPolicy.deviceOf(this.codes.guessedAt(pending), requester);
     const request = { phoneNumber: pending.phoneNumber, channel: channel ?? pending.route.channel };
     const message = await this.codes.admitMessage(request, requester, device);

@@ -69,18 +69,15 @@ export class ClientVerificationsService {
    * @throws CodeRejected, InvalidClient, NotFound, RateLimited, VerificationClosed
    */
   async check(guess: Guess, client: ApiClient | null, issuer: string): Promise<VerifiedNumber> {
-    const { pending } = guess;
-    if (client === null) throw new InvalidClient();
-    // Of another client: as if it were unknown.
-    if (pending.apiClient !== client.id) throw new NotFound('verification');
+    const { id: audience } = requireOwn(guess.pending, client);
     const right = await this.codes.prove(guess);
     const { id: verificationId, phoneNumber, readAt: verifiedAt } = right.proven;
-    const claims = { issuer, audience: client.id, phoneNumber, verificationId };
+    const claims = { issuer, audience, phoneNumber, verificationId };
     const claimed = await this.verifications.claim(right.proven);
     const proof = await this.verifications.completeOnce(claimed, async () => {
       const signed = await this.signedTokens.signProof(claims);
       // Before the approval: after it a crash would lose the event. If it cannot be stored, the code can be entered again.
-      await this.tellReceiver(right.proven, client);
+      await this.tellReceiver(right.proven);
       return signed;
     });
     await this.codes.recordSuccess(right);
@@ -88,12 +85,22 @@ export class ClientVerificationsService {
   }
 
   /** @throws Unavailable */
-  private async tellReceiver(
-    { id: verification_id, purpose, route, phoneNumber }: Verification,
-    { id: client_id }: ApiClient,
-  ): Promise<void> {
+  private async tellReceiver(verification: Verification): Promise<void> {
+    const { id: verification_id, purpose, route, phoneNumber, apiClient: client_id } = verification;
+    if (client_id === null) throw new Error('a verification without an account has no client');
     const phone_number = maskPhoneNumber(phoneNumber);
     const data = { verification_id, purpose, channel: route.channel, client_id, phone_number };
     await this.webhooks.store({ type: 'verification.approved', data }, phoneNumber);
   }
+}
+
+/**
+ * Returns the client if the verification is its own.
+ *
+ * @throws InvalidClient without a client. NotFound for the verification of another one, as if it did not exist.
+ */
+export function requireOwn({ apiClient }: Verification, client: ApiClient | null): ApiClient {
+  if (client === null) throw new InvalidClient();
+  if (apiClient !== client.id) throw new NotFound('verification');
+  return client;
 }

@@ -267,6 +267,12 @@ describe('readConfig', () => {
       expect(readConfig({ HTTP_SENDER_URL }).warnings).toEqual([]);
     });
 
+    it('of a SECRET that looks like the secret of a client', () => {
+      const [warning, ...others] = readConfig({ SECRET: `sk_${'a'.repeat(43)}` }).warnings;
+      expect([warning, others]).toEqual([expect.stringMatching(/^SECRET begins with sk_/), []]);
+      expect(readConfig({ SECRET: 's'.repeat(43) }).warnings).toEqual([]);
+    });
+
     it('in production of a receiver of webhooks on another machine without TLS', () => {
       const variables = { ...PRODUCTION, ALLOWED_COUNTRIES: 'US', PUBLIC_URL: 'https://id.example' };
       const WEBHOOK_SECRET = `whsec_${'A'.repeat(32)}`;

@@ -16,7 +16,14 @@ const LEAST_VARIETY = 7;
 
 /** Settings that are valid, but that probably do not do what the operator wants. */
 export function warningsOf(env: Environment, names: readonly string[]): string[] {
-  return [...productionWarnings(env), ...inboxWarnings(env), ...unknownNames(names)];
+  return [...secretWarnings(env), ...productionWarnings(env), ...inboxWarnings(env), ...unknownNames(names)];
+}
+
+function secretWarnings({ SECRET }: Environment): string[] {
+  if (!SECRET?.startsWith('sk_')) return [];
+  return [
+    'SECRET begins with sk_, as the secrets of clients do: if it is one, set another SECRET, which only this server has',
+  ];
 }
 
 function productionWarnings(env: Environment): string[] {

@@ -54,8 +54,8 @@ export class InvalidToken extends AppError {
 export class InvalidClient extends AppError {
   readonly code = 'invalid_client';
 
-  constructor() {
-    super('send the id and the secret of a client by HTTP Basic');
+  constructor(detail = 'send the id and the secret of a client by HTTP Basic') {
+    super(detail);
   }
 }
 

@@ -7,6 +7,7 @@ export {
 } from './delivery-reports.twilio.js';
 export { LocaleChoice } from './locale.js';
 export { NUMBER_CHANGED } from './locales.js';
+export { checkAllMessages } from './message-check.js';
 export { type Finding, lintMessages } from './message-lint.js';
 export { type InboxMessage, InboxProvider, PLANS, type Plan } from './message-provider.inbox.js';
 export {

@@ -9,6 +9,16 @@ const LONGEST_SECONDS = 600;
 const SHORT_BRAND = 'Latchkey';
 
 /**
+ * Checks all messages. It needs no other service, so a start can call it before it connects to one.
+ *
+ * @returns warnings.
+ * @throws ConfigurationError when codes of the usual length do not fit one SMS, or a text of `MESSAGES_FILE` has a fault.
+ */
+export function checkAllMessages(options: MessagingOptions): string[] {
+  return [...checkMessages(options), ...checkOwnTexts(options), ...checkWhatsApp(options)];
+}
+
+/**
  * Checks that every built-in SMS fits one segment, which is the unit of payment.
  *
  * @returns warnings when only the longest codes, which are rare, do not fit.

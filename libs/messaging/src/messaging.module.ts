@@ -2,7 +2,7 @@ import { Injectable, Logger, Module, type OnModuleInit } from '@nestjs/common';
 import { CredentialsCheck } from './credentials-check.js';
 import { callbackUrlFor, TwilioReports } from './delivery-reports.twilio.js';
 import { LocaleChoice } from './locale.js';
-import { checkMessages, checkOwnTexts, checkWhatsApp } from './message-check.js';
+import { checkAllMessages } from './message-check.js';
 import { InboxProvider } from './message-provider.inbox.js';
 import type { MessageProvider } from './message-provider.js';
 import { MessageProviders } from './message-providers.js';
@@ -19,9 +19,9 @@ import { Templates } from './templates.js';
 class MessageCheck implements OnModuleInit {
   private readonly warnings: readonly string[];
 
-  /** @throws ConfigurationError when codes of the usual length do not fit one SMS, or a text of `MESSAGES_FILE` has a fault. */
+  /** @throws ConfigurationError as `checkAllMessages` does. */
   constructor(options: MessagingOptions) {
-    this.warnings = [...checkMessages(options), ...checkOwnTexts(options), ...checkWhatsApp(options)];
+    this.warnings = checkAllMessages(options);
   }
 
   onModuleInit(): void {

@@ -8,7 +8,8 @@ import { DEVICE_COOKIE } from './device-cookie.js';
 
 const ADDRESS_OF_NO_CLIENT = {
   pointer: '/client_address',
-  detail: 'is accepted with the credentials of a client only',
+  detail:
+    'is accepted at /v1/verifications, with the credentials of a client that has the purpose sign_in or verify',
 };
 
 /** Members of a body that identify the requester. */

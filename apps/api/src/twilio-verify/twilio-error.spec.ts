@@ -45,6 +45,7 @@ describe('answersAsTwilio', () => {
   it.each([
     ['/v2/Services/:service/Verifications', true],
     ['/v2/Services/VA00/Unknown', true],
+    ['/v2/Services', true],
     ['/v2/services/VA00', false],
     ['/v1/verifications', false],
   ])('answers for %s: %s', (path, is) => {

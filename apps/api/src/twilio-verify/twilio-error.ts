@@ -51,7 +51,7 @@ const SEND_LIMITS = new Set<unknown>([
 
 /** Returns true for the routes whose answers have the form of Twilio Verify. */
 export function answersAsTwilio(path: string): boolean {
-  return path.startsWith('/v2/Services/');
+  return /^\/v2\/Services(\/|$)/.test(path);
 }
 
 /** Returns the error of Twilio's API that corresponds to a problem. */

@@ -11,7 +11,7 @@ import {
 import type { FastifyRequest } from 'fastify';
 import { type ApiClient, AuthService, ClientsOnly, ClientVerificationsService, CurrentClient } from '#auth';
 import { AppConfig } from '#config';
-import { CodeRejected, Unauthenticated } from '#errors';
+import { CodeRejected, NotFound, Unauthenticated } from '#errors';
 import type { Verification } from '#otp';
 import { AcceptsForm } from '../http/bodies.js';
 import { CodeRequestParser } from '../http/code-request-parser.js';
@@ -80,7 +80,7 @@ export class TwilioVerifyController {
     const requester = requesterOf(request, { client_address });
     const open = await this.clientVerifications.findOpen(client, asked.phoneNumber);
     const verification = open
-      ? await this.auth.resendCode(open.id, requester, channel && asked.channel)
+      ? await this.auth.resendCode(open.id, requester, channel && asked.channel, client)
       : await this.auth.requestCode(asked, requester, { purpose: 'verify', apiClient: client });
     return TwilioVerificationDto.of(verification, this.placeOf(service, client, request));
   }
@@ -160,10 +160,12 @@ export class TwilioVerifyController {
   }
 
   /** @throws NotFound */
-  private find(client: ApiClient, sidOrNumber: string): Promise<Verification> {
+  private async find(client: ApiClient, sidOrNumber: string): Promise<Verification> {
+    if (!sidOrNumber.startsWith('VE'))
+      return this.clientVerifications.newestOf(client, this.phoneNumbers.parse(sidOrNumber));
     const id = idOfSid(sidOrNumber);
-    if (id) return this.clientVerifications.get(client, id);
-    return this.clientVerifications.newestOf(client, this.phoneNumbers.parse(sidOrNumber));
+    if (!id) throw new NotFound('verification');
+    return this.clientVerifications.get(client, id);
   }
 
   private async isRight(

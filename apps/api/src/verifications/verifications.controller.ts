@@ -168,11 +168,12 @@ export class VerificationsController {
     @Param('id', asVerificationId) id: VerificationId,
     @Body() body: ResendVerificationDto,
     @FromRequester() requester: Requester,
+    @CurrentClient() apiClient: ApiClient | null,
     @Idempotent() idempotent: IdempotentRequest | null,
   ): Promise<VerificationDto> {
     const channel = body.channel ? this.channels.require(body.channel) : null;
     return this.idempotency.once(idempotent, async () =>
-      VerificationDto.of(await this.auth.resendCode(id, requester, channel)),
+      VerificationDto.of(await this.auth.resendCode(id, requester, channel, apiClient)),
     );
   }
 
