@@ -3,6 +3,7 @@ import { basicOf, ClientsFile, type TestClient } from '../support/api-clients.js
 import { modes } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { times } from '../support/repeat.js';
+import { waitFor } from '../support/wait.js';
 
 const AREAS = [
   '201',
@@ -139,6 +140,56 @@ describe.each(modes)('A backend on $name', (mode) => {
     expect((await api.client.post(PATH, members, wrong)).body.code).toBe('invalid_client');
   });
 
+  it.each([
+    ['Basic', 401],
+    ['Basic !!!', 401],
+    [`Basic ${Buffer.from('shop').toString('base64')}`, 401],
+    ['Basic c2hvcDp4,x', 401],
+    ['Bearer sk_wrong+/=', 401],
+    ['bearer sk_', 401],
+    [`Bearer ${'A'.repeat(26)}`, 202],
+    ['Digest username="shop"', 202],
+  ])('answers the credentials %j with %d', async (authorization, status) => {
+    const api = await startWithClients();
+    const answer = await api.client.post(PATH, { phone_number: someNumber() }, { authorization });
+    expect(answer.status).toBe(status);
+  });
+
+  it('is known by its secret in every case of the scheme', async () => {
+    const api = await startWithClients();
+    const members = { phone_number: someNumber(), client_address: '192.0.2.1' };
+    const { status } = await api.client.post(PATH, members, { authorization: `BEARER ${shop.secret}` });
+    expect(status).toBe(202);
+  });
+
+  it('loses none of its checks to verifications that are closed', async () => {
+    const api = await startWithClients();
+    const { body } = await api.client.post(PATH, { phone_number: user(1) }, limited.basic);
+    await api.client.delete(`${PATH}/${body.id}`);
+    for (const _ of times(4, (n) => n)) {
+      const answer = await api.client.post(`${PATH}/${body.id}/check`, { code: '000000' }, limited.basic);
+      expect(answer.body.code).toBe('verification_closed');
+    }
+  });
+
+  it("is served by Twilio's form although others requested messages to the number", async () => {
+    const api = await startWithClients();
+    const later = api.travel();
+    const phone_number = user(7);
+    for (const _ of times(3, (n) => n)) {
+      expect((await api.request(phone_number)).status).toBe(202);
+      later(120_000);
+    }
+    expect((await api.request(phone_number)).body.code).toBe('proof_of_work_required');
+    const form = `To=${encodeURIComponent(phone_number)}&Channel=sms&DeviceIp=192.0.2.1`;
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', ...verifier.basic };
+    const answer = await waitFor('the end of the cool-down', async () => {
+      const each = await api.client.send('POST', '/v2/Services/VA0/Verifications', form, headers);
+      return each.body.code !== 60203 && each;
+    });
+    expect([answer.status, answer.body.status]).toEqual([201, 'pending']);
+  });
+
   it('is refused with wrong credentials, and without the purpose', async () => {
     const api = await startWithClients();
     const { body: opened } = await api.client.post(PATH, { phone_number: someNumber() });
@@ -189,7 +240,7 @@ describe.each(modes)('A backend on $name', (mode) => {
     }
   });
 
-  it.each(['', 'localhost', '192.0.2.1/24', '192.0.2.999', 7, {}, ['192.0.2.1']])(
+  it.each(['', 'localhost', '192.0.2.1/24', '192.0.2.999', 'fe80::1%eth0', 7, {}, ['192.0.2.1']])(
     'learns that %j is no address',
     async (client_address) => {
       const api = await startWithClients();

@@ -3954,6 +3954,11 @@ export interface operations {
                      * @example VE00112233445566778899aabbccddeeff
                      */
                     VerificationSid?: string;
+                    /**
+                     * @description The IP address of the user, which the limits count.
+                     * @example 203.0.113.7
+                     */
+                    DeviceIp?: string;
                 };
             };
         };

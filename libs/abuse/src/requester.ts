@@ -14,6 +14,8 @@ export interface Requester {
   readonly signUpToken: string | null;
   /** A solved ALTCHA challenge. */
   readonly proof: string | null;
+  /** False: its protocol has no place for a challenge, so none is required because of what others did to the number. */
+  readonly canProve?: boolean;
 }
 
 /** Returns the log members that name a phone number: its mask and its keyed hash. */

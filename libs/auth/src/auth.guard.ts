@@ -136,7 +136,7 @@ export class AuthGuard implements CanActivate {
   /** @throws InvalidClient, RateLimited */
   private authenticateClient(request: FastifyRequest, purpose: ClientPurpose): void {
     const credentials = clientCredentialsOf(request.headers.authorization);
-    if (credentials.length === 0) throw new InvalidClient();
+    if (credentials === null) throw new InvalidClient();
     const client = this.clientOf(credentials);
     if (!client?.purposes.includes(purpose)) request.wrongCredential = 'client_secret';
     if (!client) throw new InvalidClient();
@@ -148,7 +148,7 @@ export class AuthGuard implements CanActivate {
   /** @throws InvalidClient */
   private recogniseClient(request: FastifyRequest): void {
     const credentials = clientCredentialsOf(request.headers.authorization);
-    if (credentials.length === 0) return;
+    if (credentials === null) return;
     const client = this.clientOf(credentials);
     if (!client || !mayRequestCodes(client)) request.wrongCredential = 'client_secret';
     if (!client) throw new InvalidClient();
@@ -200,19 +200,20 @@ interface ClientCredentials {
 
 /**
  * Returns a secret that was sent as a bearer token; or the user id and password of HTTP Basic (RFC 7617, section 2) as they are,
- * and in the encoding that OAuth adds (RFC 6749, section 2.3.1): some clients omit it. Returns nothing for other credentials.
+ * and in the encoding that OAuth adds (RFC 6749, section 2.3.1): some clients omit it. Returns an empty list for malformed
+ * credentials of a client, and null for those of others.
  */
-function clientCredentialsOf(authorization: string | undefined): ClientCredentials[] {
+function clientCredentialsOf(authorization = ''): ClientCredentials[] | null {
+  const [, scheme = '', value = ''] = /^([a-z]+)(?: +(.*))?$/i.exec(authorization.trim()) ?? [];
   // The secrets of `latchkey clients add` begin so, and no token does.
-  const [, secret] = /^[Bb]earer +(sk_[\w-]+)$/.exec(authorization?.trim() ?? '') ?? [];
-  if (secret !== undefined) return [{ id: null, secret }];
-  return basicCredentialsOf(authorization).map(([id, secret]) => ({ id, secret }));
+  if (/^bearer$/i.test(scheme)) return value.startsWith('sk_') ? [{ id: null, secret: value }] : null;
+  return /^basic$/i.test(scheme) ? basicCredentialsOf(value) : null;
 }
 
-function basicCredentialsOf(authorization: string | undefined): [id: string, secret: string][] {
-  const [, encoded = ''] = /^Basic +([A-Za-z0-9+/]+=*)$/i.exec(authorization?.trim() ?? '') ?? [];
+function basicCredentialsOf(value: string): ClientCredentials[] {
+  const [encoded = ''] = /^[A-Za-z0-9+/]+=*$/.exec(value) ?? [];
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
   if (id === undefined || secret === undefined) return [];
-  const decoded = [...new URLSearchParams(`${id}=${secret}`)][0];
-  return decoded ? [[id, secret], decoded] : [[id, secret]];
+  const [decoded] = [...new URLSearchParams(`${id}=${secret}`)];
+  return [{ id, secret }, ...(decoded ? [{ id: decoded[0], secret: decoded[1] }] : [])];
 }

@@ -121,8 +121,9 @@ export class AuthService {
     // Reads before it writes: a store that hangs would run a write when it wakes up, long after the client got 503 and
     // retried. A read that hangs ends here and uses no attempt.
     const pending = await this.verifications.getPending(id).catch(async (refusal) => {
-      // `prove` counts the others.
-      if (!(refusal instanceof Unavailable)) await this.guessPolicy.admitAddress(requester);
+      // `prove` counts the others. A client of the API guesses no ids, and these checks would use up those of all its users.
+      const isCounted = apiClient === null && !(refusal instanceof Unavailable);
+      if (isCounted) await this.guessPolicy.admitAddress(requester);
       throw refusal;
     });
     const guess = { pending, client: HOLDER_OF_ID, code, requester };

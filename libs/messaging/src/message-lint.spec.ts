@@ -49,7 +49,7 @@ describe('lintMessages', () => {
   it.each([
     ['a missing code', 'Your {brand} code', 'does not contain the code'],
     ['a missing brand', 'Your code is {code}', 'does not contain the brand'],
-    ['an unknown argument', '{brand}: {code} {name}', /^cannot be written: .*"name"/],
+    ['an unknown argument', '{brand}: {code} {name}', /^has \{name\}, which is none of its arguments/],
     ['an incomplete template', '{brand}: {code', /^cannot be written: /],
     ['an extra line before the autofill line', '{brand}: {code}\nBye', 'does not end with the autofill line'],
     [
@@ -145,13 +145,32 @@ describe('lintOwnTexts', () => {
     ['a missing code', 'sms', 'Your code', 'does not contain the code'],
     ['a missing code in a call', 'call', 'Your code', 'does not contain the code'],
     [
+      'a plural form without the code',
+      'sms',
+      '{minutes, plural, =3 {no code} other {{brand}: {code}}}',
+      'does not contain the code',
+    ],
+    [
+      'an argument that there is not, in one plural form',
+      'sms',
+      '{minutes, plural, =4 {{code} {nope}} other {{brand}: {code}}}',
+      'has {nope}, which is none of its arguments: {code}, {brand} and {minutes}',
+    ],
+    ['a control character', 'sms', '{brand}: {code}\u0007', 'has a control character'],
+    ['a character that reverses the order', 'sms', '{brand}: \u202e{code}', 'has a control character'],
+    [
       'a missing code in a wording that is rarely used',
       'sms',
       ['{code}', 'Hello'],
       'does not contain the code',
     ],
-    ['an unknown argument', 'sms', '{code} {name}', /^cannot be written: .*name/],
-    ['a code in the notice', 'number_changed', '{code}', /^cannot be written: .*code/],
+    ['an unknown argument', 'sms', '{code} {name}', /^has \{name\}, which is none of its arguments/],
+    [
+      'a code in the notice',
+      'number_changed',
+      '{code}',
+      'has {code}, which is none of its arguments: {brand}',
+    ],
     ['a notice of two segments', 'number_changed', 'x'.repeat(161), /^takes 2 segments/],
     ['a second line', 'sms', '{code}\nBye', 'has more than one line'],
   ])('finds %s', (_, kind, text, fault) => {

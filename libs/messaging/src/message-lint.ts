@@ -27,8 +27,11 @@ export interface Finding extends Segments {
   readonly faults: readonly string[];
 }
 
-/** Examples of the plural forms one, two, few and many. A code is valid for ten minutes at most. */
-const MINUTES = [1, 2, 5, 10];
+/** All minutes that a text can name: a code is valid for ten minutes at most. A plural may have a text for each. */
+const MINUTES = Array.from({ length: 10 }, (_, i) => i + 1);
+
+/** Characters that no phone shows, or that reverse the order of others. A line break and a tab are no fault. */
+const UNSEEN = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
 
 /**
  * Writes every message with each sample code and checks it.
@@ -92,7 +95,8 @@ function findingsOf(config: TemplateConfig, codes: readonly string[], source: So
 function findingOf(config: TemplateConfig, subject: Subject): Finding {
   const { locale, country, kind, isOwn, code, line } = subject;
   const written = write(config, subject);
-  const text = written.text ?? '';
+  const text =
+    written.texts?.reduce((longest, each) => (each.length > longest.length ? each : longest)) ?? '';
   const misfit = kind === 'sms' || kind === NUMBER_CHANGED ? sizeFault(text, line) : false;
   const faults = [...contentFaults(config, subject), ...(misfit ? [misfit] : [])];
   return { locale, country, kind, isOwn, codeLength: code.length, text, ...segmentsOf(text), faults };
@@ -103,13 +107,13 @@ function contentFaults(config: TemplateConfig, subject: Subject): string[] {
   const { wording } = subject;
   const alone = wording === undefined ? [undefined] : [wording].flat();
   const faults = alone.flatMap((each) => {
-    const { text, fault } = write(config, { ...subject, wording: each });
-    return text === undefined ? [fault] : faultsOf(text, config, subject);
+    const { texts, fault } = write(config, { ...subject, wording: each });
+    return texts === undefined ? [fault] : texts.flatMap((text) => faultsOf(text, config, subject));
   });
   return [...new Set(faults)];
 }
 
-/** Returns the longest text among the plural forms. */
+/** Returns the text for each number of minutes. */
 function write(config: TemplateConfig, subject: Subject): Written {
   const { locale, country, kind, wording, code, line } = subject;
   const texts = { [locale]: { [kind]: wording } };
@@ -117,21 +121,27 @@ function write(config: TemplateConfig, subject: Subject): Written {
     // Compiles one text alone, so that its fault is not reported for the others.
     const templates =
       country === null ? new Templates(config, texts) : new Templates(config, {}, { [country]: texts });
-    if (kind === NUMBER_CHANGED) return { text: templates.composeNumberChanged('sms', locale, country) };
+    if (kind === NUMBER_CHANGED) return { texts: [templates.composeNumberChanged('sms', locale, country)] };
     const appHash = line && 'appHash' in line ? line.appHash : null;
     const occasion = { channel: kind, locale, country, code, appHash };
-    const messages = MINUTES.map((minutes) =>
-      templates.compose({ ...occasion, validForSeconds: minutes * 60 }),
-    );
-    return { text: messages.reduce((longest, text) => (text.length > longest.length ? text : longest)) };
+    return {
+      texts: MINUTES.map((minutes) => templates.compose({ ...occasion, validForSeconds: minutes * 60 })),
+    };
   } catch (error) {
-    return { fault: `cannot be written: ${(error as Error).message}` };
+    return { fault: faultOfFormat((error as Error).message, kind) };
   }
 }
 
+function faultOfFormat(message: string, kind: TextKind): string {
+  const [, unknown] = /variable "([^"]*)" was not provided/.exec(message) ?? [];
+  if (unknown === undefined) return `cannot be written: ${message}`;
+  const known = kind === NUMBER_CHANGED ? '{brand}' : '{code}, {brand} and {minutes}';
+  return `has {${unknown}}, which is none of its arguments: ${known}`;
+}
+
 type Written =
-  | { readonly text: string; readonly fault?: undefined }
-  | { readonly text?: undefined; readonly fault: string };
+  | { readonly texts: readonly string[]; readonly fault?: undefined }
+  | { readonly texts?: undefined; readonly fault: string };
 
 /** An own text may write the name of the product in its own way. */
 function faultsOf(text: string, { brand }: TemplateConfig, subject: Subject): string[] {
@@ -142,6 +152,7 @@ function faultsOf(text: string, { brand }: TemplateConfig, subject: Subject): st
     kind !== NUMBER_CHANGED &&
       !all.includes(kind === 'call' ? spoken(code) : code) &&
       'does not contain the code',
+    UNSEEN.test(text.replaceAll(/[\t\r\n]/g, '')) && 'has a control character',
     !isOwn && !body.includes(brand) && 'does not contain the brand',
   ];
   if (country !== null) faults.push(exactLineFault(text.split('\n'), code));

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { applyDecorators, ValidationPipe } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import * as transformer from 'class-transformer';
@@ -51,6 +52,18 @@ export function EmptyIsAbsent(...members: string[]): ClassDecorator {
   return ({ prototype }) => {
     for (const member of members) toAbsent(prototype, member);
   };
+}
+
+/** Returns whether the text is an IP address without a zone (RFC 4007), which means nothing on another machine. */
+export function isAddress(text: unknown): text is string {
+  return typeof text === 'string' && !text.includes('%') && isIP(text) !== 0;
+}
+
+export function IsAddress(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isAddress',
+    validator: { validate: isAddress, defaultMessage: () => 'must be an IP address' },
+  });
 }
 
 /** The name of a user, which is shown to other people. */

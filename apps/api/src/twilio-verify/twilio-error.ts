@@ -36,6 +36,11 @@ const MAPPINGS: Partial<Record<ProblemCode, Mapping>> = {
   invalid_client: { code: 20003, status: 401, message: 'Authenticate' },
   not_found: NOT_FOUND,
   verification_closed: NOT_FOUND,
+  unsupported_media_type: {
+    code: 20415,
+    status: 415,
+    message: 'Send application/x-www-form-urlencoded in UTF-8',
+  },
   phone_number_not_allowed: NO_COUNTRY,
   sends_suspended: BLOCKED,
   // The protocol has no place for a challenge.

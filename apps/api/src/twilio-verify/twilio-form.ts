@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import { CHANNELS, type Channel } from '#config';
 import { InvalidRequest } from '#errors';
+import { isAddress } from '../http/validation.js';
 
 /** A form. A repeated parameter has an array of values. */
 export type Form = Readonly<Record<string, string | string[]>> | undefined;
@@ -12,6 +12,14 @@ export interface NewVerificationForm {
   readonly channel: Channel | null;
   readonly locale: string | null;
   readonly app_hash: string | null;
+  /** The IP address of the user. */
+  readonly client_address: string | null;
+}
+
+/** The parameters of a check. */
+export interface CheckForm {
+  readonly code: string;
+  readonly sidOrNumber: string;
   /** The IP address of the user. */
   readonly client_address: string | null;
 }
@@ -32,11 +40,15 @@ export function newVerificationIn(form: Form): NewVerificationForm {
 }
 
 /** @throws InvalidRequest */
-export function checkIn(form: Form): { code: string; to: string | null; sid: string | null } {
+export function checkIn(form: Form): CheckForm {
   refuseUnsupported(form);
   const [to, sid] = [optional(form, 'To'), optional(form, 'VerificationSid')];
   if (to === null && sid === null) throw new InvalidRequest('send `To` or `VerificationSid`');
-  return { code: required(form, 'Code'), to, sid };
+  return {
+    code: required(form, 'Code'),
+    sidOrNumber: (sid ?? to) as string,
+    client_address: addressIn(form),
+  };
 }
 
 /** @throws InvalidRequest for every other status than `canceled`. */
@@ -55,7 +67,7 @@ function channelIn(form: Form): Channel | null {
 
 function addressIn(form: Form): string | null {
   const address = optional(form, 'DeviceIp');
-  if (address !== null && isIP(address) === 0) throw new InvalidRequest('`DeviceIp` must be an IP address');
+  if (address !== null && !isAddress(address)) throw new InvalidRequest('`DeviceIp` must be an IP address');
   return address;
 }
 

@@ -19,7 +19,7 @@ import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { publicUrlFor } from '../http/public-url.js';
 import { requesterOf } from '../http/requester.js';
 import { TwilioErrors } from './twilio-errors.decorator.js';
-import { checkIn, type Form, newVerificationIn, requireCancellation } from './twilio-form.js';
+import { type CheckForm, checkIn, type Form, newVerificationIn, requireCancellation } from './twilio-form.js';
 import { idOfSid } from './twilio-sid.js';
 import {
   type TwilioPlace,
@@ -77,7 +77,8 @@ export class TwilioVerifyController {
   ): Promise<TwilioVerificationDto> {
     const { client_address, channel, ...fields } = newVerificationIn(form);
     const asked = this.requests.parse({ ...fields, channel }, undefined);
-    const requester = requesterOf(request, { client_address });
+    // The form has no place for a proof of work.
+    const requester = { ...requesterOf(request, { client_address }), canProve: false };
     const open = await this.clientVerifications.findOpen(client, asked.phoneNumber);
     const verification = open
       ? await this.auth.resendCode(open.id, requester, channel && asked.channel, client)
@@ -104,10 +105,10 @@ export class TwilioVerifyController {
     @CurrentClient() client: ApiClient,
     @Req() request: FastifyRequest,
   ): Promise<TwilioVerificationCheckDto> {
-    const { code, sid, to } = checkIn(form);
+    const { code, sidOrNumber, client_address } = checkIn(form);
     const place = this.placeOf(service, client, request);
-    const found = await this.find(client, (sid ?? to) as string);
-    const isRight = await this.isRight(found, code, client, request);
+    const found = await this.find(client, sidOrNumber);
+    const isRight = await this.isRight(found, { code, client_address }, client, request);
     return TwilioVerificationCheckDto.of(found, isRight, place);
   }
 
@@ -170,13 +171,17 @@ export class TwilioVerifyController {
 
   private async isRight(
     { id }: Verification,
-    code: string,
+    { code, client_address }: Pick<CheckForm, 'code' | 'client_address'>,
     apiClient: ApiClient,
     request: FastifyRequest,
   ): Promise<boolean> {
     const issuer = publicUrlFor(this.config.publicUrl, request);
     try {
-      await this.auth.checkCode(id, code, requesterOf(request, {}), { authenticate, apiClient, issuer });
+      await this.auth.checkCode(id, code, requesterOf(request, { client_address }), {
+        authenticate,
+        apiClient,
+        issuer,
+      });
       return true;
     } catch (error) {
       if (error instanceof CodeRejected) return false;

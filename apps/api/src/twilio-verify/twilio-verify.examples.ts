@@ -34,6 +34,7 @@ export const CHECK_FORM = {
       Code: text('The code that the user entered.', '407918'),
       To: text('The phone number, if there is no `VerificationSid`.', '+14155550100'),
       VerificationSid: text('The SID of the verification.', 'VE00112233445566778899aabbccddeeff'),
+      DeviceIp: text('The IP address of the user, which the limits count.', '203.0.113.7'),
     },
   },
 };

@@ -178,7 +178,8 @@ export class AdmissionService {
     const assessed = this.breaker.assess(draft, request);
     const limitKey = limitKeyOf(request);
     const reached = this.limits.reachedBy(draft, limitKey, client);
-    const needsProof = !request.proven && !knownDevice && this.limits.isContested(draft, limitKey);
+    const mayNeedProof = !request.proven && !knownDevice && message.requester.canProve !== false;
+    const needsProof = mayNeedProof && this.limits.isContested(draft, limitKey);
     const refusal = this.refusalOf(assessed, reached, needsProof);
     if (refusal) return this.refused(refusal, draft, client, assessed, reached);
     if (proof) this.stepUp.setUsed(draft, proof, true);
