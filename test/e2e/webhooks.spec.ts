@@ -252,7 +252,7 @@ describe.each(modes)('Webhooks on $name, with two servers', (mode) => {
        values ('user.created', '{"user_id": "later"}', now() + interval '1 day', 6, now() + interval '10 hours')`,
     );
     const { code, output } = await latchkey(['webhooks', 'retry']);
-    expect([code, output]).toEqual([0, expect.stringMatching(/\b1 events are due now\n$/)]);
+    expect([code, output]).toEqual([0, expect.stringMatching(/\b1 event is due now\n$/)]);
     await receiver.next('user.created', { user_id: 'later' });
   });
 

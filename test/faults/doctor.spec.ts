@@ -112,6 +112,6 @@ describe('latchkey doctor', () => {
     const { code, output } = await ServerProcess.spawn('cli', given, ['doctor']).ended();
     expect(code).toBe(1);
     expect(output).toMatch(/^✓ Postgres {2}\S+ on 127\.0\.0\.1:\d+\n✗ start {5}.*clients\.0\.id must be/m);
-    expect(output).toMatch(/\n\n1 faults, 0 warnings\n$/);
+    expect(output).toMatch(/\n\n1 fault, 0 warnings\n$/);
   });
 });

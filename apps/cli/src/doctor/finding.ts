@@ -1,3 +1,5 @@
+import { counted } from '../counted.js';
+
 /** `fault`: the server cannot work so. `warning`: it works, but probably not as the operator wants. */
 type State = 'ok' | 'warning' | 'fault';
 
@@ -17,8 +19,9 @@ export function textOf(findings: readonly Finding[]): string {
   const lines = findings.map(
     ({ subject, state, text }) => `${MARKS[state]} ${subject.padEnd(width)}  ${text}`,
   );
-  const count = (state: State) => findings.filter((finding) => finding.state === state).length;
-  return [...lines, '', `${count('fault')} faults, ${count('warning')} warnings`].join('\n');
+  const count = (state: State) =>
+    counted(findings.filter((finding) => finding.state === state).length, state);
+  return [...lines, '', `${count('fault')}, ${count('warning')}`].join('\n');
 }
 
 export function hasFault(findings: readonly Finding[]): boolean {

@@ -2,6 +2,7 @@ import type { AppConfig } from '#config';
 import { lintMessages, readMessages } from '#messaging';
 import { CODE_LENGTHS, sampleCode } from '#otp';
 import { configOrFailure } from '../configuration.js';
+import { counted } from '../counted.js';
 import { EXIT_CONFIGURATION, Failure } from '../failure.js';
 import { reportOf } from './report.js';
 
@@ -13,7 +14,8 @@ export function lint(): number {
   const codes = Object.values(CODE_LENGTHS).map(sampleCode);
   const findings = lintMessages(config, codes, textsOrFailure(config));
   const faults = findings.flatMap((finding) => finding.faults);
-  process.stdout.write(`${reportOf(findings)}\n\n${faults.length} faults in ${findings.length} messages\n`);
+  const total = `${counted(faults.length, 'fault')} in ${counted(findings.length, 'message')}`;
+  process.stdout.write(`${reportOf(findings)}\n\n${total}\n`);
   return faults.length > 0 ? EXIT_FAULTS : 0;
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LEASE_MS, WebhookClient, WebhookMessagesRepository } from '#webhooks';
 import { runWithServices } from '../application.js';
 import { configOrFailure } from '../configuration.js';
+import { counted } from '../counted.js';
 import { EXIT_CONFIGURATION, Failure } from '../failure.js';
 
 const EXIT_FAILED = 1;
@@ -27,6 +28,6 @@ export async function sendTest(): Promise<void> {
 export async function retryAll(): Promise<void> {
   await runWithServices(async (app) => {
     const count = await app.get(WebhookMessagesRepository).bringForward(LEASE_MS);
-    return `${count} events are due now`;
+    return `${counted(count, 'event')} ${count === 1 ? 'is' : 'are'} due now`;
   });
 }
