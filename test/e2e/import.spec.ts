@@ -73,6 +73,11 @@ describe.each(mainlyOn('redis'))('latchkey import go on $name', (mode) => {
     await go.drop();
   });
 
+  const signUp = async (body = {}) => {
+    const verification = await openVerification(api, body);
+    await api.client.post(`${verification.path}/check`, { code: verification.code });
+    return verification;
+  };
   const addUser = (id: number, phone: string | null, name: string | null = null) =>
     go.query(
       `insert into users (id, phone_number, name, created_at) values ($1, $2, $3, '2023-04-05T06:07:08.9Z')`,
@@ -99,12 +104,24 @@ describe.each(mainlyOn('redis'))('latchkey import go on $name', (mode) => {
     await go.query(`insert into users (id, phone_number, created_at) values (43, '+14155550143', '0001-01-01Z'),
       (44, '+14155550144', 'infinity'), (45, '+14155550145', now() + interval '1 year'),
       (9007199254740993, '+14155550146', now())`);
-    expect(await importGo()).toEqual({ code: 0, output: 'created 6 accounts and 2 tokens\n' });
+    const other = 2 ** 52 + 1_000_001;
+    expect(await importGo()).toEqual({
+      code: 0,
+      output: `${[
+        'Imported without the time of creation:',
+        '  user 44 (+14*******44): created_at must be a date, or a date and time (RFC 3339), and not in the future',
+        '  user 45 (+14*******45): created_at must be a date, or a date and time (RFC 3339), and not in the future',
+        'With another id than before:',
+        `  user 9007199254740993 (+14*******46): got the id ${other}`,
+        '1 user with another id than before',
+        'created 6 accounts and 2 tokens',
+      ].join('\n')}\n`,
+    });
     const ids = await api.database.query(
       'select legacy_id::float8 as id from users where created_at <= now() order by 1',
     );
     // The last id is too large for JavaScript, so its user has another one.
-    expect(ids.map(({ id }) => id)).toEqual([41, 42, 43, 44, 45, 2 ** 52 + 1]);
+    expect(ids.map(({ id }) => id)).toEqual([41, 42, 43, 44, 45, other]);
 
     const { status, body } = await api.client.as(tokenOf('A')).get('/protected');
     expect(status).toBe(200);
@@ -122,15 +139,23 @@ describe.each(mainlyOn('redis'))('latchkey import go on $name', (mode) => {
     expect((await api.client.as(tokenOf('A')).delete('/v1/me')).body.code).toBe('recent_sign_in_required');
   });
 
-  it('gives new users ids above the imported ones', async () => {
+  it('leaves a million ids above the imported ones to the Go server', async () => {
     await addUser(900, '+14155550141');
     await importGo();
-    const { path, code } = await openVerification(api);
-    await api.client.post(`${path}/check`, { code });
+    await signUp();
     expect(await api.database.query('select legacy_id::int as id from users order by 1')).toEqual([
       { id: 900 },
-      { id: 901 },
+      { id: 1_000_901 },
     ]);
+    await addUser(901, '+14155550142');
+    expect((await importGo()).output).toBe('left 1 existing account unchanged\ncreated 1 account\n');
+    expect(await userOf(api, '+14155550142')).toMatchObject({ legacyId: 901 });
+  });
+
+  it('leaves ids to a Go server without users', async () => {
+    expect((await importGo()).output).toBe('created 0 accounts\n');
+    await signUp();
+    expect(await api.database.query('select legacy_id::int as id from users')).toEqual([{ id: 1_000_001 }]);
   });
 
   it('changes nothing when it is repeated, and brings no revoked token back', async () => {
@@ -149,19 +174,29 @@ describe.each(mainlyOn('redis'))('latchkey import go on $name', (mode) => {
   });
 
   it('leaves an account unchanged that exists, and gives its id to no other', async () => {
-    const { path, code, phone_number } = await openVerification(api, { name: 'Grace' });
-    await api.client.post(`${path}/check`, { code });
+    const { phone_number } = await signUp({ name: 'Grace' });
     const before = await api.database.query('select * from users');
     await addUser(1, '+14155550141', 'Ada');
     await addUser(2, phone_number, 'Eve');
     await addToken(2, tokenOf('E'));
-    expect(await importGo()).toMatchObject({ code: 0 });
+    const masked = `${phone_number.slice(0, 3)}*******${phone_number.slice(-2)}`;
+    const others = [
+      'With another id than before:',
+      '  user 1 (+14*******41): got the id 1000003',
+      `  user 2 (${masked}): got the id 1`,
+      'left 1 existing account unchanged',
+      '2 users with another id than before',
+      'created 1 account\n',
+    ];
+    expect(await importGo()).toEqual({ code: 0, output: others.join('\n') });
+    // An import that was interrupted has listed nothing.
+    expect((await importGo()).output).toContain(others.slice(0, 3).join('\n'));
     expect(await api.database.query(`select * from users where name = 'Grace'`)).toEqual(before);
     expect((await api.client.as(tokenOf('E')).get('/protected')).status).toBe(401);
     const ids = await api.database.query('select name, legacy_id::int as id from users order by id');
     expect(ids).toEqual([
       { name: 'Grace', id: 1 },
-      { name: 'Ada', id: 3 },
+      { name: 'Ada', id: 1_000_003 },
     ]);
   });
 
@@ -192,7 +227,10 @@ describe.each(mainlyOn('redis'))('latchkey import go on $name', (mode) => {
         '  user 4: the phone number is missing',
         'Imported without the name:',
         '  user 1 (+14*******41): the name must not contain a web address; write a space after a full stop',
+        'With another id than before:',
+        '  user -6 (+14*******46): got the id 1000006',
         'refused 3 users',
+        '1 user with another id than before',
         'created 3 accounts',
       ].join('\n')}\n`,
     );
@@ -273,10 +311,38 @@ describe.each(mainlyOn('redis'))('latchkey import go on $name', (mode) => {
   });
 
   it('says so when the database has other tables', async () => {
+    const message = async () => {
+      const { code, output } = await importGo();
+      expect(code).toBe(1);
+      return /does not have the tables of the Go server, users \(id bigint, .*\): (.*)\n/.exec(output)?.[1];
+    };
     await go.query('alter table users rename column phone_number to phone');
-    const { code, output } = await importGo();
-    expect(code).toBe(1);
-    expect(output).toContain('it has not the tables of the Go server: column "phone_number" does not exist');
+    expect(await message()).toBe('users.phone_number is missing');
+    await go.query('drop table tokens');
+    await go.query('drop table users');
+    await go.query('create table users (id uuid, phone_number text, name text, created_at date)');
+    expect(await message()).toBe(
+      'users.id is of the type uuid, tokens.user_id is missing, tokens.hash is missing, tokens.expiry is missing, tokens.scope is missing',
+    );
+  });
+
+  it('reads columns of related types', async () => {
+    await go.query(
+      `alter table users alter phone_number type numeric using 14155550141, alter created_at type timestamp`,
+    );
+    await go.query('alter table tokens alter user_id type integer, alter expiry type timestamp');
+    await go.query(`set timezone to 'UTC'; insert into users values (1, '2023-04-05T06:07:08', 'Ada', 14155550141);
+      insert into tokens values (sha256('${tokenOf('A')}'), 1, now() + interval '1 day', 'authentication')`);
+    expect(await importGo()).toEqual({ code: 0, output: 'created 1 account and 1 token\n' });
+    expect(await userOf(api, '+14155550141')).toMatchObject({ createdAt: new Date('2023-04-05T06:07:08Z') });
+  });
+
+  it('hints at DEFAULT_REGION once, if numbers lack the country code', async () => {
+    await addUser(1, '4155550141');
+    await addUser(2, '415 555 0142');
+    const { code, output } = await importGo({ DEFAULT_REGION: undefined });
+    expect(code).toBe(EXIT_DATA);
+    expect(output.match(/^warning: .*DEFAULT_REGION=US$/gm)).toHaveLength(1);
   });
 });
 
@@ -308,21 +374,30 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
       '+14155550107,Pay at evil.com,,',
       ',Someone,,',
       '+14155550108,A "B" C,,',
+      '+14155550109,Café,,',
+      '+14155550110,Go,0001-01-01T00:00:00Z,',
+      '+14155550111,Leap,2024-02-30,',
     ].join('\r\n');
-    const { code, output } = await importFile('csv', csv);
+    // One line is in Latin-1.
+    const [start = '', end = ''] = csv.split('é');
+    const bytes = Buffer.concat([Buffer.from(start), Buffer.from([0xe9]), Buffer.from(end)]);
+    const { code, output } = await importFile('csv', bytes);
     expect(output).toBe(
       `${[
         'Not imported:',
         '  line 5: the phone number is the one of an earlier user',
         '  line 6: the phone number is not valid',
-        '  line 7: created_at must be a date, or a date and time (RFC 3339)',
         '  line 8: has 2 values, and the first line names 4 columns',
         '  lines 9 to 10: a value has a line break: a quotation mark may not be closed',
         '  line 12: the phone number is missing',
+        '  line 14: has characters that are not UTF-8',
         'Imported without the name:',
         '  line 11: the name must not contain a web address; write a space after a full stop',
+        'Imported without the time of creation:',
+        '  line 7: created_at must be a date, or a date and time (RFC 3339), and not in the future',
+        '  line 16: created_at must be a date, or a date and time (RFC 3339), and not in the future',
         'refused 6 users',
-        'created 4 accounts',
+        'created 7 accounts',
       ].join('\n')}\n`,
     );
     expect(code).toBe(EXIT_DATA);
@@ -333,7 +408,7 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
     expect(await userOf(api, '+14155550102')).toMatchObject({ name: 'Grace "G" H' });
 
     const before = await stored(api);
-    expect((await importFile('csv', csv)).output).toContain('left 4 existing accounts unchanged');
+    expect((await importFile('csv', bytes)).output).toContain('left 7 existing accounts unchanged');
     expect(await stored(api)).toEqual(before);
   });
 
@@ -369,11 +444,12 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
         'Not imported:',
         '  user 4: the user is disabled',
         '  user 5: the phone number is not valid',
-        '  user 6: created_at must be a date, or a date and time (RFC 3339)',
         '  user 7: is not an object',
+        'Imported without the time of creation:',
+        '  user 6: createdAt must be milliseconds since 1970, and not in the future',
         'skipped 2 users without a phone number',
-        'refused 4 users',
-        'created 2 accounts',
+        'refused 3 users',
+        'created 3 accounts',
       ].join('\n')}\n`,
     );
     expect(code).toBe(EXIT_DATA);
@@ -393,6 +469,11 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
       '5,14155550104,2024-01-01,2099-01-01,,{},',
       '6,14155550105,2024-01-01,,2024-01-01,{},',
       '7,14155550106,2024-01-01,,,no JSON,',
+      '8,14155550107,2024-01-01,2020-01-01 00:00:00+00,,{},',
+      '9,14155550108,2024-01-01,NULL,null,{},NULL',
+      '10,14155550109,NULL,,,{},',
+      '11,14155550110,2024-01-01,infinity,,{},',
+      '12,NULL,,,,{},',
     ].join('\n');
     const { code, output } = await importFile('supabase', csv);
     expect(output).toBe(
@@ -401,9 +482,11 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
         '  line 5: the phone number is not confirmed',
         '  line 6: the user is banned',
         '  line 7: the user is deleted',
-        'skipped 1 user without a phone number',
-        'refused 3 users',
-        'created 3 accounts',
+        '  line 11: the phone number is not confirmed',
+        '  line 12: the user is banned',
+        'skipped 2 users without a phone number',
+        'refused 5 users',
+        'created 5 accounts',
       ].join('\n')}\n`,
     );
     expect(code).toBe(EXIT_DATA);
@@ -412,6 +495,14 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
       createdAt: new Date('2024-05-06T07:08:09.123Z'),
     });
     expect(await userOf(api, '+14155550102')).toMatchObject({ name: 'Grace' });
+  });
+
+  it('warns of an export of Supabase without the column phone_confirmed_at', async () => {
+    expect(await importFile('supabase', 'phone\n14155550101')).toEqual({
+      code: 0,
+      output:
+        'warning: the file has no column phone_confirmed_at, so users whose number is not confirmed are imported, too\ncreated 1 account\n',
+    });
   });
 
   it('creates a hundred thousand accounts, or fewer in a quick run', async () => {
@@ -430,7 +521,11 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
 
 it.each([
   ['csv', 'name\nAda', 'the first line must name a column phone, or phone_number'],
-  ['csv', '', 'the first line must name a column phone, or phone_number'],
+  ['csv', '', 'the file is empty'],
+  ['csv', '\n\n', 'the file is empty'],
+  ['csv', '"phone\n', 'line \\d: a quotation mark is not closed'],
+  ['csv', 'phone;name\n1;Ada', 'the first line must name .*; columns are separated by commas'],
+  ['supabase', '', 'the file is empty'],
   ['csv', 'phone,phone_number\n1,2', 'the first line must name a column phone, or phone_number'],
   ['supabase', 'name\nAda', 'the first line must name a column phone, as in an export'],
   ['firebase', '{"users": [', 'the file is not valid JSON'],

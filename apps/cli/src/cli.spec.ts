@@ -117,6 +117,15 @@ describe('latchkey', () => {
     },
   );
 
+  it.each([
+    ['csv', 'a CSV file whose first line names the columns'],
+    ['firebase', 'the JSON file of `firebase auth:export`'],
+    ['supabase', 'a CSV export of the table auth.users'],
+  ])('describes import %s in a whole sentence', async (format, file) => {
+    const { stdout } = await latchkey(['import', format, '--help']);
+    expect(stdout).toContain(`\nImports the users of ${file}.\n`);
+  });
+
   it.each(COMMANDS.map((words) => [words.join(' ') || '(no command)', words]))(
     'exits with 2 and does nothing on an unknown word or option: %s',
     async (_name, words) => {

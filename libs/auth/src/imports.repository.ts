@@ -11,6 +11,9 @@ export const LARGEST_LEGACY_ID = 2 ** 52;
 /** A statement does not see a row that another transaction commits meanwhile. The next try does. */
 const TRIES = 3;
 
+/** Ids that another server may still give to its users after an import, until its next one. */
+const LEGACY_IDS_LEFT_FREE = 1_000_000;
+
 /** A token of another server, by its hash. */
 export interface ImportedToken {
   readonly hash: Buffer;
@@ -33,13 +36,15 @@ export interface ImportedAccount {
 export interface ImportedBatch {
   readonly accounts: number;
   readonly tokens: number;
+  /** The numeric ids of all accounts of the batch, also of those that were here already. */
+  readonly legacyIds: ReadonlyMap<PhoneNumber, number>;
 }
 
 interface Row {
   readonly place: number;
   readonly isCreated: boolean;
-  /** True: an account has the number, in this form or an earlier one. */
-  readonly isHeld: boolean;
+  /** Of the account that has the number, in this form or an earlier one. Null: there is none yet. */
+  readonly legacyId: number | null;
   /** The tokens of the whole batch. */
   readonly tokens: number;
 }
@@ -61,7 +66,7 @@ const CREATE: Statement = {
       union all
       select * from unnest($8::int[], $9::text[])
     ), held as (
-      select forms.place, (array_agg(users.id))[1] as id
+      select forms.place, (array_agg(users.id))[1] as id, (array_agg(users.legacy_id))[1] as legacy_id
         from forms join users on users.phone_index = forms.phone_index group by forms.place
     ), wanted as (
       select id, coalesce(least(created_at, now()), now()) as created_at, name, phone_index, phone_sealed, legacy_id,
@@ -71,11 +76,11 @@ const CREATE: Statement = {
     ), with_its_id as (
       insert into users (id, created_at, name, phone_index, phone_sealed, legacy_id)
       select id, created_at, name, phone_index, phone_sealed, legacy_id from wanted where keeps_id
-      on conflict do nothing returning id, created_at
+      on conflict do nothing returning id, created_at, legacy_id
     ), with_another_id as (
       insert into users (id, created_at, name, phone_index, phone_sealed)
       select id, created_at, name, phone_index, phone_sealed from wanted where not keeps_id
-      on conflict do nothing returning id, created_at
+      on conflict do nothing returning id, created_at, legacy_id
     ), created as (
       select * from with_its_id union all select * from with_another_id
     ), token as (
@@ -87,7 +92,8 @@ const CREATE: Statement = {
       on conflict do nothing returning hash
     )
     select given.place, created.id is not null or coalesce(held.id = given.id, false) as "isCreated",
-           held.id is not null as "isHeld", (select count(*)::int from token) as tokens
+           coalesce(created.legacy_id, held.legacy_id)::float8 as "legacyId",
+           (select count(*)::int from token) as tokens
       from given left join created on created.id = given.id left join held on held.place = given.place`,
 };
 
@@ -107,15 +113,15 @@ export class ImportsRepository {
   ) {}
 
   /**
-   * Makes other new accounts get ids above this one, so that imported ones can keep theirs.
+   * Makes other new accounts get ids far above this one. So imported accounts can keep theirs, also those of a later import
+   * whose users signed up at the other server meanwhile.
    *
    * @throws Unavailable
    */
   async reserveLegacyIds(last: number): Promise<void> {
-    if (last < 1) return;
     await this.database.transaction(async (transaction) => {
       await transaction.query(LOCK);
-      await transaction.query(RAISE, [Math.min(last, LARGEST_LEGACY_ID)]);
+      await transaction.query(RAISE, [Math.max(0, Math.min(last, LARGEST_LEGACY_ID)) + LEGACY_IDS_LEFT_FREE]);
     });
   }
 
@@ -132,17 +138,19 @@ export class ImportsRepository {
     }));
     let missing = drafts;
     let [created, tokens] = [0, 0];
+    const legacyIds = new Map<PhoneNumber, number>();
     for (let tries = 1; tries <= TRIES && missing.length > 0; tries += 1) {
       const rows = await this.database.runIdempotent<Row & object>(CREATE, this.valuesOf(missing));
       created += rows.filter(({ isCreated }) => isCreated).length;
       tokens += rows[0]?.tokens ?? 0;
-      const settled = new Set(
-        rows.filter(({ isCreated, isHeld }) => isCreated || isHeld).map(({ place }) => place),
-      );
-      missing = missing.filter((_, place) => !settled.has(place));
+      for (const { place, legacyId } of rows) {
+        const { phoneNumber } = missing[place] as (typeof drafts)[number];
+        if (legacyId !== null) legacyIds.set(phoneNumber, legacyId);
+      }
+      missing = missing.filter(({ phoneNumber }) => !legacyIds.has(phoneNumber));
     }
     if (missing.length > 0) throw new Unavailable('users');
-    return { accounts: created, tokens };
+    return { accounts: created, tokens, legacyIds };
   }
 
   private valuesOf(drafts: readonly (ImportedAccount & ReturnType<UsersRepository['draft']>)[]): unknown[] {

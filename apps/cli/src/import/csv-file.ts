@@ -1,5 +1,6 @@
 import { createReadStream, statSync } from 'node:fs';
 import { parse } from 'csv-parse';
+import { counted } from '../counted.js';
 import { EXIT_DATA, Failure } from '../failure.js';
 import { readableFile } from './readable-file.js';
 import type { Source } from './source.js';
@@ -8,8 +9,16 @@ import type { SourceRecord } from './source-record.js';
 /** Longer than a line that describes a user. A quotation mark that is not closed joins all lines after it. */
 const LONGEST_LINE = 1_048_576;
 
+/** The parser puts it in the place of bytes that are not UTF-8. */
+const NOT_UTF_8 = '\ufffd';
+
 /** The values of a line by the name of their column. A missing column has no value. */
 export type Row = Readonly<Record<string, string | undefined>>;
+
+/** A CSV file with the names of its columns, in lower case. */
+export interface CsvSource extends Source {
+  readonly columns: readonly string[];
+}
 
 interface ParsedLine {
   readonly record: string[];
@@ -44,19 +53,26 @@ export async function openCsv(
   file: string,
   requireColumns: (columns: readonly string[]) => void,
   read: (row: Row) => Omit<SourceRecord, 'place'>,
-): Promise<Source> {
+): Promise<CsvSource> {
   readableFile(file);
   const input = createReadStream(file);
   const unreadable = new Unreadable();
   const lines = linesOf(input, unreadable);
   const header = await lines.next();
-  const columns = header.done ? [] : header.value.record.map((name) => name.trim().toLowerCase());
+  if (header.done) throw new Failure(reasonForNoHeader(unreadable), EXIT_DATA);
+  const columns = header.value.record.map((name) => name.trim().toLowerCase());
   requireColumns(columns);
   return {
+    columns,
     total: statSync(file).size,
     done: () => input.bytesRead,
     records: recordsOf(lines, unreadable, columns, read),
   };
+}
+
+function reasonForNoHeader(unreadable: Unreadable): string {
+  const [first] = unreadable.take();
+  return first ? `${first.place}: ${first.fault}` : 'the file is empty';
 }
 
 async function* recordsOf(
@@ -88,7 +104,10 @@ function readLine(
   const refused = (fault: string) => ({ phoneNumber: null, fault });
   if (breaks > 0) return refused('a value has a line break: a quotation mark may not be closed');
   if (values.length !== columns.length)
-    return refused(`has ${values.length} values, and the first line names ${columns.length} columns`);
+    return refused(
+      `has ${counted(values.length, 'value')}, and the first line names ${counted(columns.length, 'column')}`,
+    );
+  if (values.some((value) => value.includes(NOT_UTF_8))) return refused('has characters that are not UTF-8');
   return read(Object.fromEntries(columns.map((name, i) => [name, values[i]])));
 }
 

@@ -15,5 +15,8 @@ export function openCsvSource(file: string): Promise<Source> {
 
 function requireNumber(columns: readonly string[]): void {
   if (NUMBER_COLUMNS.filter((name) => columns.includes(name)).length === 1) return;
-  throw new Failure('the first line must name a column phone, or phone_number', EXIT_DATA);
+  throw new Failure(
+    'the first line must name a column phone, or phone_number, and not both; columns are separated by commas',
+    EXIT_DATA,
+  );
 }

@@ -7,6 +7,8 @@ import type { SourceRecord } from './source-record.js';
 /** The file is read whole. The objects take several times its size in memory. */
 const LARGEST_MIB = 256;
 
+const TIME_RULE = 'createdAt must be milliseconds since 1970, and not in the future';
+
 /** A user of `firebase auth:export`. All members may be missing. */
 interface FirebaseUser {
   readonly phoneNumber?: unknown;
@@ -29,7 +31,7 @@ export async function openFirebaseSource(file: string): Promise<Source> {
       yield { place: `user ${done}`, ...readUser(user) };
     }
   }
-  return { total: users.length, done: () => done, records: records() };
+  return { total: users.length, done: () => done, records: records(), timeRule: TIME_RULE };
 }
 
 /** @throws Failure */
@@ -60,7 +62,7 @@ function readUser(given: unknown): Omit<SourceRecord, 'place'> {
   return disabled === true ? { ...read, fault: 'the user is disabled' } : read;
 }
 
-/** Leaves text that is not a time unchanged: it is refused later. */
+/** Leaves text that is not a time unchanged: it is left out later. */
 function timeOf(createdAt: unknown): string | Date | null {
   if (createdAt === undefined || createdAt === null) return null;
   return /^\d{1,15}$/.test(String(createdAt)) ? new Date(Number(createdAt)) : String(createdAt);

@@ -18,16 +18,30 @@ const LAST_ID = 'select coalesce(max(id), 0)::text as id from users';
 
 /** `order by id` would be the order of the text. */
 const USERS = `
-  select id::text, phone_number, name, created_at from users where id > $1::bigint order by users.id limit ${BATCH}`;
+  select id::text, phone_number::text, name::text, created_at::timestamptz from users where id > $1::bigint order by users.id limit ${BATCH}`;
 
 /** Other hashes than SHA-256 could not be found here, and every token needs a scope and an end. */
 const TOKENS = `
-  select user_id::text, hash, scope, expiry from tokens
+  select user_id::text, hash, scope::text, expiry::timestamptz from tokens
    where user_id = any($1::bigint[]) and expiry > now() and isfinite(expiry) and scope is not null
      and length(hash) = 32`;
 
-/** A table or a column is missing. */
-const UNDEFINED = ['42P01', '42703'];
+const TABLES =
+  'users (id bigint, phone_number text, name text, created_at timestamptz) and tokens (user_id bigint, hash bytea, expiry timestamptz, scope text)';
+
+/** The columns that are missing, or that have a type which the statements above cannot read. */
+const OTHER_COLUMNS = `
+  select relation || '.' || name || coalesce(' is of the type ' || type, ' is missing') as fault
+    from (values ('users', 'id', '{bigint,integer,smallint}'), ('users', 'phone_number', null), ('users', 'name', null),
+                 ('users', 'created_at', '{timestamp with time zone,timestamp without time zone,date}'),
+                 ('tokens', 'user_id', '{bigint,integer,smallint}'), ('tokens', 'hash', '{bytea}'),
+                 ('tokens', 'expiry', '{timestamp with time zone,timestamp without time zone,date}'),
+                 ('tokens', 'scope', null)) as needed (relation, name, types)
+    left join lateral (
+      select format_type(atttypid, null) as type from pg_attribute
+       where attrelid = to_regclass(relation) and attname = name and not attisdropped
+    ) as found on true
+   where type is null or type <> all (types::text[])`;
 
 interface UserRow {
   readonly id: string;
@@ -47,6 +61,7 @@ interface TokenRow {
 export async function withGoSource<T>(url: string, work: (source: Source) => Promise<T>): Promise<T> {
   return onConnection(url, async (client) => {
     await client.query(SETUP);
+    await requireTables(client);
     const [last] = await rowsOf<{ id: string }>(client, LAST_ID, []);
     const lastId = Number(last?.id ?? 0);
     let done = 0;
@@ -58,6 +73,13 @@ export async function withGoSource<T>(url: string, work: (source: Source) => Pro
     }
     return work({ lastId, total: lastId, done: () => done, records: records(), namesNumbers: true });
   });
+}
+
+/** @throws Error that names the columns. */
+async function requireTables(client: pg.Client): Promise<void> {
+  const faults = (await rowsOf<{ fault: string }>(client, OTHER_COLUMNS, [])).map(({ fault }) => fault);
+  if (faults.length === 0) return;
+  throw new Error(`it does not have the tables of the Go server, ${TABLES}: ${faults.join(', ')}`);
 }
 
 async function* readUsers(client: pg.Client): AsyncGenerator<SourceRecord & { readonly id: string }> {
@@ -75,8 +97,8 @@ function recordOf({ id, phone_number, name, created_at }: UserRow): SourceRecord
   const isKept = Number(id) >= 1 && Number(id) <= LARGEST_LEGACY_ID;
   return {
     ...{ id, place: `user ${id}`, phoneNumber: phone_number ?? '', name },
-    // The zero time of Go is in the year 1. The driver returns `infinity` as a number.
-    createdAt: created_at instanceof Date && created_at.getTime() > 0 ? created_at : null,
+    // The driver returns `infinity` as a number.
+    createdAt: typeof created_at === 'number' ? String(created_at) : created_at,
     ...(isKept && { legacyId: Number(id) }),
   };
 }
@@ -94,11 +116,5 @@ async function rowsOf<Row extends pg.QueryResultRow>(
   text: string,
   values: unknown[],
 ): Promise<Row[]> {
-  try {
-    return (await client.query<Row>(text, values)).rows;
-  } catch (error) {
-    const { code, message } = error as pg.DatabaseError;
-    if (!UNDEFINED.includes(code ?? '')) throw error;
-    throw new Error(`it has not the tables of the Go server: ${message}`, { cause: error });
-  }
+  return (await client.query<Row>(text, values)).rows;
 }

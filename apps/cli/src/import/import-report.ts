@@ -1,3 +1,5 @@
+import { counted } from '../counted.js';
+
 /** More lines than a person reads. The rest is counted. */
 const MOST_LISTED = 10_000;
 
@@ -21,7 +23,10 @@ class Listing {
 /** The outcome of an import. It never has a full phone number. */
 export class ImportReport {
   private readonly refused = new Listing();
-  private readonly leftOut = new Listing();
+  private readonly withoutName = new Listing();
+  private readonly withoutTime = new Listing();
+  private readonly withOtherId = new Listing();
+  private readonly warnings = new Set<string>();
   private accounts = 0;
   private existing = 0;
   private tokens = 0;
@@ -43,7 +48,21 @@ export class ImportReport {
   }
 
   leaveNameOut(place: string, fault: string): void {
-    this.leftOut.add(place, `the name ${fault}`);
+    this.withoutName.add(place, `the name ${fault}`);
+  }
+
+  leaveTimeOut(place: string, rule: string): void {
+    this.withoutTime.add(place, rule);
+  }
+
+  /** Lists a user whose clients know another id. */
+  giveOtherId(place: string, id: number): void {
+    this.withOtherId.add(place, `got the id ${id}`);
+  }
+
+  /** Prints the same warning once. */
+  warn(text: string): void {
+    this.warnings.add(text);
   }
 
   get hasFaults(): boolean {
@@ -54,17 +73,19 @@ export class ImportReport {
     const tokens = this.tokens > 0 ? ` and ${counted(this.tokens, 'token')}` : '';
     return [
       ...this.refused.print('Not imported:'),
-      ...this.leftOut.print('Imported without the name:'),
+      ...this.withoutName.print('Imported without the name:'),
+      ...this.withoutTime.print('Imported without the time of creation:'),
+      ...this.withOtherId.print('With another id than before:'),
+      ...[...this.warnings].map((text) => `warning: ${text}`),
       ...(this.withoutNumber > 0
         ? [`skipped ${counted(this.withoutNumber, 'user')} without a phone number`]
         : []),
       ...(this.existing > 0 ? [`left ${counted(this.existing, 'existing account')} unchanged`] : []),
       ...(this.refused.count > 0 ? [`refused ${counted(this.refused.count, 'user')}`] : []),
+      ...(this.withOtherId.count > 0
+        ? [`${counted(this.withOtherId.count, 'user')} with another id than before`]
+        : []),
       `created ${counted(this.accounts, 'account')}${tokens}`,
     ].join('\n');
   }
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

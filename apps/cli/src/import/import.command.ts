@@ -33,7 +33,7 @@ export function addImport(program: Command): void {
   for (const [format, file] of Object.entries(FILES)) {
     imports
       .command(format)
-      .description(`Imports the users of ${file.replace(/[,:].*/, '')}.`)
+      .description(`Imports the users of ${file.replace(/[,:] .*/, '')}.`)
       .argument('<file>', file)
       .addHelpText('after', AFTER_HELP)
       .action(async (name: string) => {

@@ -1,7 +1,7 @@
 import type { ImportedAccount, ImportedToken } from '#auth';
 import { maskPhoneNumber, type PhoneNumber, parsePhoneNumber, type ReadingOptions } from '#phone';
 import { faultOfName } from '#users';
-import { parseTime } from './time.js';
+import { pastTimeOf } from './time.js';
 
 /** An account as another system describes it. */
 export interface SourceRecord {
@@ -19,23 +19,26 @@ export interface SourceRecord {
 
 /** A record that can be taken over, or the reason why it cannot. */
 export type Reading =
-  | { readonly account: ImportedAccount; readonly nameFault: string | null }
+  | { readonly account: ImportedAccount; readonly nameFault: string | null; readonly isTimeBad: boolean }
   | { readonly fault: string };
 
-/** Reads a record. A name that breaks the rules is left out; any other fault refuses the account. */
+/** Reads a record. A name or a time of creation that breaks the rules is left out; any other fault refuses the account. */
 export function readRecord(record: SourceRecord, options: ReadingOptions): Reading {
   if (record.fault !== undefined) return { fault: record.fault };
   const given = record.phoneNumber ?? '';
   if (given.trim() === '') return { fault: 'the phone number is missing' };
   const phoneNumber = parsePhoneNumber(given, options);
   if (!phoneNumber) return { fault: 'the phone number is not valid' };
-  const createdAt = timeOf(record.createdAt);
-  if (createdAt === undefined) return { fault: 'created_at must be a date, or a date and time (RFC 3339)' };
+  const createdAt = pastTimeOf(record.createdAt);
   const name = record.name?.trim() || null;
   const nameFault = name === null ? null : faultOfName(name);
   const { legacyId = null, tokens = [] } = record;
-  const account = { phoneNumber, name: nameFault === null ? name : null, createdAt, legacyId, tokens };
-  return { account, nameFault };
+  const account = {
+    ...{ phoneNumber, legacyId, tokens },
+    name: nameFault === null ? name : null,
+    createdAt: createdAt ?? null,
+  };
+  return { account, nameFault, isTimeBad: createdAt === undefined };
 }
 
 /** Returns the number for people, with too few digits to be used. It may be anything but a number. */
@@ -46,8 +49,7 @@ export function masked(given: string, options: ReadingOptions): string {
     : maskPhoneNumber(phoneNumber as PhoneNumber);
 }
 
-/** Returns null if there is no time, and undefined if it is not valid. */
-function timeOf(given: SourceRecord['createdAt']): Date | null | undefined {
-  if (given === undefined || given === null || given === '') return null;
-  return parseTime(given) ?? undefined;
+/** Returns whether the number may have a meaning in some region, and no region is known. */
+export function lacksRegion({ phoneNumber }: SourceRecord, { region }: ReadingOptions): boolean {
+  return region === undefined && phoneNumber !== null && /^[\s\d()./-]{6,}$/.test(phoneNumber);
 }
