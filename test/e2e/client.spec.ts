@@ -253,12 +253,6 @@ describe('The client', () => {
     expect(keys).toEqual([keys[0], keys[0], keys[2], keys[2]]);
     expect(keys[2]).not.toBe(keys[0]);
   });
-
-  it('reports an answer that is not from the server', async () => {
-    const { latchkey } = open({ fetch: async () => new Response('<html>Bad Gateway', { status: 502 }) });
-    const error = await failureOf(latchkey.start({ phone_number: someNumber() }));
-    expect(error).toMatchObject({ code: 'unexpected_answer', status: 502, problem: null });
-  });
 });
 
 describe('Waiting for the delivery', () => {

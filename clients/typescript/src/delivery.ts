@@ -49,5 +49,5 @@ export async function* deliveryChanges(
 }
 
 function isTemporary(error: unknown): boolean {
-  return error instanceof LatchkeyError && (error.status === 0 || error.status >= 500);
+  return error instanceof LatchkeyError && (error.code === 'no_answer' || error.status >= 500);
 }

@@ -7,7 +7,7 @@ export type Problem = components['schemas']['Problem'];
  * The server's codes, and two of the client:
  *
  * - `no_answer`: the server could not be reached, or its answer was lost
- * - `unexpected_answer`: an answer that is not from Latchkey, such as the error page of a proxy
+ * - `unexpected_answer`: an answer that is not from Latchkey, such as a page or a redirect of a proxy
  */
 export type ErrorCode = Problem['code'] | 'no_answer' | 'unexpected_answer';
 
@@ -16,7 +16,7 @@ export class LatchkeyError extends Error {
   override readonly name = 'LatchkeyError';
   /** Stable name of the problem. Switch on it rather than on texts. */
   readonly code: ErrorCode;
-  /** HTTP status; 0 without an answer. */
+  /** HTTP status; 0 without an answer, and for a redirect, which browsers hide. */
   readonly status: number;
   /** Explanation of this occurrence, in English, for developers. */
   readonly detail: string;
@@ -45,17 +45,30 @@ interface Failure {
 }
 
 /** @param body the body of the response: parsed JSON, or text. */
-export function errorOf({ status, headers }: Response, body: unknown): LatchkeyError {
-  const retryAfter = secondsOf(headers.get('Retry-After'));
-  if (!isProblem(body)) {
-    const detail = `HTTP status ${status} without a problem document`;
-    return new LatchkeyError({ code: 'unexpected_answer', status, detail, retryAfter });
-  }
+export function errorOf(response: Response, body: unknown): LatchkeyError {
+  const { status, headers } = response;
+  if (isRedirect(response))
+    return unexpectedAnswer(
+      response,
+      'a redirect, which Latchkey never sends: is the URL of the server right?',
+    );
+  if (!isProblem(body)) return unexpectedAnswer(response, `HTTP status ${status} without a problem document`);
   const { code, detail } = body;
   return new LatchkeyError({
     ...{ code, status, detail, problem: body },
-    retryAfter: body.retry_after ?? retryAfter,
+    retryAfter: body.retry_after ?? secondsOf(headers.get('Retry-After')),
   });
+}
+
+/** Returns the error for an answer that is not from Latchkey. */
+export function unexpectedAnswer({ status, headers }: Response, detail: string): LatchkeyError {
+  const retryAfter = secondsOf(headers.get('Retry-After'));
+  return new LatchkeyError({ code: 'unexpected_answer', status, detail, retryAfter });
+}
+
+/** Browsers hide the status of a redirect that is not followed. */
+function isRedirect({ status, type }: Response): boolean {
+  return type === 'opaqueredirect' || (status >= 300 && status < 400);
 }
 
 function isProblem(body: unknown): body is Problem {

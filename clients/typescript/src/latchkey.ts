@@ -4,6 +4,7 @@ import { type Answer, answerTo } from './answers.js';
 import type { components, paths } from './api.js';
 import { deliveryChanges, isFinal } from './delivery.js';
 import { exclusiveHere, exclusiveInOrigin } from './exclusive.js';
+import * as expected from './expected.js';
 import { type ProofWorker, withProof } from './proof-of-work.js';
 import { Sessions, type StoredSession } from './sessions.js';
 import { browserStorage, type LatchkeyStorage, memoryStorage } from './storage.js';
@@ -56,6 +57,7 @@ export class Latchkey {
   private readonly base: string;
   private readonly send: (request: Request) => Promise<Response>;
   private readonly anonymous: Client<paths>;
+  private readonly signedIn: Client<paths>;
   private readonly sessions: Sessions;
   private readonly createWorker?: () => ProofWorker;
   /** The `ETag` of each known state of a verification. */
@@ -65,8 +67,12 @@ export class Latchkey {
     this.base = baseOf(url);
     this.send = fetch ?? ((request) => globalThis.fetch(request));
     this.createWorker = createWorker as (() => ProofWorker) | undefined;
-    this.anonymous = createClient<paths>({ baseUrl: this.base, fetch: this.send });
-    this.api = createClient<paths>({ baseUrl: this.base, fetch: (request) => this.authorized(request) });
+    const authorized = (request: Request) => this.authorized(request);
+    this.api = createClient<paths>({ baseUrl: this.base, fetch: authorized });
+    // A redirect would take tokens elsewhere.
+    const options = { baseUrl: this.base, redirect: 'manual' } as const;
+    this.anonymous = createClient<paths>({ ...options, fetch: expected.jsonOnly(this.send) });
+    this.signedIn = createClient<paths>({ ...options, fetch: expected.jsonOnly(authorized) });
     const name = `latchkey ${this.base}`;
     const exclusive = storage === 'memory' ? exclusiveHere() : exclusiveInOrigin(name);
     this.sessions = new Sessions(name, storageOf(storage), exclusive, (token) => this.exchange(token));
@@ -103,7 +109,7 @@ export class Latchkey {
     const known = await this.knownDevice();
     return this.verificationOf((proof, header) => {
       const body = { ...known, ...request, ...proof };
-      return this.api.POST('/v1/me/phone_number', { body, params: { header }, signal });
+      return this.signedIn.POST('/v1/me/phone_number', { body, params: { header }, signal });
     }, signal);
   }
 
@@ -129,7 +135,7 @@ export class Latchkey {
   /** Returns the state of a verification. */
   async verification(id: string, { signal }: RequestOptions = {}): Promise<Verification> {
     const send = () => this.anonymous.GET('/v1/verifications/{id}', { params: { path: { id } }, signal });
-    return this.tagged(await answerTo(send, signal));
+    return this.tagged(await answerTo(send, expected.isVerification, signal));
   }
 
   /** Cancels a verification, so that its code can no longer be used. */
@@ -137,6 +143,7 @@ export class Latchkey {
     const path = { id: idOf(verification) };
     await answerTo(
       () => this.anonymous.DELETE('/v1/verifications/{id}', { params: { path }, signal }),
+      expected.isEmpty,
       signal,
     );
   }
@@ -150,8 +157,8 @@ export class Latchkey {
     const body = { ...(await this.knownDevice()), code, name };
     const params = { path: { id: idOf(verification) }, header: newKey() };
     // With the token of a session: the check of a change of number needs it.
-    const send = () => this.api.POST('/v1/verifications/{id}/check', { body, params, signal });
-    const { data } = await answerTo(send, signal);
+    const send = () => this.signedIn.POST('/v1/verifications/{id}/check', { body, params, signal });
+    const { data } = await answerTo(send, expected.isSessionOrProof, signal);
     // A verification without an account needs the credentials of a backend, which this client has not.
     if ('proof' in data) throw new TypeError('the verification opens no session');
     await this.sessions.begin(data);
@@ -168,10 +175,10 @@ export class Latchkey {
     return (await this.sessions.usable())?.token ?? null;
   }
 
-  /** Returns a signed token for a service that verifies it by itself. It is valid for `expires_in` seconds. */
+  /** Returns a signed token for a service that verifies it by itself, as `token`. It is valid for `expires_in` seconds. */
   async signedToken(audience?: string, { signal }: RequestOptions = {}): Promise<Schemas['SignedToken']> {
-    const send = () => this.api.POST('/v1/session/jwt', { body: { audience }, signal });
-    return (await answerTo(send, signal)).data;
+    const send = () => this.signedIn.POST('/v1/session/jwt', { body: { audience }, signal });
+    return (await answerTo(send, expected.isSignedToken, signal)).data;
   }
 
   /**
@@ -192,7 +199,7 @@ export class Latchkey {
         const limited = signal ?? AbortSignal.timeout(TIMEOUT_MS);
         return this.anonymous.DELETE('/v1/session', { headers, signal: limited });
       };
-      return answerTo(send, signal).then(
+      return answerTo(send, expected.isEmpty, signal).then(
         () => true,
         (error) => {
           if (error.status !== 401) throw error;
@@ -212,7 +219,7 @@ export class Latchkey {
     if (!session) return this.send(request);
     const again = request.clone();
     const response = await this.send(withToken(request, session.token));
-    if (!(await isInvalidToken(response))) return response;
+    if (!(await expected.isInvalidToken(response))) return response;
     const renewed = await this.sessions.refresh(session);
     return renewed ? this.send(withToken(again, renewed.token)) : response;
   }
@@ -223,7 +230,7 @@ export class Latchkey {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
       return this.anonymous.POST('/v1/session/refresh', { body: { refresh_token }, signal });
     };
-    return (await answerTo(send)).data;
+    return (await answerTo(send, expected.isRefreshedSession)).data;
   }
 
   private async knownDevice(): Promise<{ device_token?: string }> {
@@ -234,7 +241,8 @@ export class Latchkey {
   private async verificationOf(send: SendCode, signal?: AbortSignal): Promise<Verification> {
     const attempt = (altcha?: string) => {
       const header = newKey();
-      return answerTo(() => send(altcha === undefined ? {} : { altcha }, header), signal);
+      const request = () => send(altcha === undefined ? {} : { altcha }, header);
+      return answerTo(request, expected.isVerification, signal);
     };
     return this.tagged(await withProof(attempt, signal, this.createWorker));
   }
@@ -248,10 +256,10 @@ export class Latchkey {
     const poll = async () => {
       const { response, ...result } = await this.anonymous.GET('/v1/verifications/{id}', { params, signal });
       if (response.status !== 304) return { response, ...result };
-      return { data: null, response: new Response() };
+      return { data: known, response: new Response() };
     };
-    const { data, response } = await answerTo(poll, signal);
-    return data && this.tagged({ data, response });
+    const { data, response } = await answerTo(poll, expected.isVerification, signal);
+    return data === known ? null : this.tagged({ data, response });
   }
 
   private tagged({ data, response }: Answer<Verification>): Verification {
@@ -285,11 +293,4 @@ function newKey(): { 'Idempotency-Key': string } {
 function withToken(request: Request, token: string): Request {
   request.headers.set('Authorization', `Bearer ${token}`);
   return request;
-}
-
-/** Other problems are answered with 401, too, such as a wrong code. */
-async function isInvalidToken(response: Response): Promise<boolean> {
-  if (response.status !== 401) return false;
-  const read = () => response.clone().json() as Promise<{ code?: string }>;
-  return (await read().catch(() => null))?.code === 'invalid_token';
 }

@@ -109,7 +109,8 @@ export class Sessions {
     try {
       return await this.write({ ...current, ...(await this.exchange(current.refresh_token)) });
     } catch (error) {
-      if (!(error instanceof LatchkeyError && error.status === 401)) throw error;
+      // Without a problem document, the 401 is of a proxy.
+      if (!(error instanceof LatchkeyError && error.problem?.status === 401)) throw error;
       await this.storage.delete(this.sessionKey);
       return null;
     }
