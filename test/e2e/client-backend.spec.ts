@@ -14,6 +14,7 @@ import {
   nestAuth,
   signedTokenVerifier,
   type Verifier,
+  VerifierMisconfigured,
   VerifierUnavailable,
 } from '../../clients/typescript/src/server/index.js';
 import { type RunningApi, startApi } from '../support/api.js';
@@ -188,12 +189,45 @@ describe('The verifier by introspection', () => {
     expect(asked).toBe(3);
   });
 
-  it('cannot decide with wrong credentials, and does not repeat them', async () => {
+  it.each([
+    { url: '' },
+    { url: undefined },
+    { clientId: '' },
+    { clientId: undefined },
+    { clientSecret: '' },
+    { clientSecret: undefined },
+  ])('cannot be created with %j', (missing) => {
+    expect(() => byIntrospection(missing as object)).toThrow(TypeError);
+  });
+
+  it('is misconfigured with wrong credentials, and does not repeat them', async () => {
     const secret = 'the wrong secret';
-    const failure = await byIntrospection({ clientSecret: secret })(session.token).catch((error) => error);
-    expect(failure).toBeInstanceOf(VerifierUnavailable);
-    expect(failure.message).toMatch(/401.*credentials/);
+    const onError = jest.fn();
+    const verify = byIntrospection({ clientSecret: secret, onError });
+    const failure = await verify(session.token).catch((error) => error);
+    expect(failure).toBeInstanceOf(VerifierMisconfigured);
+    expect(failure.message).toMatch(/401.*clientSecret/);
     expect(JSON.stringify([failure.message, failure.stack, failure])).not.toContain(secret);
+    expect(onError.mock.calls).toEqual([[failure]]);
+  });
+
+  it('is misconfigured where the server has no introspection', async () => {
+    const verify = byIntrospection({ url: `${api.client.url}/nowhere`, onError: () => {} });
+    await expect(verify(session.token)).rejects.toThrow(VerifierMisconfigured);
+  });
+
+  it('logs a misconfiguration once', async () => {
+    const log = jest.spyOn(console, 'error').mockImplementation();
+    const verify = byIntrospection({ clientSecret: 'the wrong secret' });
+    await verify(session.token).catch(() => {});
+    await verify(session.token).catch(() => {});
+    expect(log.mock.calls).toEqual([[expect.stringMatching(/^VerifierMisconfigured: .*401/)]]);
+    log.mockRestore();
+  });
+
+  it.each(['{}', '[]', 'null', '<html>'])('cannot decide by the answer %s', async (body) => {
+    const verify = byIntrospection({ fetch: async () => new Response(body) });
+    await expect(verify(session.token)).rejects.toThrow(VerifierUnavailable);
   });
 
   it('cannot decide beyond the limit of the client', async () => {
@@ -318,6 +352,17 @@ describe.each([
     const answer = await app.client.as(session.token).get('/');
     expect([answer.status, answer.body.code]).toEqual([503, 'unavailable']);
     expect(answer.headers.get('retry-after')).toBe('1');
+  });
+
+  it('answers 500 without a reason when the verifier is misconfigured', async () => {
+    verifier = byIntrospection({ clientSecret: 'the wrong secret', onError: () => {} });
+    const answer = await app.client.as(session.token).get('/');
+    expect(answer.status).toBe(500);
+    expect(answer.headers.get('retry-after')).toBeNull();
+    expect(answer.body).toEqual({
+      ...{ type: 'about:blank', title: 'This server cannot verify tokens' },
+      ...{ status: 500, code: 'misconfigured' },
+    });
   });
 
   it('answers 500 to a fault in the verifier', async () => {

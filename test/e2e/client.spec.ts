@@ -565,7 +565,7 @@ describe('The package', () => {
       console.log(import.meta.resolve('@latchkey/client/worker').endsWith('/dist/worker.js'));
     `);
     expect(output.split('\n')).toEqual([
-      'VerifierUnavailable,authenticate,expressAuth,fastifyAuth,identityOf,introspectionVerifier,nestAuth,signedTokenVerifier',
+      'VerifierMisconfigured,VerifierUnavailable,authenticate,expressAuth,fastifyAuth,identityOf,introspectionVerifier,nestAuth,signedTokenVerifier',
       'LatchkeyError,createLatchkey',
       'true',
     ]);

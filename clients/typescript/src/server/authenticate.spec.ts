@@ -1,5 +1,11 @@
 import { authenticate, bearerOf } from './authenticate.js';
-import { type Identity, identityOf, type Verifier, VerifierUnavailable } from './identity.js';
+import {
+  type Identity,
+  identityOf,
+  type Verifier,
+  VerifierMisconfigured,
+  VerifierUnavailable,
+} from './identity.js';
 import { RecentIdentities } from './recent-identities.js';
 
 const IDENTITY: Identity = { sub: 'a user', sid: 'a session', scope: 'authentication', exp: 2_000_000_000 };
@@ -58,6 +64,12 @@ describe('A request', () => {
       { status: 403, challenge: 'Bearer error="insufficient_scope", scope="authentication"' },
     ],
     ['without a scope', 'Bearer abc', withScope(''), { status: 403 }],
+    [
+      'that cannot be decided on until a correction',
+      'Bearer abc',
+      () => Promise.reject(new VerifierMisconfigured('wrong credentials')),
+      { status: 500, retryAfter: undefined },
+    ],
     ['that cannot be decided on', 'Bearer abc', unavailable(7), { status: 503, retryAfter: '7' }],
     ['that cannot be decided on for now', 'Bearer abc', unavailable(null), { status: 503, retryAfter: '1' }],
   ])('%s is refused', async (_, header, verify, expected) => {

@@ -1,8 +1,8 @@
-import { type Identity, type Verifier, VerifierUnavailable } from './identity.js';
+import { type Identity, type Verifier, VerifierMisconfigured, VerifierUnavailable } from './identity.js';
 
 /** An answer to a request that is not let through (RFC 6750, section 3; RFC 9457). */
 export interface Refusal {
-  readonly status: 401 | 403 | 503;
+  readonly status: 401 | 403 | 500 | 503;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Readonly<Record<string, unknown>>;
 }
@@ -24,6 +24,7 @@ const REFUSALS = {
     title: 'The token is for something else',
     challenge: `Bearer error="insufficient_scope", scope="${SCOPE}"`,
   },
+  misconfigured: { status: 500, title: 'This server cannot verify tokens', challenge: null },
   unavailable: { status: 503, title: 'The token cannot be verified at the moment', challenge: null },
 } as const;
 
@@ -38,6 +39,7 @@ export async function authenticate(authorization: string | undefined, verify: Ve
       ? { identity }
       : { refusal: refusal('insufficient_scope') };
   } catch (error) {
+    if (error instanceof VerifierMisconfigured) return { refusal: refusal('misconfigured') };
     if (!(error instanceof VerifierUnavailable)) throw error;
     return { refusal: refusal('unavailable', { 'Retry-After': String(error.retryAfter ?? 1) }) };
   }

@@ -12,7 +12,8 @@ export interface Identity {
 /**
  * Returns the identity of a bearer token, or null if the token is not valid.
  *
- * @throws VerifierUnavailable if it cannot tell.
+ * @throws VerifierUnavailable if it cannot tell at the moment.
+ * @throws VerifierMisconfigured if it cannot tell until its configuration is corrected.
  */
 export type Verifier = (token: string) => Promise<Identity | null>;
 
@@ -27,6 +28,11 @@ export class VerifierUnavailable extends Error {
   ) {
     super(message, options);
   }
+}
+
+/** The server refuses the requests of the verifier: a retry has the same result. */
+export class VerifierMisconfigured extends Error {
+  override readonly name = 'VerifierMisconfigured';
 }
 
 /** Reads claims. Anything without a user or an end is no identity. */

@@ -1,6 +1,14 @@
 import type { components } from '../api.js';
-import { type Identity, identityOf, type Verifier, VerifierUnavailable } from './identity.js';
+import {
+  type Identity,
+  identityOf,
+  type Verifier,
+  VerifierMisconfigured,
+  VerifierUnavailable,
+} from './identity.js';
 import { RecentIdentities } from './recent-identities.js';
+
+export type VerifierError = VerifierMisconfigured | VerifierUnavailable;
 
 export interface IntrospectionOptions {
   /** Where the Latchkey server is reached. */
@@ -15,13 +23,20 @@ export interface IntrospectionOptions {
   readonly cacheSeconds?: number;
   /** The longest wait for an answer. */
   readonly timeoutMs?: number;
+  /**
+   * Receives each failure, for the log. No message contains the secret. Default: writes the first VerifierMisconfigured to
+   * `console.error`.
+   */
+  readonly onError?: (error: VerifierError) => void;
   /** Sends the requests. Default: `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
 }
 
 /** Asks the server about each token (RFC 7662), so that a session that has ended is refused at once. */
 export function introspectionVerifier(options: IntrospectionOptions): Verifier {
-  const { url, clientId, clientSecret, cacheSeconds = 0, timeoutMs = 5_000 } = options;
+  const { url, clientId, clientSecret, cacheSeconds = 0, timeoutMs = 5_000, onError = logFirst() } = options;
+  if (!url || !clientId || !clientSecret)
+    throw new TypeError('introspectionVerifier needs a url, a clientId and a clientSecret');
   const fetch = options.fetch ?? globalThis.fetch;
   const address = `${url.replace(/\/$/, '')}/oauth/introspect`;
   const authorization = basic(clientId, clientSecret);
@@ -35,7 +50,8 @@ export function introspectionVerifier(options: IntrospectionOptions): Verifier {
     });
     if (!response.ok) throw refusalOf(response);
     const answer = (await response.json()) as components['schemas']['Introspection'];
-    return answer.active === true ? identityOf({ ...answer }) : null;
+    if (typeof answer?.active !== 'boolean') throw new Error('the answer is not an introspection');
+    return answer.active ? identityOf({ ...answer }) : null;
   }
 
   const recent = new RecentIdentities(cacheSeconds * 1_000);
@@ -43,17 +59,40 @@ export function introspectionVerifier(options: IntrospectionOptions): Verifier {
     try {
       return await recent.find(token, () => ask(token));
     } catch (cause) {
-      if (cause instanceof VerifierUnavailable) throw cause;
-      throw new VerifierUnavailable('the Latchkey server does not answer', null, { cause });
+      const error = errorOf(cause);
+      onError(error);
+      throw error;
     }
   };
 }
 
-function refusalOf({ status, headers }: Response): VerifierUnavailable {
+function errorOf(cause: unknown): VerifierError {
+  if (cause instanceof VerifierMisconfigured || cause instanceof VerifierUnavailable) return cause;
+  return new VerifierUnavailable('the Latchkey server does not answer', null, { cause });
+}
+
+/** Statuses that last until the configuration is corrected. */
+const REASONS: Readonly<Record<number, string>> = {
+  401: 'are clientId and clientSecret right, and has the client the purpose "introspect"?',
+  404: 'is the url right, and has the server a CLIENTS_FILE?',
+};
+
+function refusalOf({ status, headers }: Response): VerifierError {
+  const message = `the Latchkey server answers introspection with ${status}`;
+  const reason = REASONS[status];
+  if (reason) return new VerifierMisconfigured(`${message}: ${reason}`);
   const retryAfter = Number(headers.get('Retry-After') ?? Number.NaN);
-  const reason = status === 401 ? ': are the client credentials right?' : '';
-  const message = `the Latchkey server answers introspection with ${status}${reason}`;
   return new VerifierUnavailable(message, Number.isNaN(retryAfter) ? null : retryAfter);
+}
+
+/** Logs the first misconfiguration only: every request has the same one. */
+function logFirst(): (error: VerifierError) => void {
+  let hasLogged = false;
+  return (error) => {
+    if (hasLogged || !(error instanceof VerifierMisconfigured)) return;
+    hasLogged = true;
+    console.error(`${error.name}: ${error.message}`);
+  };
 }
 
 /** Encodes credentials as RFC 6749, section 2.3.1, says: first as a form, then as Base64. */

@@ -2,11 +2,14 @@ import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { identityOf, type Verifier, VerifierUnavailable } from './identity.js';
 
 export interface SignedTokenOptions {
-  /** The `PUBLIC_URL` of the Latchkey server, which is the issuer of its tokens. */
+  /**
+   * The issuer of the tokens, to the letter: the `PUBLIC_URL` of the Latchkey server. Without `PUBLIC_URL` it is
+   * `http://localhost:<PORT>`, also where the server is reached at `http://127.0.0.1:<PORT>`.
+   */
   readonly issuer: string;
   /** The name of this service, one of the server's `JWT_AUDIENCES`. A token for another service is refused. */
   readonly audience: string;
-  /** Where the public keys are. Default: `/.well-known/jwks.json` under the issuer. */
+  /** Where the public keys are, if the server is not reached at its issuer. Default: `/.well-known/jwks.json` under the issuer. */
   readonly jwksUrl?: string;
   /** The longest wait for the keys. */
   readonly timeoutMs?: number;
