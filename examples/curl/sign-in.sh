@@ -4,7 +4,11 @@
 set -eu
 
 url=${LATCHKEY_URL:-http://localhost:4000}
-number=${1:?a phone number such as +14155550100}
+if [ $# -ne 1 ] || [ -z "$1" ]; then
+  echo 'Usage: sign-in.sh <phone number>, such as +14155550100' >&2
+  exit 2
+fi
+number=$1
 
 # Sends a request and prints the body. A problem is printed to standard error and ends the script.
 request() {

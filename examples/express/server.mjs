@@ -6,9 +6,16 @@ const {
   LATCHKEY_URL = 'http://localhost:4000',
   LATCHKEY_CLIENT_ID,
   LATCHKEY_CLIENT_SECRET,
+  HOST = '127.0.0.1',
   PORT = '3000',
 } = process.env;
 
+if (!LATCHKEY_CLIENT_ID || !LATCHKEY_CLIENT_SECRET) {
+  console.error('Set LATCHKEY_CLIENT_ID and LATCHKEY_CLIENT_SECRET; see examples/README.md.');
+  process.exit(1);
+}
+
+// Wrong credentials are written to the standard error once. Requests are answered with 500 then.
 const verify = introspectionVerifier({
   url: LATCHKEY_URL,
   clientId: LATCHKEY_CLIENT_ID,
@@ -23,6 +30,7 @@ app.get('/orders', (request, response) => {
   response.json({ user: sub, orders: [] });
 });
 
-const server = app.listen(Number(PORT), () => {
-  console.log(`listening on http://localhost:${server.address().port}`);
+const server = app.listen(Number(PORT), HOST, (error) => {
+  if (error) throw error;
+  console.log(`listening on http://${HOST}:${server.address().port}`);
 });

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -74,6 +75,28 @@ describe('The example on Express', () => {
   });
 });
 
+describe('The example on Express with wrong settings', () => {
+  it('does not start without credentials', async () => {
+    const folder = await install('express');
+    const started = start(folder, 'server.mjs', { LATCHKEY_CLIENT_ID: shop.id });
+    await expect(started).rejects.toThrow('Set LATCHKEY_CLIENT_ID and LATCHKEY_CLIENT_SECRET');
+  });
+
+  it('answers 500 with a wrong secret, and logs the reason once', async () => {
+    const example = await start(await install('express'), 'server.mjs', {
+      LATCHKEY_CLIENT_ID: shop.id,
+      LATCHKEY_CLIENT_SECRET: 'the wrong secret',
+    });
+    const client = new Client(example.url);
+    for (const _ of [1, 2]) {
+      const answer = await client.as('A'.repeat(26)).get('/orders');
+      expect(answer).toMatchObject({ status: 500, body: { code: 'misconfigured' } });
+    }
+    expect(example.output.match(/VerifierMisconfigured: .*401/g)).toHaveLength(1);
+    expect(example.output).not.toContain('the wrong secret');
+  });
+});
+
 describe('The example on Nest', () => {
   it('type-checks against the package, and serves a user with a signed token', async () => {
     const folder = await install('nest');
@@ -81,14 +104,26 @@ describe('The example on Nest', () => {
     const { status, stdout } = spawnSync(process.execPath, [compiler], { cwd: folder, encoding: 'utf8' });
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
 
-    const client = new Client((await start(folder, 'dist/main.js', { AUDIENCE })).url);
+    const variables = { LATCHKEY_URL: api.client.url, AUDIENCE };
+    const client = new Client((await start(folder, 'dist/main.js', variables)).url);
     expect((await client.get('/orders')).headers.get('www-authenticate')).toBe('Bearer');
     const { token, user } = await openSession(api);
     expect((await client.as(token).get('/orders')).status).toBe(401);
     const { body } = await api.client.as(token).post('/v1/session/jwt', { audience: AUDIENCE });
     const answer = await client.as(body.token).get('/orders');
     expect(answer).toMatchObject({ status: 200, body: { user: user.id, orders: [] } });
+    await acceptsTokensOfPlainServer(folder);
   });
+
+  /** Without variables but the address that the server prints, and without PUBLIC_URL and JWT_AUDIENCES there. */
+  async function acceptsTokensOfPlainServer(folder: string): Promise<void> {
+    const plain = await startApi(POSTGRES_ALONE);
+    const example = await start(folder, 'dist/main.js', { LATCHKEY_URL: `${plain.client.url}/` });
+    const { token } = await openSession(plain);
+    const { body } = await plain.client.as(token).post('/v1/session/jwt');
+    expect((await new Client(example.url).as(body.token).get('/orders')).status).toBe(200);
+    await plain.stop();
+  }
 });
 
 const curl = findProgram(['curl'], 'the example with curl');
@@ -122,6 +157,49 @@ const curl = findProgram(['curl'], 'the example with curl');
     expect(status).not.toBe(0);
     expect(errors).toContain('"code":"code_rejected"');
     expect(output).not.toContain('signed out');
+  });
+});
+
+it('The example with curl prints its usage without a number', () => {
+  const { status, stderr } = spawnSync('sh', ['sign-in.sh'], {
+    cwd: join(ROOT, 'examples/curl'),
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(/^Usage: sign-in\.sh/) });
+});
+
+describe('The server of the static page', () => {
+  /** Sends a path as it is, without the corrections of `fetch`. */
+  async function statusOf(url: string, path: string): Promise<number | undefined> {
+    const { hostname, port } = new URL(url);
+    const sent = request({ hostname, port, path }).end();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  }
+
+  it('passes the routes of the API to Latchkey, and nothing else', async () => {
+    const { url } = await start(await install('static-page'), 'server.mjs', { LATCHKEY_URL: api.client.url });
+    expect(new URL(url).hostname).toBe('127.0.0.1');
+    expect(await statusOf(url, '/')).toBe(200);
+    expect(await statusOf(url, '/v1/me')).toBe(401);
+    for (const path of [
+      '/dev/inbox',
+      '/dev/inbox/messages',
+      '//dev/inbox',
+      '/v1/../dev/inbox',
+      '/v1/%2e%2e/dev/inbox',
+      '/v1/..\\dev/inbox',
+      '/v1',
+      '/metrics',
+      `${api.client.url}/dev/inbox`,
+      'http://127.0.0.1:9/v1/me',
+      '//127.0.0.1:9/v1/me',
+      '//',
+      'http://',
+    ])
+      expect([path, await statusOf(url, path)]).toEqual([path, 404]);
+    expect(await statusOf(url, '/v1/..%2fdev/inbox')).not.toBe(200);
   });
 });
 
