@@ -420,6 +420,12 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
     );
   });
 
+  it('refuses a file that names a column twice', async () => {
+    const { code, output } = await importFile('csv', 'phone,phone,name\n+14155550101,+14155550102,Ada\n');
+    expect(code).toBe(EXIT_DATA);
+    expect(output).toContain('the first line names the column phone twice');
+  });
+
   it('ends when a line is longer than 1 MiB', async () => {
     const { code, output } = await importFile('csv', `phone\n"${'+14155550102\n'.repeat(100_000)}`);
     expect(code).toBe(1);
@@ -436,6 +442,7 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
       { localId: 'f', phoneNumber: '+14155550104', createdAt: 'soon' },
       null,
       { phoneNumber: 5, displayName: {}, createdAt: [], providerUserInfo: {} },
+      { localId: 'i', phoneNumber: '+14155550105', createdAt: { toString: 1 } },
     ];
     const json = JSON.stringify({ users }, null, 2);
     const { code, output } = await importFile('firebase', json);
@@ -447,9 +454,10 @@ describe.each(mainlyOn('postgres'))('latchkey import of a file on $name', (mode)
         '  user 7: is not an object',
         'Imported without the time of creation:',
         '  user 6: createdAt must be milliseconds since 1970, and not in the future',
+        '  user 9: createdAt must be milliseconds since 1970, and not in the future',
         'skipped 2 users without a phone number',
         'refused 3 users',
-        'created 3 accounts',
+        'created 4 accounts',
       ].join('\n')}\n`,
     );
     expect(code).toBe(EXIT_DATA);

@@ -20,13 +20,19 @@ describe('The address of a server', () => {
     '//evil.example/v1/me',
     '/@evil.example',
     '/\\evil.example',
-    '/../../evil.example',
-    '/%2e%2e/v1/me?next=https://evil.example',
+    '/v1/%2e%2e/me?next=https://evil.example',
     '/v1/me#@evil.example',
   ])('sends %s to the server only', (path) => {
     for (const base of ['https://id.example.com', 'https://id.example.com/auth'])
       expect(new URL(addressOf(base, path)).origin).toBe('https://id.example.com');
   });
+
+  it.each(['/../other', '/%2e%2e/other', '/..', '/v1/../../other'])(
+    'refuses %s, which leads to another application of the host',
+    (path) => {
+      expect(() => addressOf('https://id.example.com/auth', path)).toThrow(TypeError);
+    },
+  );
 
   it.each([
     '',

@@ -9,7 +9,10 @@ export function baseOf(url: string): string {
 
 /** Returns the URL of a path at the server. Tokens go nowhere else, so a path that leaves the server is refused. */
 export function addressOf(base: string, path: string): string {
-  if (!path.startsWith('/'))
+  const address = base + path;
+  // As it is sent: `/../other` would lead to another application of the same host.
+  const leaves = !path.startsWith('/') || !new URL(address).href.startsWith(`${base}/`);
+  if (leaves)
     throw new TypeError(`expected a path of the Latchkey server that starts with "/", not "${path}"`);
-  return base + path;
+  return address;
 }

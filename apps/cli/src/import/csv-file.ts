@@ -61,6 +61,9 @@ export async function openCsv(
   const header = await lines.next();
   if (header.done) throw new Failure(reasonForNoHeader(unreadable), EXIT_DATA);
   const columns = header.value.record.map((name) => name.trim().toLowerCase());
+  const repeated = columns.find((name, i) => name !== '' && columns.indexOf(name) !== i);
+  if (repeated !== undefined)
+    throw new Failure(`the first line names the column ${repeated} twice`, EXIT_DATA);
   requireColumns(columns);
   return {
     columns,

@@ -7,6 +7,9 @@ import type { SourceRecord } from './source-record.js';
 /** The file is read whole. The objects take several times its size in memory. */
 const LARGEST_MIB = 256;
 
+/** Stands for a value that is no text. */
+const NOT_A_TIME = 'not a time';
+
 const TIME_RULE = 'createdAt must be milliseconds since 1970, and not in the future';
 
 /** A user of `firebase auth:export`. All members may be missing. */
@@ -65,5 +68,6 @@ function readUser(given: unknown): Omit<SourceRecord, 'place'> {
 /** Leaves text that is not a time unchanged: it is left out later. */
 function timeOf(createdAt: unknown): string | Date | null {
   if (createdAt === undefined || createdAt === null) return null;
-  return /^\d{1,15}$/.test(String(createdAt)) ? new Date(Number(createdAt)) : String(createdAt);
+  const text = typeof createdAt === 'object' ? '' : String(createdAt);
+  return /^\d{1,15}$/.test(text) ? new Date(Number(text)) : text || NOT_A_TIME;
 }

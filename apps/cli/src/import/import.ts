@@ -46,6 +46,7 @@ export async function importGo(argument: string): Promise<void> {
 }
 
 function sayRepeatable(error: Error): never {
+  if (error instanceof Failure) throw error;
   throw new Error(`the import did not finish, and can be repeated: ${error.message}`, { cause: error });
 }
 

@@ -46,6 +46,8 @@ export function introspectionVerifier(options: IntrospectionOptions): Verifier {
       method: 'POST',
       headers: { Authorization: authorization },
       body: new URLSearchParams({ token }),
+      // A redirect would take the token elsewhere, and the answer would be that of another server.
+      redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     });
     if (!response.ok) throw refusalOf(response);
