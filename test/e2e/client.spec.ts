@@ -576,7 +576,13 @@ const chromium = findChromium();
 
 /** Globals of the page. */
 declare const latchkey: Latchkey;
-declare const navigator: { readonly locks: { query(): Promise<{ pending?: object[] }> } };
+declare const release: () => void;
+declare const navigator: {
+  readonly locks: {
+    query(): Promise<{ pending?: object[] }>;
+    request(name: string, work: () => Promise<void>): Promise<void>;
+  };
+};
 declare const Worker: { prototype: object };
 declare const localStorage: {
   length: number;
@@ -643,6 +649,20 @@ const PAGE = `<!doctype html>
     }, UNKNOWN_TOKEN);
   }
 
+  /** Takes the lock of refreshes, until the page calls `release`. */
+  function holdLock(page: Page): Promise<void> {
+    return page.evaluate(
+      (name) =>
+        new Promise<void>((held) => {
+          void navigator.locks.request(name, () => {
+            held();
+            return new Promise<void>((resolve) => Object.assign(globalThis, { release: resolve }));
+          });
+        }),
+      `latchkey ${site.url}`,
+    );
+  }
+
   const statusOfMe = (page: Page) => page.evaluate(async () => (await latchkey.fetch('/v1/me')).status);
 
   it('signs in, waits for the delivery and signs out', async () => {
@@ -694,12 +714,12 @@ const PAGE = `<!doctype html>
       async (token) => (await latchkey.session())?.token === token,
       UNKNOWN_TOKEN,
     );
+    await holdLock(tabs[0]);
+    const statuses = Promise.all(tabs.map(statusOfMe));
     const waiting = () => tabs[0].evaluate(async () => (await navigator.locks.query()).pending?.length);
-    // One tab refreshes, and the other waits for the lock, before the first refresh is answered.
-    site.gate = async (request) => {
-      if (request.endsWith('/refresh')) await waitFor('the other tab', async () => (await waiting()) === 1);
-    };
-    expect(await Promise.all(tabs.map(statusOfMe))).toEqual([200, 200]);
+    await waitFor('both tabs, whose token is refused', async () => (await waiting()) === 2);
+    await tabs[0].evaluate(() => release());
+    expect(await statuses).toEqual([200, 200]);
     expect(site.statusesOf('POST /v1/session/refresh')).toEqual([200]);
     const tokens = await Promise.all(tabs.map((tab) => tab.evaluate(() => latchkey.token())));
     expect(tokens[0]).toBe(tokens[1]);

@@ -71,7 +71,8 @@ export class Site {
   private async forward(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     await this.gate(name);
     const { method, headers } = request;
-    const forwarded = open(new URL(request.url as string, this.api), { method, headers });
+    // A connection of its own: the API may close a kept one at the moment of the next request.
+    const forwarded = open(new URL(request.url as string, this.api), { method, headers, agent: false });
     const [[answer]] = await Promise.all([
       once(forwarded, 'response') as Promise<[IncomingMessage]>,
       pipeline(request, forwarded),
