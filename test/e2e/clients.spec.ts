@@ -200,7 +200,7 @@ describe.each(modes)('A backend on $name', (mode) => {
     ] as const;
     const wrong = [
       basicOf('shop', 'wrong'),
-      basicOf('nobody', shop.secret),
+      basicOf('unknown', shop.secret),
       basicOf('', ''),
       inspector.basic,
     ];

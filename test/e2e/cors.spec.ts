@@ -223,8 +223,7 @@ declare const solve: (challenge: object) => Promise<string>;
 
 interface PageAnswer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: specs assert what they expect
-  readonly body: any;
+  readonly body: Answer['body'];
   readonly headers: Record<string, string>;
 }
 

@@ -223,7 +223,12 @@ describe('Every error of a route of the Go server', () => {
       'invalid_token',
       'Unauthorized',
     ],
-    ['a malformed token', () => api.client.as('nobody').get('/protected'), 'invalid_token', 'Unauthorized'],
+    [
+      'a malformed token',
+      () => api.client.as('malformed').get('/protected'),
+      'invalid_token',
+      'Unauthorized',
+    ],
     [
       'two tokens',
       () => api.client.as('a b').get('/protected'),

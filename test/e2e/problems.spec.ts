@@ -59,7 +59,7 @@ describe('Problem responses', () => {
       headers: { 'www-authenticate': REALM },
     },
     invalid_token: {
-      answer: () => client.as('nobody').get('/v1/me'),
+      answer: () => client.as('malformed').get('/v1/me'),
       headers: { 'www-authenticate': INVALID_TOKEN },
     },
     code_rejected: {

@@ -154,7 +154,7 @@ describe.each(modes)("Twilio's library for Verify on $name", (mode) => {
 
   it.each([
     ['a wrong secret', { id: 'shop', secret: 'wrong' }],
-    ['an unknown client', { id: 'nobody', secret: 'wrong' }],
+    ['an unknown client', { id: 'unknown', secret: 'wrong' }],
   ])('is refused with %s', async (_, credentials) => {
     await expect(
       verifyOf(credentials).verifications.create({ to: someNumber(), channel: 'sms' }),

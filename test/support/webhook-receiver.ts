@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
+import type { Answer } from './client.js';
 import { waitFor } from './wait.js';
 
 /** An event that the receiver has verified. */
@@ -10,8 +11,7 @@ export interface ReceivedEvent {
   readonly id: string;
   readonly type: string;
   readonly timestamp: string;
-  // biome-ignore lint/suspicious/noExplicitAny: specs assert what they expect
-  readonly data: any;
+  readonly data: Answer['body'];
   /** The whole request, as text. */
   readonly raw: string;
   /** The status that was answered. */
