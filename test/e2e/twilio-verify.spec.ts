@@ -133,7 +133,13 @@ describe.each(modes)("Twilio's library for Verify on $name", (mode) => {
     await expect(verifyOf(bank).verifications(sid).update({ status: 'canceled' })).rejects.toEqual(
       fault(404, 20404),
     );
-    expect(await check({ to }, code)).toMatchObject({ valid: true });
+    const other = await waitFor('the end of the cool-down', () => start(to, {}, bank).catch(() => null));
+    expect(other.sid).not.toBe(sid);
+    expect(await check({ to }, code)).toMatchObject({ valid: true, sid });
+    expect(await verifyOf(bank).verifications(to).fetch()).toMatchObject({
+      sid: other.sid,
+      status: 'pending',
+    });
   });
 
   it.each(['VE1', `VE${'0'.repeat(32)}`, `VE${'x'.repeat(32)}`])(

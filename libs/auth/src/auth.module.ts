@@ -44,7 +44,6 @@ import { SignUpClients } from './sign-up-clients.js';
     AvatarService,
     ClientLimits,
     ClientVerificationsService,
-    CodesService,
     NumberChangeService,
     SignUpService,
   ],

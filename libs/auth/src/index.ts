@@ -6,7 +6,7 @@ export {
   exportedUser,
 } from './account-export.js';
 export { AccountsModule } from './accounts.module.js';
-export { type ApiClient, ApiClients, requirePurpose } from './api-clients.js';
+export { type ApiClient, ApiClients } from './api-clients.js';
 export {
   AcceptsClients,
   type Authenticate,

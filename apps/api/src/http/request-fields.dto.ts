@@ -1,6 +1,6 @@
 import { IsIn, IsOptional, Matches } from 'class-validator';
 import { CHANNELS, type Channel } from '#config';
-import { IsAddress, IsName, IsText } from './validation.js';
+import { IsIpAddress, IsName, IsText } from './validation.js';
 
 /** The members of request bodies. Each body picks its own (`PickType`), so a member has the same rules on every route. */
 export class RequestFields {
@@ -56,7 +56,7 @@ export class RequestFields {
    * @example "203.0.113.7"
    */
   @IsOptional()
-  @IsAddress()
+  @IsIpAddress()
   client_address?: string | null;
 
   /**

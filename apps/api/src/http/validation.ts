@@ -55,14 +55,14 @@ export function EmptyIsAbsent(...members: string[]): ClassDecorator {
 }
 
 /** Returns whether the text is an IP address without a zone (RFC 4007), which means nothing on another machine. */
-export function isAddress(text: unknown): text is string {
+export function isIpAddress(text: unknown): text is string {
   return typeof text === 'string' && !text.includes('%') && isIP(text) !== 0;
 }
 
-export function IsAddress(): PropertyDecorator {
+export function IsIpAddress(): PropertyDecorator {
   return ValidateBy({
-    name: 'isAddress',
-    validator: { validate: isAddress, defaultMessage: () => 'must be an IP address' },
+    name: 'isIpAddress',
+    validator: { validate: isIpAddress, defaultMessage: () => 'must be an IP address' },
   });
 }
 

@@ -1,6 +1,6 @@
 import { CHANNELS, type Channel } from '#config';
 import { InvalidRequest } from '#errors';
-import { isAddress } from '../http/validation.js';
+import { isIpAddress } from '../http/validation.js';
 
 /** A form. A repeated parameter has an array of values. */
 export type Form = Readonly<Record<string, string | string[]>> | undefined;
@@ -67,7 +67,7 @@ function channelIn(form: Form): Channel | null {
 
 function addressIn(form: Form): string | null {
   const address = optional(form, 'DeviceIp');
-  if (address !== null && !isAddress(address)) throw new InvalidRequest('`DeviceIp` must be an IP address');
+  if (address !== null && !isIpAddress(address)) throw new InvalidRequest('`DeviceIp` must be an IP address');
   return address;
 }
 

@@ -122,7 +122,8 @@ export class TwilioVerificationDto extends VerificationBaseDto {
       channel: route.channel,
       time: timeOf(createdAt),
     };
-    const url = `${place.publicUrl}/v2/Services/${place.service}/Verifications/${base.sid}`;
+    const service = encodeURIComponent(place.service);
+    const url = `${place.publicUrl}/v2/Services/${service}/Verifications/${base.sid}`;
     return { ...base, lookup: {}, send_code_attempts: [attempt], sna: null, url };
   }
 }
