@@ -44,6 +44,7 @@ export default {
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')}))`],
   testMatch: ['<rootDir>/{apps,libs,clients,test}/**/*.spec.ts'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
+  setupFilesAfterEnv: ['<rootDir>/test/support/end-of-file.ts'],
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   maxWorkers: 3,
   testSequencer: '<rootDir>/test/support/longest-first.cjs',

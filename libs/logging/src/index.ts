@@ -1,6 +1,7 @@
 export {
   addToLog,
   clientAddress,
+  disableLogContexts,
   inOwnLogContext,
   type LogContext,
   type LogMembers,

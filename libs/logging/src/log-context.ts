@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { PromiseContext } from './promise-context.js';
 
 /** Members of log lines. They never contain a code, a whole verification id or a phone number. */
 export type LogMembers = Readonly<Record<string, string>>;
@@ -12,7 +13,11 @@ export interface LogContext {
   hasEnded: boolean;
 }
 
-const storage = new AsyncLocalStorage<LogContext>();
+/** The first version whose `AsyncLocalStorage` does not follow timers and sockets. */
+const CHEAP_SINCE = 24;
+
+const isCheap = Number.parseInt(process.versions.node, 10) >= CHEAP_SINCE;
+const storage = isCheap ? new AsyncLocalStorage<LogContext>() : new PromiseContext<LogContext>();
 
 export function newLogContext(
   members: LogMembers = {},
@@ -51,4 +56,9 @@ export function logMembers(): LogMembers {
 export function clientAddress(): string | null {
   const context = storage.getStore();
   return context && !context.hasEnded ? context.clientAddress() : null;
+}
+
+/** Ends all log contexts. For a process that loads this file several times, as Jest does. */
+export function disableLogContexts(): void {
+  storage.disable();
 }
