@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { type Logger, type LoggerOptions, pino } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { logMembers } from '#logging';
 
 export type Log = Logger;
@@ -25,7 +25,7 @@ export const LINE_OPTIONS = {
 export async function openLog(level: string, output: 'stdout' | 'stderr' = 'stdout'): Promise<Log> {
   const options: LoggerOptions = { level, ...LINE_OPTIONS };
   const { fd, isTTY } = process[output];
-  if (!isTTY) return pino(options, pino.destination(fd));
+  if (!isTTY) return pino(options, oncePerTurn(pino.destination(fd)));
   const { default: pretty } = await import('pino-pretty');
   const text = pretty({
     sync: true,
@@ -35,6 +35,21 @@ export async function openLog(level: string, output: 'stdout' | 'stderr' = 'stdo
     ignore: 'context',
   });
   return pino(options, text);
+}
+
+/** Writes the lines of one turn of the event loop together: a write takes longer than to compose its line. */
+function oncePerTurn(target: DestinationStream): DestinationStream {
+  let lines = '';
+  const flush = () => {
+    if (lines !== '') target.write(lines);
+    lines = '';
+  };
+  process.once('exit', flush);
+  const write = (line: string) => {
+    if (lines === '') setImmediate(flush);
+    lines += line;
+  };
+  return { write };
 }
 
 /** Passes the log lines of Nest and of our services to the log of the process. */
