@@ -34,11 +34,15 @@ export async function createApi(
   const connections = api.get(ConnectionCloser);
   const metrics = api.get(RequestMetrics);
   const credentialFailures = api.get(CredentialFailures);
-  fastify.addHook('onSend', async (request, reply) => {
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
     connections.prepare(reply);
     if (request.wrongCredential) credentialFailures.record(request.wrongCredential, addressOf(request));
+    done();
   });
-  fastify.addHook('onResponse', async (request, reply) => metrics.record(request, reply));
+  fastify.addHook('onResponse', (request, reply, done) => {
+    metrics.record(request, reply);
+    done();
+  });
   if (config.docs) serveDocument(api, config);
   return api;
 }

@@ -18,6 +18,7 @@ import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
 import type { Handler } from './connection.js';
 import { CrossOrigin } from './cross-origin.js';
+import { HandlerTimeout } from './handler-timeout.js';
 import { createHttpServer, type HttpServerConfig } from './http-server.js';
 import { acceptImages, refuseForms } from './image-upload.js';
 import { inheritedNamesIn } from './inherited-names.js';
@@ -34,7 +35,6 @@ declare module 'fastify' {
 }
 
 const BODY_LIMIT = 16 * 1_024;
-const HANDLER_TIMEOUT_MS = 30_000;
 
 /** The time that a client has to read why its connection ends. */
 const LINGER_MS = 1_000;
@@ -63,7 +63,6 @@ export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'public
   const crossOrigin = new CrossOrigin(config.allowedOrigins);
   return {
     bodyLimit: BODY_LIMIT,
-    handlerTimeout: HANDLER_TIMEOUT_MS,
     serverFactory: (handler: Handler) => {
       const handleAndRemember: Handler = (request, response) => {
         begun.set(request.socket, request);
@@ -92,11 +91,16 @@ export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'public
 /** Adds hooks and body parsers. Call before Nest adds its routes. */
 export function prepareFastify(
   fastify: FastifyInstance<RawServerDefault>,
-  { trustedProxies, allowedOrigins }: Pick<AppConfig, 'trustedProxies' | 'allowedOrigins'>,
+  {
+    trustedProxies,
+    allowedOrigins,
+    publicUrl,
+  }: Pick<AppConfig, 'trustedProxies' | 'allowedOrigins' | 'publicUrl'>,
 ): void {
   fastify.decorate('trustedProxies', new TrustedProxies(trustedProxies));
   rememberRoutes(fastify);
   openLogContexts(fastify);
+  new HandlerTimeout(new ProblemFilter(publicUrl)).register(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply);
     done();
