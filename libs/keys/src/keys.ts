@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { Unavailable } from '#errors';
 
 const NONCE_BYTES = 12;
@@ -45,7 +46,8 @@ export function unseal(key: Buffer, sealed: Buffer, context: string): Buffer {
  */
 export class Keys {
   private readonly sealingKey: Buffer;
-  private readonly indexKey: Buffer;
+  /** A request needs the index of its number ten times. */
+  private readonly indexes: LRUCache<string, string>;
 
   constructor(
     private readonly dataKey: Buffer,
@@ -53,7 +55,10 @@ export class Keys {
     private readonly previous: NamedSecret | null = null,
   ) {
     this.sealingKey = derive(dataKey, 'sealed phone number');
-    this.indexKey = derive(dataKey, 'phone number index');
+    const indexKey = derive(dataKey, 'phone number index');
+    const indexOf = (phoneNumber: string) =>
+      createHmac('sha256', indexKey).update(phoneNumber).digest('base64url');
+    this.indexes = new LRUCache({ max: 1_000, memoMethod: indexOf });
   }
 
   /** The id of the secret that new codes are derived from. */
@@ -68,7 +73,7 @@ export class Keys {
 
   /** Returns the phone index: a keyed hash that finds a phone number without revealing it. */
   phoneIndexOf(phoneNumber: string): string {
-    return createHmac('sha256', this.indexKey).update(phoneNumber).digest('base64url');
+    return this.indexes.memo(phoneNumber);
   }
 
   /** @param context the kind of text: it cannot be unsealed as another kind. */

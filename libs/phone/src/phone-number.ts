@@ -58,7 +58,10 @@ const INVISIBLE = /\p{Cf}/gu;
 const E164 = /^\+[1-9]\d{6,14}$/;
 
 /** A request needs the kind of its number several times. */
-const KINDS = new LRUCache<PhoneNumber, NumberKind>({ max: 1_000, memoMethod: classify });
+const KINDS = new LRUCache<PhoneNumber, NumberKind>({
+  max: 1_000,
+  memoMethod: (phoneNumber) => classify(phoneNumber, parsePhoneNumberFromString(phoneNumber)),
+});
 
 /**
  * Reads a phone number as people write it: with spaces, hyphens and brackets, and in the digits of any script.
@@ -75,7 +78,10 @@ export function parsePhoneNumber(
   if (!parsed || parsed.ext) return null;
   const number = currentFormOf(parsed) ?? parsed.number;
   const reparsed = number === written ? parsed : parsePhoneNumberFromString(number);
-  return E164.test(number) && isInUse(number, reparsed, newRanges) ? (number as PhoneNumber) : null;
+  if (!E164.test(number) || !isInUse(number, reparsed, newRanges)) return null;
+  const phoneNumber = number as PhoneNumber;
+  if (!KINDS.has(phoneNumber)) KINDS.set(phoneNumber, classify(phoneNumber, reparsed));
+  return phoneNumber;
 }
 
 /** Classifies a number by the numbering plans alone; does not look up the line. */
@@ -83,10 +89,9 @@ export function kindOfNumber(phoneNumber: PhoneNumber): NumberKind {
   return KINDS.memo(phoneNumber);
 }
 
-function classify(phoneNumber: PhoneNumber): NumberKind {
+function classify(phoneNumber: PhoneNumber, parsed: ParsedNumber | undefined): NumberKind {
   const network = WITHOUT_COUNTRY.exec(phoneNumber);
   if (network) return { country: network[0], line: PREMIUM.test(phoneNumber) ? 'other' : 'mobile' };
-  const parsed = parsePhoneNumberFromString(phoneNumber);
   const type = parsed?.getType();
   // Only a range that is newer than the library has no type: no other unknown number is accepted.
   const line = type === undefined ? 'mobile' : (LINES[type] ?? 'other');
@@ -107,7 +112,7 @@ export function blockOf(phoneNumber: PhoneNumber, digits: number): string {
 export function withLatinDigits(text: string): string {
   return text
     .normalize('NFKC')
-    .replace(/\p{Nd}/gu, (digit) => String(digitValue(digit.codePointAt(0) as number)));
+    .replace(/(?![0-9])\p{Nd}/gu, (digit) => String(digitValue(digit.codePointAt(0) as number)));
 }
 
 /** Masks a number for logs: enough digits to recognise a known number, too few to dial it. */
