@@ -5,19 +5,27 @@ import type { Route } from '#config';
 import { Keys } from '#keys';
 import type { Failure } from '#messaging';
 import type { PhoneNumber } from '#phone';
-import { Database, deleteExpired } from '#postgres';
+import { Database, deleteExpired, inBatches } from '#postgres';
 import { BadNumberEntity } from './bad-number.entity.js';
 
 /** Times are read from Postgres's clock, because the clocks of processes may differ. */
 const expiryAfter = (minutes: number) => `clock_timestamp() + interval '${minutes} minutes'`;
 const hasNotPassed = Raw((column) => `${column} > clock_timestamp()`);
 
-const FAILURE = {
-  name: 'failure of a number',
+const FAILURES = {
+  name: 'failures of numbers',
   text: `
-    select failure from bad_numbers
-     where phone_index = $1 and channel = $2 and sender = $3 and expires_at > clock_timestamp()`,
+    select asked.place, failure
+      from unnest($1::text[], $2::text[], $3::text[]) with ordinality as asked (phone_index, channel, sender, place)
+      join bad_numbers using (phone_index, channel, sender)
+     where expires_at > clock_timestamp()`,
 };
+
+/** A number, and the route of a message to it. */
+interface NumberOnRoute {
+  readonly phoneNumber: PhoneNumber;
+  readonly route: Route;
+}
 
 /** A route by which a number gets no message for a while, and why. */
 export interface BadRoute {
@@ -29,6 +37,8 @@ export interface BadRoute {
 /** Numbers that a provider reported as unreachable on a channel. They get no message by that route for a while. */
 @Injectable()
 export class BadNumbersRepository {
+  private readonly findFailure = inBatches((numbers: readonly NumberOnRoute[]) => this.failuresOf(numbers));
+
   constructor(
     @InjectRepository(BadNumberEntity) private readonly numbers: Repository<BadNumberEntity>,
     private readonly database: Database,
@@ -52,14 +62,8 @@ export class BadNumbersRepository {
    *
    * @throws Unavailable
    */
-  async failureOf(phoneNumber: PhoneNumber, route: Route): Promise<Failure | null> {
-    const { phoneIndex, channel, provider } = this.keyOf(phoneNumber, route);
-    const [found] = await this.database.run<Pick<BadNumberEntity, 'failure'>>(FAILURE, [
-      phoneIndex,
-      channel,
-      provider,
-    ]);
-    return found ? failureFrom(found.failure) : null;
+  failureOf(phoneNumber: PhoneNumber, route: Route): Promise<Failure | null> {
+    return this.findFailure({ phoneNumber, route });
   }
 
   /**
@@ -100,6 +104,17 @@ export class BadNumbersRepository {
   /** @throws Unavailable */
   async purge(): Promise<void> {
     await deleteExpired(this.database, 'bad_numbers');
+  }
+
+  private async failuresOf(numbers: readonly NumberOnRoute[]): Promise<(Failure | null)[]> {
+    const keys = numbers.map(({ phoneNumber, route }) => this.keyOf(phoneNumber, route));
+    const rows = await this.database.run<{ place: string; failure: BadNumberEntity['failure'] }>(FAILURES, [
+      keys.map(({ phoneIndex }) => phoneIndex),
+      keys.map(({ channel }) => channel),
+      keys.map(({ provider }) => provider),
+    ]);
+    const failures = new Map(rows.map(({ place, failure }) => [Number(place), failureFrom(failure)]));
+    return keys.map((_, i) => failures.get(i + 1) ?? null);
   }
 
   private keyOf(phoneNumber: PhoneNumber, { channel, provider }: Route) {

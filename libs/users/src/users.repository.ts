@@ -4,7 +4,7 @@ import { In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Keys } from '#keys';
 import { earlierFormsOf, type PhoneNumber } from '#phone';
-import { Database } from '#postgres';
+import { Database, inBatches } from '#postgres';
 import { UserEntity } from './user.entity.js';
 
 export interface User {
@@ -74,6 +74,8 @@ const OTHER_HOLDER = {
            from users where phone_index = any($1) and id <> $2`,
 };
 
+const KNOWN = { name: 'users-known', text: 'select phone_index from users where phone_index = any($1)' };
+
 const CHANGE = {
   name: 'user-change',
   text: `update users set name = coalesce($3, name), locale = coalesce($4, locale),
@@ -84,19 +86,21 @@ const CHANGE = {
 
 @Injectable()
 export class UsersRepository {
+  private readonly findKnown = inBatches((numbers: readonly PhoneNumber[]) => this.areKnown(numbers));
+
   constructor(
     private readonly database: Database,
     @InjectRepository(UserEntity) private readonly users: Repository<UserEntity>,
     private readonly keys: Keys,
   ) {}
 
-  /** Returns true if the phone number has signed in before. */
-  async isKnown(phoneNumber: PhoneNumber): Promise<boolean> {
-    const [row] = await this.database.run<{ known: boolean }>(
-      { name: 'user-known', text: 'select exists (select from users where phone_index = any($1)) as known' },
-      [this.indexesOf(phoneNumber)],
-    );
-    return row?.known === true;
+  /**
+   * Returns true if the phone number has signed in before.
+   *
+   * @throws Unavailable
+   */
+  isKnown(phoneNumber: PhoneNumber): Promise<boolean> {
+    return this.findKnown(phoneNumber);
   }
 
   /**
@@ -172,6 +176,13 @@ export class UsersRepository {
   async change(id: string, { name, locale }: UserChange, version: number | null): Promise<User | null> {
     const [row] = await this.database.run<UserRow>(CHANGE, [id, version, name ?? null, locale ?? null]);
     return row ? this.fromRow(row) : null;
+  }
+
+  private async areKnown(numbers: readonly PhoneNumber[]): Promise<boolean[]> {
+    const indexes = numbers.map((phoneNumber) => this.indexesOf(phoneNumber));
+    const rows = await this.database.run<{ phone_index: string }>(KNOWN, [indexes.flat()]);
+    const known = new Set(rows.map(({ phone_index }) => phone_index));
+    return indexes.map((ofNumber) => ofNumber.some((index) => known.has(index)));
   }
 
   private anyFormOf(phoneNumber: PhoneNumber) {
