@@ -1,10 +1,10 @@
 // Starts servers on a core of their own, and reads what processes have used. Linux only.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The server under load runs on one core; the stores, the provider and the load run on the other. */
 export const SERVER_CORE = 0;
@@ -15,6 +15,7 @@ export const ALL_CORES = `0-${cpus().length - 1}`;
 /** As `npm run start:prod` starts the server. All servers get it. */
 const NODE_FLAGS = ['--max-semi-space-size=64'];
 
+const LOOK_FOR_LINE_MS = 5;
 const MS_PER_TICK = 10;
 const PAGES_PER_MB = 256;
 
@@ -26,34 +27,45 @@ export function pinThisProcess() {
   spawnSync('taskset', ['-a', '-p', '-c', String(OTHER_CORE), String(process.pid)]);
 }
 
-/** Starts a Node program on a core, and waits for the line of its output that says its URL or that it is ready. */
+/**
+ * Starts a Node program on a core, and waits for the line of its log that says its URL or that it is ready. The log is a file: a
+ * pipe would make the load's core read the lines of the server that logs.
+ */
 export async function startOn(core, main, env, readyLine) {
   const start = performance.now();
+  const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-log-'));
+  const file = path.join(folder, 'log');
+  const log = openSync(file, 'w');
   const args = ['-c', String(core), process.execPath, ...NODE_FLAGS, main];
   // Not in the project folder, where a file `.env` would change what is measured.
-  const options = { cwd: path.dirname(main), env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] };
+  const options = { cwd: path.dirname(main), env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', log, log] };
   const child = spawn('taskset', args, options);
+  closeSync(log);
   // An interrupted run ends without stopping its servers one by one.
   const kill = () => child.kill();
   process.once('exit', kill);
-  child.once('exit', () => process.removeListener('exit', kill));
-  const lines = [];
-  const ready = await new Promise((resolve, reject) => {
-    for (const input of [child.stdout, child.stderr]) {
-      createInterface({ input }).on('line', (line) => {
-        if (lines.length < 100) lines.push(line);
-        if (readyLine.test(line)) resolve(line);
-      });
-    }
-    child.once('exit', () => reject(new Error(`${main} did not start:\n${lines.join('\n')}`)));
-  });
+  const exit = once(child, 'exit');
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    child.kill();
+    if (!hasEnded()) child.kill();
     await exit;
+    process.removeListener('exit', kill);
+    rmSync(folder, { recursive: true });
   };
-  return { pid: child.pid, url: /"url":"([^"]+)"/.exec(ready)?.[1], startMs: performance.now() - start, stop };
+  for (;;) {
+    const lines = readFileSync(file, 'utf8');
+    const ready = lines.split('\n').find((line) => readyLine.test(line));
+    if (ready) return { pid: child.pid, url: urlIn(ready), startMs: performance.now() - start, stop };
+    if (hasEnded()) {
+      await stop();
+      throw new Error(`${main} did not start:\n${lines}`);
+    }
+    await sleep(LOOK_FOR_LINE_MS);
+  }
+}
+
+function urlIn(line) {
+  return /"url":"([^"]+)"/.exec(line)?.[1];
 }
 
 /** CPU time of a process so far, with the time of its children that have ended. */

@@ -50,7 +50,8 @@ export function startWorker(core, stores, gatewayUrl) {
 
 function environment(stores, gatewayUrl) {
   const provider = { HTTP_SENDER_URL: gatewayUrl, HTTP_SENDER_ALLOW_PRIVATE: 'on' };
-  return { SECRET, PORT: '0', LOG_LEVEL: 'info', ...GENEROUS, ...provider, ...stores };
+  const mode = { NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', MIGRATE_ON_START: 'on' };
+  return { ...mode, SECRET, LOG_LEVEL: 'info', ...GENEROUS, ...provider, ...stores };
 }
 
 function program(name) {
