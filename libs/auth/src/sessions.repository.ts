@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Unavailable, VerificationClosed } from '#errors';
 import { requestId } from '#events';
 import { APPROVABLE, approvalOf, type ClientAttempts, type Purpose } from '#otp';
-import { Database, type Statement } from '#postgres';
+import { Database, inBatches, type Statement } from '#postgres';
 import {
   hashOf,
   isTokenSecret,
@@ -61,7 +61,7 @@ const SCOPE: Scope = 'authentication';
 const TRIES = 3;
 
 type BearerRow = UserRow & { readonly session_id: string | null; readonly scope: Scope };
-type FoundRow = BearerRow & { readonly ms_left: number };
+type FoundRow = BearerRow & { readonly hash: Buffer; readonly ms_left: number };
 type CreatedRow = UserRow & {
   readonly expires_at: Date | null;
   readonly refresh_expires_at: Date;
@@ -73,11 +73,12 @@ type ApprovedRow = CreatedRow & { readonly isProven: boolean };
 
 /** The token's life begins and ends by the clock of Postgres. */
 const FIND: Statement = {
-  name: 'session-find',
+  name: 'sessions-find',
   text: `
-    select ${USER_COLUMNS}, tokens.session_id, tokens.scope, (extract(epoch from tokens.expires_at - now()) * 1000)::float8 as ms_left
+    select tokens.hash, ${USER_COLUMNS}, tokens.session_id, tokens.scope,
+           (extract(epoch from tokens.expires_at - now()) * 1000)::float8 as ms_left
       from tokens join users on users.id = tokens.user_id
-     where tokens.hash = $1 and tokens.expires_at > now()`,
+     where tokens.hash = any($1::bytea[]) and tokens.expires_at > now()`,
 };
 
 /**
@@ -169,6 +170,12 @@ type Secrets = Pick<CreatedSession, 'sessionId' | 'token' | 'refreshToken'>;
 /** The statements that need both a token and its user. */
 @Injectable()
 export class SessionsRepository {
+  private readonly findRow = inBatches(async (hashes: readonly Buffer[]) => {
+    const rows = await this.database.run<FoundRow>(FIND, [hashes]);
+    const found = new Map(rows.map((row) => [row.hash.toString('base64url'), row]));
+    return hashes.map((hash) => found.get(hash.toString('base64url')) ?? null);
+  });
+
   constructor(
     private readonly database: Database,
     private readonly users: UsersRepository,
@@ -237,9 +244,9 @@ export class SessionsRepository {
     const copy = 'copy' in cached ? readCopy(cached.copy) : null;
     if (copy) return this.bearerOf(copy, hash);
     const askedAt = performance.now();
-    const [found] = await this.database.run<FoundRow>(FIND, [hash]);
+    const found = await this.findRow(hash);
     if (!found) return null;
-    const { ms_left, ...row } = found;
+    const { ms_left, hash: _, ...row } = found;
     if ('lease' in cached && cached.lease !== null) {
       const msLeft = ms_left - (performance.now() - askedAt);
       await this.cache.store(hash, cached.lease, JSON.stringify(row), msLeft);

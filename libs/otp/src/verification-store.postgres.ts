@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addTasks } from '#background';
-import { Database, deleteExpired } from '#postgres';
+import { Database, deleteExpired, inBatches } from '#postgres';
 import { APPROVABLE, attemptsPlus, restoredAttemptOf } from './approval.postgres.js';
 import type { DeliveryChange } from './delivery.js';
 import { NO_CHARGE, type Purpose, type VerificationId } from './verification.js';
@@ -87,6 +87,10 @@ export class PostgresVerificationStore extends VerificationStore {
   readonly addsTasks = true;
   readonly joinsSessions = true;
   private readonly prepared = new Map<string, Prepared>();
+  private readonly findOne = inBatches(async (ids: readonly VerificationId[]) => {
+    const found = new Map((await this.findAll(ids)).map((verification) => [verification.id, verification]));
+    return ids.map((id) => found.get(id) ?? null);
+  });
 
   constructor(
     private readonly database: Database,
@@ -107,7 +111,7 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   find(id: VerificationId) {
-    return this.one('verification-find', `select ${ROW} from verifications where id = :id`, { id });
+    return this.findOne(id);
   }
 
   findOpen(purpose: Purpose, phoneIndex: string, device: string | null) {
