@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import { inBatches } from '#batches';
 import { Unavailable, VerificationClosed } from '#errors';
 import { requestId } from '#events';
 import { APPROVABLE, approvalOf, type ClientAttempts, type Purpose } from '#otp';
-import { Database, inBatches, type Statement } from '#postgres';
+import { Database, type Statement } from '#postgres';
 import {
   hashOf,
   isTokenSecret,

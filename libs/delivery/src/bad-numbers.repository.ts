@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Raw, Repository } from 'typeorm';
+import { inBatches } from '#batches';
 import type { Route } from '#config';
 import { Keys } from '#keys';
 import type { Failure } from '#messaging';
 import type { PhoneNumber } from '#phone';
-import { Database, deleteExpired, inBatches } from '#postgres';
+import { Database, deleteExpired } from '#postgres';
 import { BadNumberEntity } from './bad-number.entity.js';
 
 /** Times are read from Postgres's clock, because the clocks of processes may differ. */

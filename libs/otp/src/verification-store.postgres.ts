@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addTasks } from '#background';
-import { Database, deleteExpired, inBatches } from '#postgres';
+import { inBatches } from '#batches';
+import { Database, deleteExpired } from '#postgres';
 import { APPROVABLE, attemptsPlus, restoredAttemptOf } from './approval.postgres.js';
 import type { DeliveryChange } from './delivery.js';
 import { NO_CHARGE, type Purpose, type VerificationId } from './verification.js';

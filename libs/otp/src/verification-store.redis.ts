@@ -58,7 +58,7 @@ const SCRIPTS = [
 type Script = (typeof SCRIPTS)[number];
 
 /** The result of `row()` in the scripts. */
-type Row = [status: Verification['status'], fields: string[], readAt: string];
+type Row = [fields: string[], readAt: string];
 
 @Injectable()
 export class RedisVerificationStore extends VerificationStore {
@@ -145,7 +145,7 @@ export class RedisVerificationStore extends VerificationStore {
   async claim(id: VerificationId, leaseMs: number, by: ClientAttempts | null = null): Promise<boolean> {
     const counted = by ? [by.client, ...(by.group ? [by.group.name] : [])] : [];
     const fields = counted.map((name) => ATTEMPTS_BY + name);
-    return (await this.row('claim', id, [leaseMs, ...fields])) !== null;
+    return (await this.reply('claim', id, [leaseMs, ...fields])) !== null;
   }
 
   async approve(id: VerificationId): Promise<void> {
@@ -232,7 +232,16 @@ function fallbackOf(hasFallback: boolean): Delivery['fallback'] {
   return hasFallback ? 'open' : 'none';
 }
 
-function toVerification([status, flat, readAt]: Row): StoredVerification {
+/** The stored status records decisions only; the time and the attempts give the rest. */
+function statusAt(now: number, fields: ReadonlyMap<string, string>): Verification['status'] {
+  const stored = fields.get('status') as Verification['status'];
+  if (stored !== 'pending') return stored;
+  if (Number(fields.get('claimedUntil') ?? 0) > now) return 'approved';
+  if (Number(fields.get('expiresAt')) <= now) return 'expired';
+  return fields.get('attemptsLeft') === '0' ? 'max_attempts_reached' : 'pending';
+}
+
+function toVerification([flat, readAt]: Row): StoredVerification {
   const fields = new Map<string, string>();
   for (let i = 0; i < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string);
   const text = <Text extends string>(field: string) => fields.get(field) as Text;
@@ -260,7 +269,7 @@ function toVerification([status, flat, readAt]: Row): StoredVerification {
     charges: (fields.get('charges') ?? '').split(' ').filter(Boolean),
     codeLength: number('codeLength'),
     secretId: text('secretId'),
-    status,
+    status: statusAt(Number(readAt), fields),
     attemptsLeft: number('attemptsLeft'),
     clients: members(CLIENT, (value) => JSON.parse(value) as SignUpClient),
     attemptsBy: members(ATTEMPTS_BY, Number),

@@ -9,7 +9,6 @@ export {
 } from './database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 export { deleteExpired } from './expired-rows.js';
-export { inBatches } from './in-batches.js';
 export { Listener } from './listener.js';
 export { hasPendingMigrations, migrate, revertMigration } from './migrate.js';
 export { sharePool } from './pool-shares.js';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
+import { inBatches } from '#batches';
 import { asking, defineScripts } from '#redis';
 import { type CacheAnswer, LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
@@ -25,6 +26,8 @@ const PAUSE_MS = 1_000;
 export class RedisTokenCache extends TokenCache {
   private readonly logger = new Logger('Sessions');
   private readonly run;
+  /** Requests of one turn share a command, and the timer that limits it. */
+  private readonly read = inBatches((keys: readonly string[]) => this.inTime(this.redis.mget(...keys)));
   private pausedUntil = 0;
 
   constructor(@InjectRedis() private readonly redis: Redis) {
@@ -36,7 +39,7 @@ export class RedisTokenCache extends TokenCache {
   async find(hash: Buffer): Promise<CacheAnswer> {
     if (performance.now() < this.pausedUntil) return { lease: null };
     try {
-      const found = await this.inTime(this.redis.get(key(hash)));
+      const found = await this.read(key(hash));
       if (found !== null) return found.startsWith(LEASE) ? { lease: null } : { copy: found };
       const lease = LEASE + randomUUID();
       const isTaken = await this.inTime(this.redis.set(key(hash), lease, 'PX', LEASE_MS, 'NX'));

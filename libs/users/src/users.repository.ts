@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { inBatches } from '#batches';
 import { Keys } from '#keys';
 import { earlierFormsOf, type PhoneNumber } from '#phone';
-import { Database, inBatches } from '#postgres';
+import { Database } from '#postgres';
 import { UserEntity } from './user.entity.js';
 
 export interface User {

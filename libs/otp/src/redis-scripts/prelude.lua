@@ -12,17 +12,11 @@ local function unclaimed() return tonumber(get('claimedUntil') or '0') <= now en
 local function pending() return get('status') == 'pending' and tonumber(get('expiresAt')) > now and unclaimed() end
 local function open() return pending() and tonumber(get('attemptsLeft')) > 0 end
 
--- Returns { status, fields, time of the reading } of the verification, or nil. The stored status records decisions only; the clock and the
--- attempts give the rest.
+-- Returns { fields, time of the reading } of the verification, or nil.
 local function row()
-  if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
-  local status = get('status')
-  if status == 'pending' then
-    if not unclaimed() then status = 'approved'
-    elseif tonumber(get('expiresAt')) <= now then status = 'expired'
-    elseif tonumber(get('attemptsLeft')) == 0 then status = 'max_attempts_reached' end
-  end
-  return { status, redis.call('HGETALL', KEYS[1]), text(now) }
+  local fields = redis.call('HGETALL', KEYS[1])
+  if #fields == 0 then return nil end
+  return { fields, text(now) }
 end
 
 local function addCharge(charge) set('charges', (get('charges') or '') .. ' ' .. charge) end
