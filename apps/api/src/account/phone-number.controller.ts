@@ -4,7 +4,7 @@ import type { Requester } from '#abuse';
 import { type Bearer, CurrentBearer, NumberChangeService } from '#auth';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { CodeRequestParser } from '../http/code-request-parser.js';
-import { EntityTag, ETAG_HEADER } from '../http/entity-tag.js';
+import { ETAG_HEADER } from '../http/entity-tag.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
 import { Problems } from '../http/problems.decorator.js';
@@ -48,7 +48,6 @@ export class PhoneNumberController {
   })
   @CreatesAt<VerificationDto>(({ id }) => `/v1/verifications/${id}`)
   @AcceptsIdempotencyKey()
-  @EntityTag()
   @Post()
   @HttpCode(202)
   async changePhoneNumber(

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { type Observable, tap } from 'rxjs';
+import { entityTagOf } from './entity-tag.js';
 import { PublicPath } from './public-path.js';
 
 /** For the `headers` of an `ApiResponse`. */
@@ -15,15 +16,17 @@ export const LOCATION_HEADER = {
   schema: { type: 'string', examples: ['/v1/verifications/q0b7ZnG2S1mXw9cY4rT5uA'] },
 } as const;
 
-/** Sets `Location` to the resource that the handler returns. `pathOf` returns the path of its route. */
-export function CreatesAt<T>(pathOf: (body: T) => string): MethodDecorator {
+/** Sets `Location` to the resource that the handler returns, and its `ETag`. `pathOf` returns the path of its route. */
+export function CreatesAt<T extends object>(pathOf: (body: T) => string): MethodDecorator {
   @Injectable()
   class LocationInterceptor implements NestInterceptor<T, T> {
     constructor(private readonly publicPath: PublicPath) {}
 
     intercept(context: ExecutionContext, next: CallHandler<T>): Observable<T> {
       const reply = context.switchToHttp().getResponse<FastifyReply>();
-      return next.handle().pipe(tap((body) => reply.header('location', this.publicPath.of(pathOf(body)))));
+      const setHeaders = (body: T) =>
+        reply.headers({ location: this.publicPath.of(pathOf(body)), etag: entityTagOf(body) });
+      return next.handle().pipe(tap(setHeaders));
     }
   }
   return UseInterceptors(LocationInterceptor);

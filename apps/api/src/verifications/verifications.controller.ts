@@ -82,7 +82,6 @@ export class VerificationsController {
   })
   @CreatesAt<VerificationDto>(({ id }) => `/v1/verifications/${id}`)
   @AcceptsIdempotencyKey()
-  @EntityTag()
   @Post()
   @HttpCode(202)
   async requestCode(
