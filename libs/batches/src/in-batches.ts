@@ -5,7 +5,8 @@ const MAX_BATCH = 100;
 
 /**
  * Joins the look-ups of one turn of the event loop into one, because a statement costs Postgres and its driver more than the row
- * that it finds. Nothing is cached. If the read fails, every look-up of its batch fails.
+ * that it finds. Nothing is cached. If the read fails, every look-up of its batch fails: check what a client sends before it
+ * becomes a key.
  *
  * @param read returns a value for each key, in the order of the keys.
  */
