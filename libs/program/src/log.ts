@@ -43,10 +43,13 @@ function oncePerTurn(target: DestinationStream): DestinationStream {
   const flush = () => {
     if (lines !== '') target.write(lines);
     lines = '';
+    process.removeListener('exit', flush);
   };
-  process.once('exit', flush);
   const write = (line: string) => {
-    if (lines === '') setImmediate(flush);
+    if (lines === '') {
+      setImmediate(flush);
+      process.once('exit', flush);
+    }
     lines += line;
   };
   return { write };
