@@ -10,6 +10,7 @@ import { connectRedis, quickOptions } from '#redis';
 import {
   ActiveSessionsRepository,
   NoTokenCache,
+  newTokenSecret,
   RedisTokenCache,
   RefreshTokens,
   type TokenCache,
@@ -118,6 +119,17 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
   it('finds the user of a token, however often it is asked', async () => {
     const [ada, eve] = [await create(), await create('+14155550124' as PhoneNumber)];
     for (const { token, user } of [ada, eve, ada, eve]) expect(await find(token)).toEqual(user);
+  });
+
+  it('gives each of many look-ups at once the user of its own token, from Postgres and from copies', async () => {
+    const numbers = times(30, (i) => `+1415555${1_000 + i}` as PhoneNumber);
+    const created = await Promise.all(numbers.map((number) => create(number)));
+    const unknown = { token: newTokenSecret(), user: null };
+    const asked = [unknown, ...created.toReversed(), created[7] as (typeof created)[number], unknown];
+    const expected = asked.map(({ user }) => user);
+    expect(await Promise.all(asked.map(({ token }) => find(token)))).toEqual(expected);
+    if (redis) await Promise.all(created.map(({ token }) => untilCached(token)));
+    expect(await Promise.all(asked.map(({ token }) => find(token)))).toEqual(expected);
   });
 
   it('finds an existing user and does not change the name', async () => {

@@ -325,6 +325,23 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
       await numbers.forget(NUMBER, SMS);
     });
 
+    it('finds the failure of each number on its own route when many are asked for at once', async () => {
+      const numbers = (replicas[0] as INestApplicationContext).get(BadNumbersRepository);
+      const other = '+14155550188' as PhoneNumber;
+      const call = { ...SMS, channel: 'call' } as const;
+      await numbers.remember(NUMBER, call, BAD);
+      await numbers.remember(other, SMS, { ...BAD, code: '30006' });
+      const asked = [
+        [NUMBER, SMS],
+        [other, SMS],
+        [other, call],
+        [NUMBER, call],
+      ] as const;
+      const found = await Promise.all(asked.map(([number, route]) => numbers.failureOf(number, route)));
+      expect(found.map((failure) => failure?.code ?? null)).toEqual([null, '30006', null, '30005']);
+      for (const number of [NUMBER, other]) await numbers.deleteByNumber(number);
+    });
+
     it.each(['remember', 'forget'] as const)(
       'a report repeats when the list of bad numbers cannot %s',
       async (act) => {

@@ -142,6 +142,14 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.find(row.id)).toEqual({ ...row, readAt: expect.any(Date) });
     });
 
+    it('is found by its own id when many are asked for at once', async () => {
+      const ids = await Promise.all(times(30, (i) => opened({ name: String(i) })));
+      const asked = [verification().id, ...ids.toReversed(), ids[7] as VerificationId];
+      const found = await Promise.all(asked.map((id) => store.find(id)));
+      expect(found.map((each) => each?.id ?? null)).toEqual([null, ...asked.slice(1)]);
+      expect(found.at(-1)?.name).toBe('7');
+    });
+
     it('is read with the time of the clock that its other times come from', async () => {
       const { id, createdAt, readAt } = await store.open(verification());
       expect(readAt.getTime() - createdAt.getTime()).toBeLessThan(1_000);

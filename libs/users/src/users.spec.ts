@@ -82,6 +82,15 @@ describe('UsersRepository', () => {
     expect(await users.isKnown('+14155550124' as PhoneNumber)).toBe(false);
   });
 
+  it('tells known numbers from unknown ones when many are asked for at once', async () => {
+    const [earlier, today] = ['+5215512345678', '+525512345678'] as [PhoneNumber, PhoneNumber];
+    await store();
+    await store(earlier);
+    const asked = ['+14155550124', today, NUMBER, '+525512345679', NUMBER] as PhoneNumber[];
+    const known = await Promise.all(asked.map((number) => users.isKnown(number)));
+    expect(known).toEqual([false, true, true, false, true]);
+  });
+
   it('keeps one user for all forms of a line', async () => {
     const [earlier, today] = ['+5215512345678', '+525512345678'] as [PhoneNumber, PhoneNumber];
     const { id } = await store(earlier, 'Ada');
