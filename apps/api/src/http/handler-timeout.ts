@@ -14,11 +14,7 @@ export class HandlerTimeout {
   /** In the order in which they arrived. */
   private readonly running = new Map<FastifyReply, { request: FastifyRequest; since: number }>();
 
-  constructor(
-    private readonly filter: Pick<ProblemFilter, 'answer'>,
-    private readonly limitMs = LIMIT_MS,
-    private readonly checkEveryMs = CHECK_EVERY_MS,
-  ) {}
+  constructor(private readonly filter: ProblemFilter) {}
 
   register(fastify: FastifyInstance<RawServerDefault>): void {
     fastify.addHook('onRequest', (request, reply, done) => {
@@ -30,12 +26,12 @@ export class HandlerTimeout {
       this.running.delete(reply);
       done();
     });
-    const timer = setInterval(() => this.check(), this.checkEveryMs).unref();
+    const timer = setInterval(() => this.check(), CHECK_EVERY_MS).unref();
     fastify.addHook('onClose', async () => clearInterval(timer));
   }
 
   private check(): void {
-    const oldest = performance.now() - this.limitMs;
+    const oldest = performance.now() - LIMIT_MS;
     for (const [reply, { request, since }] of this.running) {
       if (since > oldest) return;
       this.running.delete(reply);
