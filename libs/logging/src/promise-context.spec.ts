@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AsyncContext, PromiseContext } from './promise-context.js';
+import { PromiseContext } from './promise-context.js';
 
 interface Subject {
   readonly id: string;
@@ -11,7 +11,7 @@ describe.each([
   ['PromiseContext', () => new PromiseContext<Subject>()],
   ['AsyncLocalStorage', () => new AsyncLocalStorage<Subject>()],
 ])('%s', (_, create) => {
-  let context: AsyncContext<Subject> & { disable(): void };
+  let context: Pick<AsyncLocalStorage<Subject>, 'run' | 'getStore' | 'disable'>;
   beforeEach(() => {
     context = create();
   });
@@ -85,6 +85,16 @@ describe.each([
       return [inner, context.getStore()];
     });
     expect(found).toEqual([two, one]);
+  });
+
+  it('has no value in callbacks of no work, between the steps of work', async () => {
+    const seen: (Subject | undefined)[] = [];
+    const interval = setInterval(() => seen.push(context.getStore()), 1);
+    await context.run(one, async () => {
+      while (seen.length < 5) await sleep(0);
+    });
+    clearInterval(interval);
+    expect(new Set(seen)).toEqual(new Set([undefined]));
   });
 
   it('has no value after work that throws', () => {

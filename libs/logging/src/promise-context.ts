@@ -1,20 +1,13 @@
 import { promiseHooks } from 'node:v8';
 
-/** A value that code finds again after each `await`. Node's `AsyncLocalStorage` is one. */
-export interface AsyncContext<T> {
-  /** Runs the work with this value. */
-  run<R>(value: T, work: () => R): R;
-  /** Returns the value of the current work; undefined outside of any. */
-  getStore(): T | undefined;
-}
-
 type Followed<T> = Promise<unknown> & Record<symbol, T | undefined>;
 
 /**
- * As `AsyncLocalStorage`, but follows promises only: the callbacks of timers, sockets and events have no value. Until Node 24
- * `AsyncLocalStorage` follows those too, which takes a sixth of the CPU time of a request.
+ * A value that code finds again after each `await`, as with `AsyncLocalStorage`. Follows promises only: the callbacks of timers,
+ * sockets and events have no value. Until Node 24 `AsyncLocalStorage` follows those too, which takes a sixth of the CPU time of a
+ * request.
  */
-export class PromiseContext<T extends object> implements AsyncContext<T> {
+export class PromiseContext<T> {
   /** The property of a promise that holds its value. A WeakMap would cost what is saved. */
   private readonly property = Symbol('context');
   private readonly stopFollowing: () => void;
@@ -34,6 +27,7 @@ export class PromiseContext<T extends object> implements AsyncContext<T> {
     }) as () => void;
   }
 
+  /** Runs the work with this value. */
   run<R>(value: T, work: () => R): R {
     const outer = this.current;
     this.current = value;
@@ -44,6 +38,7 @@ export class PromiseContext<T extends object> implements AsyncContext<T> {
     }
   }
 
+  /** Returns the value of the current work; undefined outside of any. */
   getStore(): T | undefined {
     return this.current;
   }
