@@ -58,9 +58,10 @@ const INVISIBLE = /\p{Cf}/gu;
 const E164 = /^\+[1-9]\d{6,14}$/;
 
 /** A request needs the kind of its number several times. */
-const KINDS = new LRUCache<PhoneNumber, NumberKind>({
+const KINDS = new LRUCache<PhoneNumber, NumberKind, ParsedNumber | undefined>({
   max: 1_000,
-  memoMethod: (phoneNumber) => classify(phoneNumber, parsePhoneNumberFromString(phoneNumber)),
+  memoMethod: (phoneNumber, _, { context }) =>
+    classify(phoneNumber, context ?? parsePhoneNumberFromString(phoneNumber)),
 });
 
 /**
@@ -80,7 +81,7 @@ export function parsePhoneNumber(
   const reparsed = number === written ? parsed : parsePhoneNumberFromString(number);
   if (!E164.test(number) || !isInUse(number, reparsed, newRanges)) return null;
   const phoneNumber = number as PhoneNumber;
-  if (!KINDS.has(phoneNumber)) KINDS.set(phoneNumber, classify(phoneNumber, reparsed));
+  KINDS.memo(phoneNumber, { context: reparsed });
   return phoneNumber;
 }
 
