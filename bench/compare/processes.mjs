@@ -42,7 +42,11 @@ export async function startOn(core, main, env, readyLine) {
   const child = spawn('taskset', args, options);
   closeSync(log);
   // An interrupted run ends without stopping its servers one by one.
-  const kill = () => child.kill();
+  const deleteLog = () => rmSync(folder, { recursive: true });
+  const kill = () => {
+    child.kill();
+    deleteLog();
+  };
   process.once('exit', kill);
   const exit = once(child, 'exit');
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
@@ -50,7 +54,7 @@ export async function startOn(core, main, env, readyLine) {
     if (!hasEnded()) child.kill();
     await exit;
     process.removeListener('exit', kill);
-    rmSync(folder, { recursive: true });
+    deleteLog();
   };
   for (;;) {
     const lines = readFileSync(file, 'utf8');
