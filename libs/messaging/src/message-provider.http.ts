@@ -1,10 +1,16 @@
-import { once } from 'node:events';
-import http, { type IncomingMessage } from 'node:http';
-import https from 'node:https';
-import type { Socket } from 'node:net';
+import type { Agent } from 'node:http';
 import Mustache from 'mustache';
 import type { HttpProviderConfig } from '#config';
-import { filteredAgent, isForbiddenAddress, retryAfterMs } from '#outbound';
+import {
+  type Answer,
+  ExchangeFailed,
+  type ExchangeLimits,
+  exchange,
+  filteredAgent,
+  PRIVATE_ADDRESS,
+  type Question,
+  retryAfterMs,
+} from '#outbound';
 import { MAX_CONNECTIONS } from './max-connections.js';
 import {
   type Message,
@@ -27,24 +33,24 @@ export class HttpProvider extends MessageProvider {
   readonly channels: HttpProviderConfig['channels'];
   // Private by `#`: address, headers and body may contain credentials, and `inspect` shows other fields.
   readonly #config: HttpProviderConfig;
-  readonly #headers: Headers;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #encodeInBody: Encode;
   readonly #success: RegExp;
-  readonly #agent: http.Agent;
-  readonly #limitMs: number;
-  /** Sockets whose connection has been established. */
-  readonly #connected = new WeakSet<Socket>();
+  readonly #agent: Agent;
+  readonly #limits: ExchangeLimits;
 
   /** @param limitMs shorter only in tests. */
   constructor(config: HttpProviderConfig, limitMs = LIMIT_MS) {
     super();
     this.channels = config.channels;
     this.#config = config;
-    this.#headers = new Headers(config.headers);
-    if (config.method !== 'GET' && !this.#headers.has('Content-Type')) {
-      this.#headers.set('Content-Type', 'application/json');
-    }
+    const headers = new Headers(config.headers);
+    if (config.method !== 'GET' && !headers.has('Content-Type'))
+      headers.set('Content-Type', 'application/json');
+    this.#headers = Object.fromEntries(headers);
+    this.#encodeInBody = encodingFor(headers.get('Content-Type'));
     this.#success = new RegExp(config.success ?? '');
-    this.#limitMs = limitMs;
+    this.#limits = { timeMs: limitMs, answerBytes: MAX_ANSWER_BYTES };
     this.#agent = filteredAgent(config.url, {
       allowPrivate: config.allowPrivate,
       maxSockets: MAX_CONNECTIONS,
@@ -59,53 +65,22 @@ export class HttpProvider extends MessageProvider {
   }
 
   async send(message: Message): Promise<Receipt> {
-    const failure = failureOf(await this.#ask(message), this.#success);
+    const answer = await exchange(this.#questionFor(message), this.#agent, this.#limits).catch(
+      throwNetworkFailure,
+    );
+    const failure = failureOf(answer, this.#success);
     if (failure) throw failure;
     return { providerId: message.reference, status: 'sent' };
   }
 
-  /** Replaces network errors by our own, because they contain addresses, and Node's contain the request. */
-  async #ask(message: Message): Promise<Answer> {
-    const signal = AbortSignal.timeout(this.#limitMs);
-    const progress = { reached: false };
-    try {
-      const response = await this.#responseTo(message, signal, progress);
-      const text = await textOf(response);
-      return { status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], text };
-    } catch (error) {
-      throw networkFailureOf(error as NodeJS.ErrnoException, { ...progress, timedOut: signal.aborted });
-    }
-  }
-
-  async #responseTo(
-    message: Message,
-    signal: AbortSignal,
-    progress: { reached: boolean },
-  ): Promise<IncomingMessage> {
+  #questionFor(message: Message): Question {
     const { url, method, body } = this.#config;
-    const isSecure = url.startsWith('https:');
-    const request = (isSecure ? https : http).request(render(url, message, encodeURIComponent), {
+    return {
       method,
-      headers: Object.fromEntries(this.#headers),
-      agent: this.#agent,
-      signal,
-    });
-    request.once('socket', (socket) => {
-      const reach = () => {
-        this.#connected.add(socket);
-        progress.reached = true;
-      };
-      if (this.#connected.has(socket)) reach();
-      else socket.once(isSecure ? 'secureConnect' : 'connect', reach);
-    });
-    // `once` stops listening when the response begins, and an error event without a listener ends the process.
-    request.on('error', () => {});
-    request.end(
-      method === 'GET' ? undefined : render(body, message, encodingFor(this.#headers.get('Content-Type'))),
-    );
-    // With the signal, because an aborted request that waits for a connection emits nothing.
-    const [response] = await once(request, 'response', { signal });
-    return response;
+      url: render(url, message, encodeURIComponent),
+      headers: this.#headers,
+      ...(method !== 'GET' && { body: render(body, message, this.#encodeInBody) }),
+    };
   }
 }
 
@@ -129,25 +104,8 @@ function encodingFor(contentType: string | null): Encode {
   return type === 'application/x-www-form-urlencoded' ? encodeURIComponent : (text) => text;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly retryAfter?: string;
-  readonly text: string;
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    // Leaving the loop also closes the connection.
-    if (bytes >= MAX_ANSWER_BYTES) break;
-  }
-  return Buffer.concat(chunks).toString('utf8', 0, MAX_ANSWER_BYTES);
-}
-
-function failureOf({ status, retryAfter, text }: Answer, success: RegExp): Error | null {
+function failureOf({ status, headers, text }: Answer, success: RegExp): Error | null {
+  const retryAfter = headers['retry-after'];
   const code = `http_${status}`;
   if (status >= 200 && status < 300) {
     return success.test(text)
@@ -166,21 +124,17 @@ function failureOf({ status, retryAfter, text }: Answer, success: RegExp): Error
   return new SendRefused({ code, reason: 'provider', recovery: 'another_route' });
 }
 
-interface Progress {
-  /** True when a connection was established: the provider may have read the message. */
-  readonly reached: boolean;
-  readonly timedOut: boolean;
-}
-
-function networkFailureOf(error: NodeJS.ErrnoException, { reached, timedOut }: Progress): Error {
-  if (isForbiddenAddress(error)) {
-    return new SendRefused({
-      code: 'private_address',
+/** A connection that was never established has brought the gateway no message. */
+function throwNetworkFailure(error: unknown): never {
+  if (!(error instanceof ExchangeFailed)) throw error;
+  const { reason, reached } = error;
+  if (reason === PRIVATE_ADDRESS) {
+    throw new SendRefused({
+      code: reason,
       reason: 'provider',
       recovery: 'another_provider',
       means: 'account',
     });
   }
-  const reason = timedOut ? 'timeout' : (error.code ?? 'network');
-  return reached ? new SendOutcomeUnknown(reason) : new SendDeferred(reason);
+  throw reached ? new SendOutcomeUnknown(reason) : new SendDeferred(reason);
 }

@@ -50,11 +50,11 @@ describe('exchange', () => {
     expect(sockets).toHaveLength(1);
   });
 
-  it('returns no text of an answer that is too long, and ends its connection', async () => {
-    const text = '"'.padEnd(LIMITS.answerBytes + 1, '-');
-    answer = (socket) => socket.write(`HTTP/1.1 201 Created\r\nContent-Length: 9000000\r\n\r\n${text}`);
+  it('returns the beginning of an answer that is too long, and ends its connection', async () => {
+    const text = '"'.padEnd(LIMITS.answerBytes, '-');
+    answer = (socket) => socket.write(`HTTP/1.1 201 Created\r\nContent-Length: 9000000\r\n\r\n${text}+`);
 
-    expect(await ask()).toMatchObject({ status: 201, text: '' });
+    expect(await ask()).toMatchObject({ status: 201, text });
     const [socket] = sockets as [Socket];
     if (!socket.closed) await once(socket, 'close');
   });
@@ -102,6 +102,16 @@ describe('exchange', () => {
     expect(error).toBeInstanceOf(ExchangeFailed);
     expect(requests).toHaveLength(1);
     expect(inspect(error, { depth: null, showHidden: true })).not.toMatch(/secret|127\.0\.0\.1/);
+  });
+
+  it('fails for a URL that Node cannot read, without quoting it', async () => {
+    const question = { method: 'POST', url: 'http://secret%20.example.com/', headers: {} };
+
+    const error = await failureOf(exchange(question, agent, LIMITS));
+
+    expect(error).toMatchObject({ reached: false, reason: 'ERR_INVALID_URL' });
+    expect(error).toBeInstanceOf(ExchangeFailed);
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('secret');
   });
 
   it('tells a request that never got a connection from one that was sent', async () => {

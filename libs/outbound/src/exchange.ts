@@ -15,14 +15,17 @@ export interface Question {
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
-  /** Empty for a body that is longer than the limit. */
+  /** The body, or the beginning of one that is longer than the limit. */
   readonly text: string;
 }
+
+/** The reason of an exchange with an address that its agent does not connect to. */
+export const PRIVATE_ADDRESS = 'private_address';
 
 /** The exchange brought no whole answer. It names neither the address nor the request, as Node's errors do. */
 export class ExchangeFailed extends Error {
   /**
-   * @param reason `timeout`, `private_address` or the code of Node's error.
+   * @param reason `timeout`, `PRIVATE_ADDRESS` or the code of Node's error.
    * @param reached true when a connection was established: the server may have read the request.
    */
   constructor(
@@ -50,9 +53,8 @@ const CONNECTED = new WeakSet<Socket>();
  */
 export function exchange(question: Question, agent: Agent, limits: ExchangeLimits): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const { method, url, headers, body } = question;
-    const isSecure = url.startsWith('https:');
-    const request = (isSecure ? https : http).request(url, { method, headers, agent });
+    const isSecure = question.url.startsWith('https:');
+    const request = startRequest(question, isSecure ? https : http, agent);
     const reached = watchConnection(request, isSecure);
     const fail = (reason: string) => {
       clearTimeout(timer);
@@ -72,12 +74,25 @@ export function exchange(question: Question, agent: Agent, limits: ExchangeLimit
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
       });
     });
-    request.end(body);
+    request.end(question.body);
   });
 }
 
+/** Node throws for a URL that it cannot read. */
+function startRequest(
+  { method, url, headers }: Question,
+  protocol: typeof http | typeof https,
+  agent: Agent,
+): ClientRequest {
+  try {
+    return protocol.request(url, { method, headers, agent });
+  } catch (error) {
+    throw new ExchangeFailed(reasonOf(error as Error), false);
+  }
+}
+
 function reasonOf(error: NodeJS.ErrnoException): string {
-  return isForbiddenAddress(error) ? 'private_address' : (error.code ?? 'network');
+  return isForbiddenAddress(error) ? PRIVATE_ADDRESS : (error.code ?? 'network');
 }
 
 /** Returns a function that tells whether the request has got an established connection. */
@@ -94,7 +109,7 @@ function watchConnection(request: ClientRequest, isSecure: boolean): () => boole
   return () => reached;
 }
 
-/** Reads the body. Ends the connection of one that is too long, which then counts as empty. */
+/** Reads the body up to the limit, and ends the connection of a longer one. */
 function readText(response: IncomingMessage, maxBytes: number, done: (text: string) => void): void {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -102,7 +117,7 @@ function readText(response: IncomingMessage, maxBytes: number, done: (text: stri
     bytes += chunk.length;
     chunks.push(chunk);
     if (bytes <= maxBytes) return;
-    done('');
+    done(Buffer.concat(chunks).toString('utf8', 0, maxBytes));
     response.destroy();
   });
   response.on('end', () => done(Buffer.concat(chunks).toString()));

@@ -1,3 +1,10 @@
-export { type Answer, ExchangeFailed, exchange } from './exchange.js';
-export { filteredAgent, isForbiddenAddress } from './filtered-agent.js';
+export {
+  type Answer,
+  ExchangeFailed,
+  type ExchangeLimits,
+  exchange,
+  PRIVATE_ADDRESS,
+  type Question,
+} from './exchange.js';
+export { filteredAgent } from './filtered-agent.js';
 export { retryAfterMs } from './retry-after.js';
