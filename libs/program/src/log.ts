@@ -10,6 +10,9 @@ const mixin: NonNullable<LoggerOptions['mixin']> = (_line, _level, logger) => {
   return reqId === undefined || 'reqId' in logger.bindings() ? members : { reqId, ...members };
 };
 
+/** A process that is killed loses the lines of this time. */
+const WAIT_FOR_MORE_LINES_MS = 10;
+
 /** The form of the lines, for every log of the process. */
 export const LINE_OPTIONS = {
   base: null,
@@ -25,7 +28,7 @@ export const LINE_OPTIONS = {
 export async function openLog(level: string, output: 'stdout' | 'stderr' = 'stdout'): Promise<Log> {
   const options: LoggerOptions = { level, ...LINE_OPTIONS };
   const { fd, isTTY } = process[output];
-  if (!isTTY) return pino(options, oncePerTurn(pino.destination(fd)));
+  if (!isTTY) return pino(options, together(pino.destination(fd)));
   const { default: pretty } = await import('pino-pretty');
   const text = pretty({
     sync: true,
@@ -37,17 +40,17 @@ export async function openLog(level: string, output: 'stdout' | 'stderr' = 'stdo
   return pino(options, text);
 }
 
-/** Writes the lines of one turn of the event loop together: a write takes longer than to compose its line. */
-function oncePerTurn(target: DestinationStream): DestinationStream {
+/** Writes the lines of a few milliseconds together: a write takes several times as long as to compose a line. */
+function together(target: DestinationStream): DestinationStream {
   let lines = '';
   const flush = () => {
-    if (lines !== '') target.write(lines);
+    target.write(lines);
     lines = '';
     process.removeListener('exit', flush);
   };
   const write = (line: string) => {
     if (lines === '') {
-      setImmediate(flush);
+      setTimeout(flush, WAIT_FOR_MORE_LINES_MS);
       process.once('exit', flush);
     }
     lines += line;
