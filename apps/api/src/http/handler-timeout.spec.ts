@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fastify as createFastify, type FastifyInstance } from 'fastify';
 import { prepareFastify } from './server.js';
@@ -69,6 +69,24 @@ describe('HandlerTimeout', () => {
     expect(response.status).toBe(503);
     expect(response.headers.get('retry-after')).toBe('2');
     expect(await response.json()).toMatchObject({ code: 'unavailable', status: 503 });
+  });
+
+  it('answers 503 for a handler that hangs after another answer on the same connection', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const get = async (path: string) => {
+      const [response] = await once(httpRequest(url + path, { agent }).end(), 'response');
+      response.resume();
+      await once(response, 'end');
+      return response.statusCode;
+    };
+    expect(await get('/answers')).toBe(200);
+    const hanging = get('/hangs');
+    await begun;
+    jest.advanceTimersByTime(LIMIT_MS + CHECK_EVERY_MS);
+    expect(await hanging).toBe(503);
+    jest.advanceTimersByTime(LIMIT_MS + CHECK_EVERY_MS);
+    expect(await get('/answers')).toBe(200);
+    agent.destroy();
   });
 
   it('ignores what the handler returns after its limit', async () => {
