@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { base32nopad } from '@scure/base';
 
 /** The use of a token. The table may have tokens of other scopes, such as those of the Go server. */
@@ -23,5 +23,5 @@ export function isTokenSecret(text: string): boolean {
 
 /** Returns the hash to store. A plain hash is enough for 128 random bits, which cannot be guessed. */
 export function hashOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return hash('sha256', secret, 'buffer');
 }

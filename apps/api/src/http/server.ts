@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import fastifyCookie from '@fastify/cookie';
@@ -9,7 +10,6 @@ import {
   LogController,
   type RawServerDefault,
 } from 'fastify';
-import { v7 as uuidv7 } from 'uuid';
 import type { AppConfig } from '#config';
 import { InvalidRequest, PROBLEMS } from '#errors';
 import { type LogContext, newLogContext, runInLogContext } from '#logging';
@@ -136,7 +136,7 @@ function openLogContexts(fastify: FastifyInstance<RawServerDefault>): void {
 
 /** Keeps a valid id, so that a request has the same id on several servers. Replaces anything else. */
 function requestIdOf(header: string | string[] | undefined): string {
-  return typeof header === 'string' && /^[\w.~-]{1,64}$/.test(header) ? header : uuidv7();
+  return typeof header === 'string' && /^[\w.~-]{1,64}$/.test(header) ? header : randomUUID();
 }
 
 function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
@@ -185,7 +185,7 @@ function refuseConnection(
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const statusCode = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
   const problem = problemOf({ statusCode });
-  const requestId = uuidv7();
+  const requestId = randomUUID();
   // A request that is complete is not the one that failed.
   const url = begun?.complete === false ? (begun.url ?? '') : '';
   const goError = goErrorOf(null, PROBLEMS[problem.code].title, { url });
