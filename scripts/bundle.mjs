@@ -59,7 +59,7 @@ const NAME = '__name';
 
 /**
  * Removes the calls that give a function the name which it has by itself. They are made for every function that is created while a
- * request is answered, and took a third of the CPU time of a request with a token.
+ * request is answered, and took a quarter of the CPU time of a request with a token.
  */
 async function nameOnlyTheRenamed(folder) {
   let removed = 0;
