@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { Rate } from '#config';
 import { InvalidClient } from '#errors';
 
@@ -90,5 +90,5 @@ export function requirePurpose(client: ApiClient | null, purpose: ClientPurpose)
 }
 
 function hashOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return hash('sha256', secret, 'buffer');
 }

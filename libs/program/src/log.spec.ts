@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -46,10 +46,17 @@ describe('NestLog', () => {
 });
 
 describe('openLog', () => {
+  const children: ChildProcess[] = [];
+  // A child whose test failed may wait for its input.
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill();
+  });
+
   /** Runs a program whose `log` is the log of its process, and that ends by itself. */
   function start(program: string) {
     const main = `require(${JSON.stringify(LOG)}).openLog('info').then((log) => { ${program} })`;
     const child = spawn(process.execPath, ['--require', TYPESCRIPT, '--eval', main]);
+    children.push(child);
     return { child, end: once(child, 'close') };
   }
 

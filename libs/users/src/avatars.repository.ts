@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Database, isForeignKeyViolation, type Statement } from '#postgres';
 import { USER_COLUMNS, type User, type UserRow, UsersRepository } from './users.repository.js';
@@ -74,7 +74,7 @@ export class AvatarsRepository {
 }
 
 function hashOf(image: Buffer): string {
-  return createHash('sha256').update(image).digest('hex');
+  return hash('sha256', image, 'hex');
 }
 
 /** The images refer to a user who was deleted meanwhile. */

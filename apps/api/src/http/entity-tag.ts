@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   applyDecorators,
   type CallHandler,
@@ -37,7 +37,7 @@ export function ConditionalGet(): MethodDecorator {
 
 /** Returns the tag of a body (RFC 9110, section 8.8.3). */
 export function entityTagOf(body: object): string {
-  return `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`;
+  return `"${hash('sha256', JSON.stringify(body), 'base64url').slice(0, 22)}"`;
 }
 
 class EntityTagInterceptor implements NestInterceptor<object, object> {

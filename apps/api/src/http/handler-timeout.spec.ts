@@ -108,6 +108,8 @@ describe('HandlerTimeout', () => {
     gone.destroy();
     await once(response, 'close');
     jest.advanceTimersByTime(LIMIT_MS + CHECK_EVERY_MS);
+    // Nothing answers a request of a connection that is closed.
+    expect(response.headersSent).toBe(false);
     expect((await fetch(`${url}/answers`)).status).toBe(200);
   });
 });

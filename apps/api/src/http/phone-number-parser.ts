@@ -4,12 +4,9 @@ import type { Keys } from '#keys';
 import { addToLog } from '#logging';
 import { type PhoneNumber, parsePhoneNumber, type Region } from '#phone';
 
-/** Longer texts are read each time, so that they cannot fill the memory. */
-const LONGEST_KNOWN = 32;
-
 /** Parses the `phone_number` of a request, and names it in the log by its keyed hash. */
 export class PhoneNumberParser {
-  /** The results of texts that name a number. A flood repeats the same few. */
+  /** The results of texts that name a number. A flood repeats the same few. Routes limit the length of the texts. */
   private readonly known = new LRUCache<string, PhoneNumber>({ max: 1_000 });
 
   /**
@@ -41,7 +38,7 @@ export class PhoneNumberParser {
       region: this.region ?? undefined,
       newRanges: this.newRanges,
     });
-    if (phoneNumber && text.length <= LONGEST_KNOWN) this.known.set(text, phoneNumber);
+    if (phoneNumber) this.known.set(text, phoneNumber);
     return phoneNumber;
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import Mustache from 'mustache';
 
 /** A problem with its code, as `/problems/{code}` explains it. */
@@ -66,7 +66,7 @@ export const PROBLEM_PAGE_HEADERS = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy': [
     "default-src 'none'",
-    `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+    `style-src 'sha256-${hash('sha256', STYLE, 'base64')}'`,
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { applyDecorators, Header } from '@nestjs/common';
 
 const STYLE = `
@@ -277,5 +277,5 @@ export function InboxPageHeaders(): MethodDecorator {
 
 /** Content Security Policy Level 3, section 2.3.1. */
 function hashOf(source: string): string {
-  return `'sha256-${createHash('sha256').update(source).digest('base64')}'`;
+  return `'sha256-${hash('sha256', source, 'base64')}'`;
 }

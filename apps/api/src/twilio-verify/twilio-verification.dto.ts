@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import type { Verification } from '#otp';
 import { sidOf } from './twilio-sid.js';
@@ -116,7 +116,7 @@ export class TwilioVerificationDto extends VerificationBaseDto {
   static of(verification: Verification, place: TwilioPlace): TwilioVerificationDto {
     const base = baseOf(verification, place);
     const { id, messageCount, route, createdAt } = verification;
-    const digest = createHash('sha256').update(`${id}.${messageCount}`).digest('hex');
+    const digest = hash('sha256', `${id}.${messageCount}`, 'hex');
     const attempt = {
       attempt_sid: `VL${digest.slice(0, 32)}`,
       channel: route.channel,

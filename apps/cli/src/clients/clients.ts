@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { checkClients } from '#auth';
 import { EXIT_USAGE, Failure } from '../failure.js';
 
@@ -9,7 +9,7 @@ export function addClient(id: string, { name = id, purposes }: { name?: string; 
   const secret = `sk_${randomBytes(SECRET_BYTES).toString('base64url')}`;
   const entry = {
     ...{ id, name },
-    secret_sha256: createHash('sha256').update(secret).digest('hex'),
+    secret_sha256: hash('sha256', secret, 'hex'),
     purposes: purposes.split(',').map((purpose) => purpose.trim()),
   };
   try {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { RateLimited } from '#errors';
 import { BreakerState } from '../state/shared-state.js';
@@ -18,7 +18,7 @@ export class AccountLimits {
    */
   async admitAvatar(userId: string): Promise<void> {
     // The state outlives an account that is deleted, so it must not name the user.
-    const key = `limits:avatars:${createHash('sha256').update(userId).digest('base64url')}`;
+    const key = `limits:avatars:${hash('sha256', userId, 'base64url')}`;
     const { name, points, lengthMs } = AVATARS;
     const waitMs = await this.state.decide([key], (draft) => {
       const windows = draft.get<Windows>(key) ?? {};

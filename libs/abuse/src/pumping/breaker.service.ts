@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { SendsSuspended } from '#errors';
 import { Keys } from '#keys';
@@ -225,7 +225,7 @@ export class BreakerService {
   private async recordFraudOf(ticket: string): Promise<void> {
     const now = this.clock.now();
     const [message] = this.open([ticket]) as [Admitted];
-    const reported = `fraud:${createHash('sha256').update(ticket).digest('base64url')}`;
+    const reported = `fraud:${hash('sha256', ticket, 'base64url')}`;
     const events = await this.state.decide([...message.scopes, reported], (draft) => {
       if (draft.get(reported)) return [];
       draft.set(reported, {}, { ttlMs: FRAUD_REPORT_KEPT_MS });
