@@ -40,9 +40,12 @@ const takeWith = ({ columns, joins }: TaskReading) => ({
     )
     select ${TAKEN}, ${columns} from taken ${joins}`,
 });
+/** A task whose row is locked is just ending. Waiting for it would end in a deadlock with a statement that ends several. */
 const RENEW = {
   name: 'task-renew',
-  text: `update tasks set due_at = clock_timestamp() + $3 * ${MS} where id = any($1) and holder = $2`,
+  text: `
+    with held as (select id from tasks where id = any($1) and holder = $2 for update skip locked)
+    update tasks set due_at = clock_timestamp() + $3 * ${MS} from held where tasks.id = held.id`,
 };
 const REMOVE = { name: 'task-remove', text: 'delete from tasks where id = any($1) and holder = $2' };
 const PUT_OFF = {

@@ -1,3 +1,4 @@
+import { Unavailable } from '#errors';
 import { times } from '../../../test/support/repeat.js';
 import { inBatches } from './in-batches.js';
 
@@ -7,6 +8,7 @@ describe('inBatches', () => {
   const double = inBatches(async (keys: readonly number[]) => {
     reads.push([...keys]);
     if (keys.includes(-1)) throw new Error('failed');
+    if (keys.includes(-2)) throw new Unavailable('postgres');
     return keys.map((key) => 2 * key);
   });
   beforeEach(() => reads.splice(0));
@@ -27,9 +29,18 @@ describe('inBatches', () => {
     expect(reads.map(({ length }) => length)).toEqual([100, 100, 50]);
   });
 
-  it('fails for every key of a read that fails, and for no other', async () => {
-    const outcomes = await Promise.allSettled([double(1), double(-1)]);
+  it('fails for every key when the store does not answer', async () => {
+    const outcomes = await Promise.allSettled([double(1), double(-2)]);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(await double(1)).toBe(2);
+    expect(reads).toEqual([[1, -2]]);
+  });
+
+  it('fails for no other key than the one whose read fails', async () => {
+    const outcomes = await Promise.allSettled([1, -1, 2].map(double));
+    expect(outcomes).toEqual([
+      { status: 'fulfilled', value: 2 },
+      { status: 'rejected', reason: new Error('failed') },
+      { status: 'fulfilled', value: 4 },
+    ]);
   });
 });

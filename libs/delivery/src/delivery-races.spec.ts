@@ -217,6 +217,23 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     expect(await verifications().get(arrived.id)).toMatchObject({ delivery: { status: 'delivered' } });
   });
 
+  it('records the outcomes of many messages at once, each with its own values, and one of two for the same message', async () => {
+    const sent = [];
+    for (let i = 0; i < 10; i += 1) sent.push(await open());
+    const outcome = { messageNumber: 1, status: 'accepted' } as const;
+    const again = sent[3] as Verification;
+    await verifications().changeDelivery(again, { ...again.delivery, route: SMS, addsMessage: false });
+    const recorded = await Promise.all(
+      [...sent, again].map((each) => on(0).recordOutcome(each, { ...outcome, providerId: `of ${each.id}` })),
+    );
+    expect(recorded).toEqual([...sent.map(() => !redis), false]);
+    for (const { id } of sent) {
+      const { delivery } = await verifications().get(id);
+      expect(delivery).toMatchObject({ status: 'accepted', providerId: `of ${id}` });
+    }
+    for (const each of sent) if (!redis) expect(await queuedMessages(each)).toEqual([]);
+  });
+
   it('leaves the task of a newer message when an older one is recorded', async () => {
     const opened = await open();
     await verifications().resend(opened.id, { resendAfterMs: 1, route: SMS, hasFallback: false });

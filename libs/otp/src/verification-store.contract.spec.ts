@@ -142,6 +142,21 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.find(row.id)).toEqual({ ...row, readAt: expect.any(Date) });
     });
 
+    it('keeps what belongs to it when many are opened at once', async () => {
+      const client = { id: 'a client', address: 'hash of an address', name: 'Grace', nth: 1 };
+      const several = times(120, (i) =>
+        verification({ codeLength: i % 2 ? 6 : 8, name: `name ${i}`, client }),
+      );
+      several.push(verification({ name: null, locale: null, ticket: 'a ticket', device: 'a device' }));
+      const opened = await Promise.all(several.map((each) => store.open(each)));
+      expect(opened.map(({ id }) => id)).toEqual(several.map(({ id }) => id));
+      const found = await Promise.all(several.map(({ id }) => store.find(id)));
+      for (const [i, { id: _, ...values }] of several.entries()) {
+        const { codeLength, name, locale, device } = values;
+        expect(found[i]).toMatchObject({ codeLength, name, locale, device });
+      }
+    });
+
     it('is found by its own id when many are asked for at once', async () => {
       const ids = await Promise.all(times(30, (i) => opened({ name: String(i) })));
       const asked = [verification().id, ...ids.toReversed(), ids[7] as VerificationId];

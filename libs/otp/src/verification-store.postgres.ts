@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addTasks } from '#background';
 import { inBatches } from '#batches';
-import { Database, deleteExpired } from '#postgres';
+import { Database, deleteExpired, EACH, type Numbered, numbered, perElement } from '#postgres';
 import { APPROVABLE, attemptsPlus, restoredAttemptOf } from './approval.postgres.js';
 import type { DeliveryChange } from './delivery.js';
 import { NO_CHARGE, type Purpose, type VerificationId } from './verification.js';
@@ -25,73 +25,106 @@ import {
 } from './verification-store.js';
 
 const MS = `interval '1 millisecond'`;
+
+/** The types of the parameters that are not text in the elements of `all`. */
+const TYPES: Readonly<Record<string, string>> = {
+  codeLength: 'smallint',
+  maxAttempts: 'smallint',
+  ttlMs: 'bigint',
+  resendAfterMs: 'bigint',
+  version: 'integer',
+  added: 'smallint',
+  retried: 'boolean',
+};
 const OPEN = `status = 'pending' and attempts_left > 0 and expires_at > clock_timestamp() and ${UNCLAIMED}`;
 
 /** One clock reading, so that all times of a new verification agree. */
 const INSERT = `
-  ${insertOf({
-    id: ':id',
-    purpose: ':purpose',
-    phoneIndex: ':phoneIndex',
-    phoneSealed: ':phoneSealed',
-    sessionId: ':sessionId::uuid',
-    apiClient: ':apiClient',
-    name: ':name',
-    locale: ':locale',
-    appHash: ':appHash',
-    device: ':device',
-    tickets: 'array_remove(array[:ticket::text], null)',
-    charges: 'array[:charge::text]',
-    codeLength: ':codeLength',
-    secretId: ':secretId',
-    status: `'pending'`,
-    attemptsLeft: ':maxAttempts',
-    clients: ':clients::jsonb',
-    attemptsBy: `'{}'`,
-    createdAt: 'now',
-    expiresAt: `now + :ttlMs * ${MS}`,
-    resendAt: `now + :resendAfterMs * ${MS}`,
-    messageCount: '1',
-    route: { channel: ':channel', provider: ':provider' },
-    delivery: {
-      status: `'queued'`,
-      reason: 'null',
-      providerId: 'null',
-      firstMessage: '1',
-      retried: 'false',
-      fallback: ':fallback',
-      requestedAt: 'now',
-      updatedAt: 'now',
-      version: '1',
-    },
-  })}
-  from clock_timestamp() as now
+  ${perElement(
+    insertOf({
+      id: ':id',
+      purpose: ':purpose',
+      phoneIndex: ':phoneIndex',
+      phoneSealed: ':phoneSealed',
+      sessionId: ':sessionId::uuid',
+      apiClient: ':apiClient',
+      name: ':name',
+      locale: ':locale',
+      appHash: ':appHash',
+      device: ':device',
+      tickets: 'array_remove(array[:ticket::text], null)',
+      charges: 'array[:charge::text]',
+      codeLength: ':codeLength',
+      secretId: ':secretId',
+      status: `'pending'`,
+      attemptsLeft: ':maxAttempts',
+      clients: ':clients::jsonb',
+      attemptsBy: `'{}'`,
+      createdAt: 'now',
+      expiresAt: `now + :ttlMs * ${MS}`,
+      resendAt: `now + :resendAfterMs * ${MS}`,
+      messageCount: '1',
+      route: { channel: ':channel', provider: ':provider' },
+      delivery: {
+        status: `'queued'`,
+        reason: 'null',
+        providerId: 'null',
+        firstMessage: '1',
+        retried: 'false',
+        fallback: ':fallback',
+        requestedAt: 'now',
+        updatedAt: 'now',
+        version: '1',
+      },
+    }),
+    TYPES,
+  )}
+  from clock_timestamp() as now, ${EACH}
   returning ${ROW}`;
 
 const ADD_TASK = addTasks(`
   select id || '.' || "messageCount", :task::text, jsonb_build_object('id', id, 'send', "messageCount"), :maxTries::integer
     from queued`);
 
-/** Ends the task in any process: the message was sent, and another try would do nothing. */
-const END_TASK = `
-  delete from tasks where id = :id || '.' || :sentMessage::integer and exists (select from changed)`;
+const CHANGE = `
+  update verifications
+     set sends = sends + :added, channel = :channel, delivery_sender = :provider,
+         delivery_status = :status, delivery_reason = :reason, delivery_provider_id = :providerId,
+         delivery_retried = :retried, delivery_fallback = :fallback,
+         charges = case :added when 0 then charges else array_append(charges, :charge::text) end,
+         delivery_requested_at = case :added when 0 then delivery_requested_at else clock_timestamp() end,
+         delivery_updated_at = clock_timestamp(), delivery_version = delivery_version + 1`;
+const IF_UNCHANGED = `where id = :id and delivery_version = :version returning ${ROW}`;
+
+/** Also ends the tasks, in any process: the messages were sent, and another try would do nothing. */
+const RECORD_SENT = `
+  with changed as (
+    ${perElement(CHANGE, TYPES)} from ${EACH} ${perElement(IF_UNCHANGED, TYPES)}
+  ), ended as (
+    delete from tasks using changed, ${EACH}
+     where ${perElement(`changed.id = :id and tasks.id = changed.id || '.' || :sentMessage`, TYPES)}
+  )
+  select * from changed`;
 
 type Values = Readonly<Record<string, unknown>>;
-
-interface Prepared {
-  readonly text: string;
-  readonly parameters: readonly string[];
-}
+type Element = Values & { readonly id: VerificationId };
 
 @Injectable()
 export class PostgresVerificationStore extends VerificationStore {
   readonly addsTasks = true;
   readonly joinsSessions = true;
-  private readonly prepared = new Map<string, Prepared>();
+  private readonly prepared = new Map<string, Numbered>();
   private readonly findOne = inBatches(async (ids: readonly VerificationId[]) => {
     const found = new Map((await this.findAll(ids)).map((verification) => [verification.id, verification]));
     return ids.map((id) => found.get(id) ?? null);
   });
+
+  private readonly insert = inBatches((all: readonly Element[]) =>
+    this.each('verification-open', queueing(INSERT), all),
+  );
+  private readonly recordSent = inBatches((all: readonly Element[]) =>
+    this.each('verification-sent', RECORD_SENT, all),
+  );
 
   constructor(
     private readonly database: Database,
@@ -108,7 +141,7 @@ export class PostgresVerificationStore extends VerificationStore {
       apiClient: verification.apiClient ?? null,
       clients: clientsOf(client),
     };
-    return (await this.queue('verification-open', INSERT, values)) as StoredVerification;
+    return (await this.insert(values)) as StoredVerification;
   }
 
   find(id: VerificationId) {
@@ -242,14 +275,6 @@ export class PostgresVerificationStore extends VerificationStore {
     { addsMessage, route, ...delivery }: DeliveryChange,
     sentMessage: number | null = null,
   ) {
-    const text = `update verifications
-          set sends = sends + :added, channel = :channel, delivery_sender = :provider,
-              delivery_status = :status, delivery_reason = :reason, delivery_provider_id = :providerId,
-              delivery_retried = :retried, delivery_fallback = :fallback,
-              charges = case :added when 0 then charges else array_append(charges, :charge::text) end,
-              delivery_requested_at = case :added when 0 then delivery_requested_at else clock_timestamp() end,
-              delivery_updated_at = clock_timestamp(), delivery_version = delivery_version + 1
-        where id = :id and delivery_version = :version returning ${ROW}`;
     const values = {
       id,
       version,
@@ -259,10 +284,9 @@ export class PostgresVerificationStore extends VerificationStore {
       charge: delivery.charge ?? NO_CHARGE,
       sentMessage,
     };
-    if (addsMessage) return this.queue('verification-replace', text, values);
-    if (sentMessage === null) return this.one('verification-delivery', text, values);
-    const ended = `with changed as (${text}), ended as (${END_TASK}) select * from changed`;
-    return this.one('verification-sent', ended, values);
+    if (addsMessage) return this.queue('verification-replace', `${CHANGE} ${IF_UNCHANGED}`, values);
+    if (sentMessage === null) return this.one('verification-delivery', `${CHANGE} ${IF_UNCHANGED}`, values);
+    return this.recordSent(values);
   }
 
   queuedMessages(olderThanMs: number, limit: number, offset = 0): Promise<QueuedMessage[]> {
@@ -310,10 +334,31 @@ export class PostgresVerificationStore extends VerificationStore {
 
   /** Runs a statement that queues a message and returns its verification, and adds the task of the message. */
   private queue(name: string, text: string, values: Values): Promise<StoredVerification | null> {
-    const { name: task, maxTries } = this.task;
-    return this.one(name, `with queued as (${text}), task as (${ADD_TASK}) select * from queued`, {
-      ...{ ...values, task, maxTries },
-    });
+    return this.one(name, queueing(text), { ...values, ...this.ofTask });
+  }
+
+  /**
+   * Runs a statement for every element, and returns the verification of each; null if the statement changed none. Elements of
+   * one verification take turns, because a statement changes a row once.
+   */
+  private async each(
+    name: string,
+    text: string,
+    all: readonly Element[],
+  ): Promise<(StoredVerification | null)[]> {
+    const firsts = new Map(all.toReversed().map((element) => [element.id, element]));
+    const values = { all: JSON.stringify([...firsts.values()]), ...this.ofTask };
+    const rows = await this.verifications(name, text, values);
+    const changed = new Map<Element | undefined, StoredVerification>(
+      rows.map((row) => [firsts.get(row.id), row]),
+    );
+    const later = all.filter((element) => firsts.get(element.id) !== element);
+    const others = later.length > 0 ? await this.each(name, text, later) : [];
+    return all.map((element) => changed.get(element) ?? others[later.indexOf(element)] ?? null);
+  }
+
+  private get ofTask() {
+    return { task: this.task.name, maxTries: this.task.maxTries };
   }
 
   private async one(name: string, text: string, values: Values): Promise<StoredVerification | null> {
@@ -325,23 +370,18 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   private rows<Row extends object>(name: string, text: string, values: Values): Promise<Row[]> {
-    const prepared = this.prepared.get(name) ?? prepare(text);
-    this.prepared.set(name, prepared);
+    const statement = this.prepared.get(name) ?? numbered(text);
+    this.prepared.set(name, statement);
     return this.database.run<Row>(
-      { name, text: prepared.text },
-      prepared.parameters.map((parameter) => values[parameter]),
+      { name, text: statement.text },
+      statement.names.map((parameter) => values[parameter]),
     );
   }
 }
 
-/** Numbers the parameters of a statement (`:id`) in the order in which they first occur. */
-function prepare(text: string): Prepared {
-  const parameters: string[] = [];
-  const positional = text.replace(/(?<!:):(\w+)/g, (_, parameter: string) => {
-    if (!parameters.includes(parameter)) parameters.push(parameter);
-    return `$${parameters.indexOf(parameter) + 1}`;
-  });
-  return { text: positional, parameters };
+/** Makes a statement that queues messages and returns their verifications also add the tasks of the messages. */
+function queueing(text: string): string {
+  return `with queued as (${text}), task as (${ADD_TASK}) select * from queued`;
 }
 
 function clientsOf(client: NewClient | null | undefined): string {

@@ -11,6 +11,7 @@ export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgre
 export { deleteExpired } from './expired-rows.js';
 export { Listener } from './listener.js';
 export { hasPendingMigrations, migrate, revertMigration } from './migrate.js';
+export { EACH, type Numbered, numbered, perElement } from './parameters.js';
 export { sharePool } from './pool-shares.js';
 export { assertSessionPooling } from './pooling.js';
 export { PostgresModule, PostgresOptions } from './postgres.module.js';

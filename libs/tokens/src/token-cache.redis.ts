@@ -4,6 +4,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
 import { inBatches } from '#batches';
+import { Unavailable } from '#errors';
 import { asking, defineScripts } from '#redis';
 import { type CacheAnswer, LONGEST_COPY_MS, TokenCache } from './token-cache.js';
 
@@ -66,10 +67,10 @@ export class RedisTokenCache extends TokenCache {
   private async inTime<T>(answer: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS);
+      timer = setTimeout(() => reject(new Unavailable('redis')), PATIENCE_MS);
     });
     try {
-      return await Promise.race([answer, late]);
+      return await Promise.race([asking(answer), late]);
     } finally {
       clearTimeout(timer);
     }
