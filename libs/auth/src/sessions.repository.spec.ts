@@ -570,6 +570,46 @@ describe('createApproving of SessionsRepository', () => {
     expect([await count('users'), await count('tokens')]).toEqual([1, 20]);
   });
 
+  it('gives each of many sign-ins at once its own session, and refuses those whose verification is closed', async () => {
+    const numbers = times(30, (i) => `+1415555${1_000 + i}` as PhoneNumber);
+    const ids = await Promise.all(numbers.map(() => openVerification()));
+    const isClosed = (i: number) => i % 7 === 3;
+    await Promise.all(ids.filter((_, i) => isClosed(i)).map((id) => store.cancel(id)));
+    await approve(await openVerification(), null, numbers[5]);
+    const created = await Promise.all(ids.map((id, i) => approve(id, null, numbers[i])));
+    for (const [i, each] of created.entries()) {
+      expect(each?.user.phoneNumber).toBe(isClosed(i) ? undefined : numbers[i]);
+      expect(each?.isNewUser).toBe(isClosed(i) ? undefined : i !== 5);
+      if (each) expect(await userOf(server.sessions, each.token)).toEqual(each.user);
+      expect(await store.find(ids[i] as VerificationId)).toMatchObject({
+        status: isClosed(i) ? 'canceled' : 'approved',
+      });
+    }
+  });
+
+  it('does not block processes that sign the same numbers in at once, in whichever order', async () => {
+    // A repository has its own batches, like a process.
+    const other = server.sessionsFor(HOUR);
+    const numbers = times(40, (i) => `+1415555${1_000 + i}` as PhoneNumber);
+    // After a deadlock the statement runs once more.
+    const repeated = jest.spyOn(Database.prototype, 'run');
+    const signIn = async (by: SessionsRepository, number: PhoneNumber, id: VerificationId) =>
+      by.createApproving(signInOf(server.users.draft(number, null), id), null);
+    for (let round = 0; round < 5; round += 1) {
+      await server.query('delete from users');
+      const ids = await Promise.all(times(80, () => openVerification()));
+      const mine = numbers.map((number, i) => signIn(server.sessions, number, ids[i] as VerificationId));
+      const theirs = numbers
+        .toReversed()
+        .map((number, i) => signIn(other, number, ids[79 - i] as VerificationId));
+      const created = await Promise.all([...mine, ...theirs]);
+      expect(created.filter((each) => each?.isNewUser)).toHaveLength(40);
+      expect(new Set(created.map((each) => each?.user.id)).size).toBe(40);
+    }
+    expect(repeated.mock.calls.filter(([{ name }]) => name === 'session-approve')).toEqual([]);
+    repeated.mockRestore();
+  });
+
   it.each<[string, (id: VerificationId) => Promise<unknown>]>([
     ['canceled', (id) => store.cancel(id)],
     ['claimed by another caller', (id) => store.claim(id, HOUR)],

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { inBatches } from '#batches';
+import { inBatches, writesInBatches } from '#batches';
 import { Unavailable, VerificationClosed } from '#errors';
 import { requestId } from '#events';
 import { APPROVABLE, approvalOf, type ClientAttempts, type Purpose } from '#otp';
-import { Database, type Statement } from '#postgres';
+import { Database, EACH, type Numbered, numbered, perElement, type Statement } from '#postgres';
 import {
   hashOf,
   isTokenSecret,
@@ -58,19 +58,23 @@ export interface Bearer {
 
 const SCOPE: Scope = 'authentication';
 
+const MS = `interval '1 millisecond'`;
+
 /** A statement does not see a row that another transaction commits meanwhile. The next try does. */
 const TRIES = 3;
 
 type BearerRow = UserRow & { readonly session_id: string | null; readonly scope: Scope };
 type FoundRow = BearerRow & { readonly hash: Buffer; readonly ms_left: number };
-type CreatedRow = UserRow & {
+/** A row for a sign-in. The columns of the user are null if there is none, and those of a session if none was inserted. */
+type SignedIn = Partial<UserRow> & {
+  readonly sessionId: string;
   readonly expires_at: Date | null;
   readonly refresh_expires_at: Date;
   /** True: nothing was inserted. */
-  readonly isRecycled: boolean;
+  readonly isRecycled: boolean | null;
+  /** False: the verification cannot be approved. */
+  readonly isProven?: boolean;
 };
-/** The columns of the user are null if there is none. */
-type ApprovedRow = CreatedRow & { readonly isProven: boolean };
 
 /** The token's life begins and ends by the clock of Postgres. */
 const FIND: Statement = {
@@ -82,89 +86,127 @@ const FIND: Statement = {
      where tokens.hash = any($1::bytea[]) and tokens.expires_at > now()`,
 };
 
+/** The types of the values of a sign-in. */
+const VALUES = {
+  userId: 'uuid',
+  name: 'text',
+  phoneIndex: 'text',
+  phoneSealed: 'text',
+  phoneMasked: 'text',
+  tokenHash: 'bytea',
+  verificationId: 'text',
+  sessionId: 'uuid',
+  refreshHash: 'bytea',
+  address: 'text',
+  userAgent: 'text',
+  label: 'text',
+  method: 'text',
+  requestId: 'text',
+  recycledAfterMs: 'float8',
+  webhooks: 'jsonb',
+  client: 'text',
+  clientGroup: 'text',
+};
+
+type Values = Readonly<Record<keyof typeof VALUES, string | number | null>>;
+
+const COLUMNS = Object.keys(VALUES)
+  .map((name) => `${perElement(`:${name}`, VALUES)} as "${name}"`)
+  .join(', ');
+
+/** The beginning of a statement for several sign-ins, one for each number. */
+const ASKED = `asked as (select ${COLUMNS} from ${EACH})`;
+
 /**
- * Returns the beginning of a statement that finds or creates the user of the number.
+ * Returns the part of a statement that finds or creates the users of the numbers. Two statements wait for each other's new users
+ * in one order.
  *
- * @param source the `from` clause whose rows let the user be inserted.
+ * @param source the sign-ins that let their user be inserted.
  */
 const holderOf = (source: string) => `
     created as (
-      insert into users (id, name, phone_index, phone_sealed) select $1, $2, $3, $4 ${source}
+      insert into users (id, name, phone_index, phone_sealed)
+      select "userId", name, "phoneIndex", "phoneSealed" from ${source} order by "phoneIndex"
       on conflict (phone_index) do nothing
-      returning ${USER_COLUMNS}
+      returning ${USER_COLUMNS}, users.phone_index
     ), holder as (
       select *, false as "isRecycled" from created
       union all
-      select ${USER_COLUMNS}, coalesce(users.last_used_at <= now() - $17::float8 * interval '1 millisecond', false)
-        from users where users.phone_index = $3
+      select ${USER_COLUMNS}, users.phone_index,
+             coalesce(users.last_used_at <= now() - asked."recycledAfterMs" * ${MS}, false)
+        from asked join users on users.phone_index = asked."phoneIndex"
     )`;
 
 /**
- * Returns the part of a statement that inserts the token, its session, its refresh token and the events. The unique key of
+ * Returns the part of a statement that inserts the tokens, their sessions, refresh tokens and events. The unique key of
  * `verification_id` refuses a second token, and without a token no session is inserted.
  *
- * @param source the `from` clause of the token.
+ * @param source the sign-ins that get a token.
  */
 const sessionOf = (source: string) => `
     token as (
       insert into tokens (hash, user_id, scope, verification_id, expires_at, session_id)
-      select $5, holder.id, $6, $7, clock_timestamp() + $8 * interval '1 millisecond', $9 ${source}
+      select "tokenHash", holder.id, '${SCOPE}', "verificationId", clock_timestamp() + :ttlMs * ${MS}, "sessionId"
+        from ${source} join holder on holder.phone_index = "phoneIndex"
        where not holder."isRecycled"
       on conflict do nothing
-      returning user_id, expires_at
+      returning user_id, session_id, verification_id, expires_at
     ), session as (
       insert into sessions (id, user_id, expires_at, address, user_agent, label, method)
-      select $9, token.user_id, clock_timestamp() + $10 * interval '1 millisecond', $11, $12, $13, $14 from token
+      select "sessionId", token.user_id, clock_timestamp() + :refreshTtlMs * ${MS}, address, "userAgent", label, method
+        from token join asked on "sessionId" = token.session_id
       returning id, expires_at
     ), refresh as (
-      insert into refresh_tokens (hash, session_id, generation) select $15, session.id, 1 from session
+      insert into refresh_tokens (hash, session_id, generation)
+      select "refreshHash", session.id, 1 from session join asked on "sessionId" = session.id
     ), event as (
       insert into events (kind, user_id, session_id, phone_index, phone_masked, address, request_id, details)
-      select 'signed_in', token.user_id, session.id, $3, $18, $11, $16, jsonb_build_object('method', $14::text) from token, session
+      select 'signed_in', token.user_id, "sessionId", "phoneIndex", "phoneMasked", address, "requestId",
+             jsonb_build_object('method', method)
+        from token join asked on "sessionId" = token.session_id
     ), webhook as (
-      ${addWebhooks('$19', {
+      ${addWebhooks('webhooks', {
         data: `jsonb_build_object('user_id', token.user_id)`,
-        phoneSealed: '$4',
-        joins: `, token, session where given.type <> 'user.created' or exists (select from created)`,
+        phoneSealed: '"phoneSealed"',
+        source: 'token join asked on "sessionId" = token.session_id,',
+        condition: `where given.type <> 'user.created' or exists (select from created where created.id = token.user_id)`,
       })}
     ), used as (
-      update users set last_used_at = now() from token
-       where users.id = token.user_id and users.last_used_at <= now() - interval '1 day'
+      update users set last_used_at = now()
+       where id in (
+         select users.id from token join users on users.id = token.user_id
+          where users.last_used_at <= now() - interval '1 day' for no key update of users skip locked)
     )`;
 
-/** A repeated statement finds what the first one inserted. */
-const EXPIRIES = `
-    coalesce((select expires_at from token), (select expires_at from tokens where hash = $5)) as expires_at,
-    coalesce((select expires_at from session), (select expires_at from sessions where id = $9)) as refresh_expires_at`;
+/** The rest of the statement: a row for each sign-in. A repeated statement finds what the first one inserted. */
+const result = (columns = '') => `
+    select "sessionId", ${columns} holder.*,
+           coalesce(token.expires_at, (select expires_at from tokens where hash = "tokenHash")) as expires_at,
+           coalesce(session.expires_at, (select expires_at from sessions where id = "sessionId")) as refresh_expires_at
+      from asked left join holder on holder.phone_index = "phoneIndex"
+           left join token on token.session_id = "sessionId" left join session on session.id = "sessionId"`;
 
 /**
- * Finds or creates the user of the number, and creates the session. One statement is one transaction, so a token has its user,
+ * Finds or creates the users of the numbers, and creates the sessions. One statement is one transaction, so a token has its user,
  * and no user exists without the sign-in that created it.
  */
-const CREATE: Statement = {
-  name: 'session-create',
-  text: `
-    with ${holderOf('')}, ${sessionOf('from holder')}
-    select holder.*, ${EXPIRIES} from holder`,
-};
+const CREATE = numbered(`with ${ASKED}, ${holderOf('asked')}, ${sessionOf('asked')} ${result()}`);
 
 /**
- * As `session-create`, and approves the verification: one transaction, so that neither is there without the other. The lock
- * decides which of several right codes gets the session. Nothing is inserted without it.
+ * As `CREATE`, and approves the verifications: one transaction, so that neither is there without the other. The lock decides which
+ * of several right codes gets the session. Nothing is inserted without it. The order of the locks is that of `writesInBatches`.
  */
-const APPROVE: Statement = {
-  name: 'session-approve',
-  text: `
-    with proven as (
-      select id from verifications where id = $7 and ${APPROVABLE} for update
-    ), ${holderOf('from proven')}, ${sessionOf('from holder, proven')}, approved as (
-      update verifications set ${approvalOf('$20', '$21')}
-       where id in (select id from proven)
-         and (exists (select from token) or exists (select from tokens where verification_id = $7))
+const APPROVE = numbered(`
+    with ${ASKED}, proven as (
+      select asked.* from asked join verifications on verifications.id = "verificationId"
+       where ${APPROVABLE} order by verifications.id collate "C" for update of verifications
+    ), ${holderOf('proven')}, ${sessionOf('proven')}, approved as (
+      update verifications set ${approvalOf('proven.client', 'proven."clientGroup"')} from proven
+       where verifications.id = proven."verificationId"
+         and (exists (select from token where token.verification_id = proven."verificationId")
+              or exists (select from tokens where tokens.verification_id = proven."verificationId"))
     )
-    select exists (select from proven) as "isProven", holder.*, ${EXPIRIES}
-      from (select) as always left join holder on true`,
-};
+    ${result('exists (select from proven where proven."sessionId" = asked."sessionId") as "isProven",')}`);
 
 type Secrets = Pick<CreatedSession, 'sessionId' | 'token' | 'refreshToken'>;
 
@@ -176,6 +218,9 @@ export class SessionsRepository {
     const found = new Map(rows.map((row) => [row.hash.toString('base64url'), row]));
     return hashes.map((hash) => found.get(hash.toString('base64url')) ?? null);
   });
+
+  private readonly insert = writesInBatches(numberOf, (all) => this.run('session-create', CREATE, all));
+  private readonly approve = writesInBatches(numberOf, (all) => this.run('session-approve', APPROVE, all));
 
   constructor(
     private readonly database: Database,
@@ -193,18 +238,9 @@ export class SessionsRepository {
    * @throws NumberRecycled, Unavailable, or VerificationClosed when the verification already produced another token.
    */
   async create(signIn: SignIn): Promise<CreatedSession> {
-    const secrets = this.newSecrets();
-    const values = this.valuesOf(signIn, secrets);
-    let row: CreatedRow | undefined;
-    let isRecycled = false;
-    for (let tries = 1; tries <= TRIES && !row?.expires_at; tries += 1) {
-      [row] = await this.database.runIdempotent<CreatedRow>(CREATE, values);
-      if (row?.isRecycled) isRecycled = await this.recycled.release(row.id);
-    }
-    if (!row || row.isRecycled) throw new Unavailable('users');
-    if (!row.expires_at) throw new VerificationClosed('approved');
-    this.webhooks.start();
-    return { ...this.createdBy(row, row.expires_at, signIn, secrets), isRecycled };
+    const created = await this.tryTo(this.insert, signIn, null);
+    if (!created) throw new Unavailable('users');
+    return created;
   }
 
   /**
@@ -214,27 +250,8 @@ export class SessionsRepository {
    * @returns null when the verification cannot be approved, because it is not pending or another caller has claimed it.
    * @throws NumberRecycled, Unavailable, or VerificationClosed when the verification already produced another token.
    */
-  async createApproving(signIn: SignIn, provenBy: ClientAttempts | null): Promise<CreatedSession | null> {
-    const secrets = this.newSecrets();
-    const client = [provenBy?.client ?? null, provenBy?.group?.name ?? null];
-    const values = [...this.valuesOf(signIn, secrets), ...client];
-    let isRecycled = false;
-    for (let tries = 1; tries <= TRIES; tries += 1) {
-      const [row] = await this.database.runIdempotent<ApprovedRow>(APPROVE, values);
-      if (!row) break;
-      if (row.expires_at) {
-        this.webhooks.start();
-        return { ...this.createdBy(row, row.expires_at, signIn, secrets), isRecycled };
-      }
-      if (!row.isProven) return null;
-      if (row.isRecycled) {
-        isRecycled = await this.recycled.release(row.id);
-        continue;
-      }
-      // Without a user: another transaction has committed it meanwhile.
-      if (row.id !== null) throw new VerificationClosed('approved');
-    }
-    throw new Unavailable('users');
+  createApproving(signIn: SignIn, provenBy: ClientAttempts | null): Promise<CreatedSession | null> {
+    return this.tryTo(this.approve, signIn, provenBy);
   }
 
   /** Returns null for a secret that is malformed, unknown or expired. */
@@ -255,24 +272,64 @@ export class SessionsRepository {
     return this.bearerOf(row, hash);
   }
 
+  private async tryTo(
+    insert: (values: Values) => Promise<SignedIn>,
+    signIn: SignIn,
+    provenBy: ClientAttempts | null,
+  ): Promise<CreatedSession | null> {
+    const secrets = this.newSecrets();
+    const values = this.valuesOf(signIn, secrets, provenBy);
+    let isRecycled = false;
+    for (let tries = 1; tries <= TRIES; tries += 1) {
+      const row = await insert(values);
+      if (isSignedIn(row)) {
+        this.webhooks.start();
+        return { ...this.createdBy(row, signIn, secrets), isRecycled };
+      }
+      if (row.isProven === false) return null;
+      if (row.isRecycled) isRecycled = await this.recycled.release(row.id as string);
+      else if (row.id) throw new VerificationClosed('approved');
+      // Without a user: another transaction has committed it meanwhile.
+    }
+    throw new Unavailable('users');
+  }
+
+  /** Repeating it changes nothing. */
+  private async run(name: string, { text, names }: Numbered, all: readonly Values[]): Promise<SignedIn[]> {
+    const { ttlMs, refreshTtlMs } = this.policy;
+    const values: Record<string, unknown> = { all: JSON.stringify(all), ttlMs, refreshTtlMs };
+    const rows = await this.database.runIdempotent<SignedIn>(
+      { name, text },
+      names.map((parameter) => values[parameter]),
+    );
+    const found = new Map(rows.map((row) => [row.sessionId, row]));
+    return all.map(({ sessionId }) => found.get(sessionId as string) as SignedIn);
+  }
+
   private newSecrets() {
     const sessionId = uuidv7();
     return { sessionId, token: newTokenSecret(), refreshToken: this.refreshTokens.secretOf(sessionId, 1) };
   }
 
-  private valuesOf(signIn: SignIn, { sessionId, token, refreshToken }: Secrets): unknown[] {
-    const { id, name, phoneIndex, phoneSealed } = signIn.user;
+  private valuesOf(
+    signIn: SignIn,
+    { sessionId, token, refreshToken }: Secrets,
+    provenBy: ClientAttempts | null,
+  ): Values {
+    const { id: userId, ...user } = signIn.user;
+    const { verificationId, phoneMasked, address, method } = signIn;
     const userAgent = storedUserAgent(signIn.userAgent);
-    return [
-      ...[id, name, phoneIndex, phoneSealed],
-      ...[hashOf(token), SCOPE, signIn.verificationId, this.policy.ttlMs],
-      ...[sessionId, this.policy.refreshTtlMs],
-      ...[signIn.address, userAgent, sessionLabel(userAgent), signIn.method, hashOf(refreshToken)],
-      requestId(),
-      signIn.isKnownDevice ? null : this.policy.recycledAfterMs,
-      signIn.phoneMasked,
-      this.webhooksOf(signIn, sessionId),
-    ];
+    return {
+      ...{ userId, ...user, phoneMasked, verificationId, sessionId, address, method, userAgent },
+      label: sessionLabel(userAgent),
+      tokenHash: asBytea(hashOf(token)),
+      refreshHash: asBytea(hashOf(refreshToken)),
+      requestId: requestId(),
+      recycledAfterMs: signIn.isKnownDevice ? null : this.policy.recycledAfterMs,
+      webhooks: this.webhooksOf(signIn, sessionId),
+      client: provenBy?.client ?? null,
+      clientGroup: provenBy?.group?.name ?? null,
+    };
   }
 
   private webhooksOf({ phoneMasked, verificationId, purpose, method }: SignIn, sessionId: string) {
@@ -285,15 +342,10 @@ export class SessionsRepository {
     );
   }
 
-  private createdBy(
-    row: CreatedRow,
-    expiresAt: Date,
-    { user }: SignIn,
-    secrets: Secrets,
-  ): Omit<CreatedSession, 'isRecycled'> {
+  private createdBy(row: Inserted, { user }: SignIn, secrets: Secrets): Omit<CreatedSession, 'isRecycled'> {
     return {
       ...secrets,
-      expiresAt,
+      expiresAt: row.expires_at,
       refreshExpiresAt: row.refresh_expires_at,
       user: this.users.fromRow(row),
       isNewUser: row.id === user.id,
@@ -303,6 +355,21 @@ export class SessionsRepository {
   private bearerOf(row: BearerRow, tokenHash: Buffer): Bearer {
     return { user: this.users.fromRow(row), sessionId: row.session_id, tokenHash, scope: row.scope };
   }
+}
+
+type Inserted = SignedIn & UserRow & { readonly expires_at: Date };
+
+function isSignedIn(row: SignedIn): row is Inserted {
+  return row.expires_at !== null && row.id !== null;
+}
+
+function numberOf({ phoneIndex }: Values): string {
+  return phoneIndex as string;
+}
+
+/** Bytes as JSON that Postgres can cast to bytea. */
+function asBytea(bytes: Buffer): string {
+  return `\\x${bytes.toString('hex')}`;
 }
 
 /**

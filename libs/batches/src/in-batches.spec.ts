@@ -1,6 +1,6 @@
 import { Unavailable } from '#errors';
 import { times } from '../../../test/support/repeat.js';
-import { inBatches } from './in-batches.js';
+import { inBatches, writesInBatches } from './in-batches.js';
 
 describe('inBatches', () => {
   /** The keys of each read. */
@@ -42,5 +42,41 @@ describe('inBatches', () => {
       { status: 'rejected', reason: new Error('failed') },
       { status: 'fulfilled', value: 4 },
     ]);
+  });
+});
+
+describe('writesInBatches', () => {
+  interface Element {
+    readonly row: string;
+    readonly nth: number;
+  }
+  /** The elements of each statement. */
+  const statements: Element[][] = [];
+  const write = writesInBatches<Element, string>(
+    ({ row }) => row,
+    async (elements) => {
+      statements.push([...elements]);
+      if (elements.some(({ nth }) => nth === -1)) throw new Error('failed');
+      return elements.map(({ row, nth }) => `${row}${nth}`);
+    },
+  );
+  beforeEach(() => statements.splice(0));
+  const element = (text: string): Element => ({ row: text.slice(0, 1), nth: Number(text.slice(1)) });
+
+  it('writes the elements of one turn together, in the order of their rows', async () => {
+    expect(await Promise.all(['b1', 'c1', 'a1'].map(element).map(write))).toEqual(['b1', 'c1', 'a1']);
+    expect(statements).toEqual([['a1', 'b1', 'c1'].map(element)]);
+  });
+
+  it('writes elements of one row one after the other', async () => {
+    const all = ['a1', 'b1', 'a2', 'a3', 'b2'];
+    expect(await Promise.all(all.map(element).map(write))).toEqual(all);
+    expect(statements).toEqual([['a1', 'b1'], ['a2', 'b2'], ['a3']].map((texts) => texts.map(element)));
+  });
+
+  it('writes nothing twice when a later element of a row fails', async () => {
+    const outcomes = await Promise.allSettled(['a1', 'b1', 'a-1'].map(element).map(write));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(statements).toEqual([['a1', 'b1'], ['a-1']].map((texts) => texts.map(element)));
   });
 });

@@ -1,1 +1,1 @@
-export { inBatches } from './in-batches.js';
+export { inBatches, writesInBatches } from './in-batches.js';

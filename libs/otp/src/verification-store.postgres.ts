@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addTasks } from '#background';
-import { inBatches } from '#batches';
+import { inBatches, writesInBatches } from '#batches';
 import { Database, deleteExpired, EACH, type Numbered, numbered, perElement } from '#postgres';
 import { APPROVABLE, attemptsPlus, restoredAttemptOf } from './approval.postgres.js';
 import type { DeliveryChange } from './delivery.js';
@@ -106,6 +106,10 @@ const RECORD_SENT = `
   )
   select * from changed`;
 
+const ATTEMPT = `
+  update verifications set attempts_left = attempts_left - 1
+    from ${EACH} where ${perElement('id = :id', TYPES)} and ${OPEN} returning ${ROW}`;
+
 type Values = Readonly<Record<string, unknown>>;
 type Element = Values & { readonly id: VerificationId };
 
@@ -119,10 +123,13 @@ export class PostgresVerificationStore extends VerificationStore {
     return ids.map((id) => found.get(id) ?? null);
   });
 
-  private readonly insert = inBatches((all: readonly Element[]) =>
+  private readonly insert = writesInBatches(idOf, (all) =>
     this.each('verification-open', queueing(INSERT), all),
   );
-  private readonly recordSent = inBatches((all: readonly Element[]) =>
+  private readonly countAttempt = writesInBatches(idOf, (all) =>
+    this.each('verification-attempt', ATTEMPT, all),
+  );
+  private readonly recordSent = writesInBatches(idOf, (all) =>
     this.each('verification-sent', RECORD_SENT, all),
   );
 
@@ -215,12 +222,7 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   attempt(id: VerificationId, by: ClientAttempts | null = null) {
-    if (by !== null) return this.attemptBy(id, by);
-    return this.one(
-      'verification-attempt',
-      `update verifications set attempts_left = attempts_left - 1 where id = :id and ${OPEN} returning ${ROW}`,
-      { id },
-    );
+    return by === null ? this.countAttempt({ id }) : this.attemptBy(id, by);
   }
 
   // The update decides the race: of two right answers only one still finds the verification unclaimed.
@@ -337,24 +339,15 @@ export class PostgresVerificationStore extends VerificationStore {
     return this.one(name, queueing(text), { ...values, ...this.ofTask });
   }
 
-  /**
-   * Runs a statement for every element, and returns the verification of each; null if the statement changed none. Elements of
-   * one verification take turns, because a statement changes a row once.
-   */
+  /** Runs a statement for every element, and returns the verification of each; null if the statement changed none. */
   private async each(
     name: string,
     text: string,
     all: readonly Element[],
   ): Promise<(StoredVerification | null)[]> {
-    const firsts = new Map(all.toReversed().map((element) => [element.id, element]));
-    const values = { all: JSON.stringify([...firsts.values()]), ...this.ofTask };
-    const rows = await this.verifications(name, text, values);
-    const changed = new Map<Element | undefined, StoredVerification>(
-      rows.map((row) => [firsts.get(row.id), row]),
-    );
-    const later = all.filter((element) => firsts.get(element.id) !== element);
-    const others = later.length > 0 ? await this.each(name, text, later) : [];
-    return all.map((element) => changed.get(element) ?? others[later.indexOf(element)] ?? null);
+    const rows = await this.verifications(name, text, { all: JSON.stringify(all), ...this.ofTask });
+    const changed = new Map(rows.map((row) => [row.id, row]));
+    return all.map(({ id }) => changed.get(id) ?? null);
   }
 
   private get ofTask() {
@@ -382,6 +375,10 @@ export class PostgresVerificationStore extends VerificationStore {
 /** Makes a statement that queues messages and returns their verifications also add the tasks of the messages. */
 function queueing(text: string): string {
   return `with queued as (${text}), task as (${ADD_TASK}) select * from queued`;
+}
+
+function idOf({ id }: Element): string {
+  return id;
 }
 
 function clientsOf(client: NewClient | null | undefined): string {

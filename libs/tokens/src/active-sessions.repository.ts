@@ -83,7 +83,7 @@ const END = `
   ), webhook as (
     ${addWebhooks('$5', {
       data: `jsonb_build_object('user_id', ended.user_id, 'session_id', ended.id)`,
-      joins: ', ended',
+      source: 'ended,',
     })}
   )
   insert into events (kind, user_id, session_id, request_id, address, details)
