@@ -563,6 +563,20 @@ describe('createApproving of SessionsRepository', () => {
     expect([await count('users'), await count('tokens')]).toEqual([1, 1]);
   });
 
+  it('gives one of two processes the session, for each of many verifications at once', async () => {
+    const other = server.sessionsFor(HOUR);
+    const numbers = times(30, (i) => `+1415555${1_000 + i}` as PhoneNumber);
+    const ids = await Promise.all(numbers.map(() => openVerification()));
+    const by = (sessions: SessionsRepository) =>
+      numbers.map((number, i) => {
+        const user = server.users.draft(number, null);
+        return sessions.createApproving(signInOf(user, ids[i]), null);
+      });
+    const [mine, theirs] = await Promise.all([by(server.sessions), by(other)].map((all) => Promise.all(all)));
+    for (const i of numbers.keys()) expect([mine?.[i], theirs?.[i]].filter(Boolean)).toHaveLength(1);
+    expect([await count('users'), await count('tokens')]).toEqual([30, 30]);
+  });
+
   it('creates one user when many verifications of a number are approved at once', async () => {
     const ids = await Promise.all(times(20, () => openVerification()));
     const created = await Promise.all(ids.map((id) => approve(id)));

@@ -20,6 +20,8 @@ Logger.overrideLogger(false);
 /** A driver with its server, and direct access to the server. */
 interface Opened {
   readonly store: VerificationStore;
+  /** As another process has it, on the same server. */
+  readonly other: VerificationStore;
   readonly wire: TcpProxy;
   /** Returns everything that the server stores, as text. */
   dump(): Promise<string>;
@@ -306,6 +308,18 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       const granted = await Promise.all(times(50, () => store.attempt(id)));
       const left = granted.flatMap((row) => row?.attemptsLeft ?? []);
       expect(left.sort()).toEqual([0, 1, 2, 3, 4]);
+    });
+
+    it('grants no more attempts than allowed in two processes, to many verifications at once', async () => {
+      const ids = await Promise.all(times(12, () => opened({ maxAttempts: 5 })));
+      const tries = (by: VerificationStore, of: VerificationId[]) =>
+        of.map(async (id) => ({ id, row: await by.attempt(id) }));
+      const rounds = times(5, () => [...tries(store, ids), ...tries(server.other, ids.toReversed())]);
+      const granted = (await Promise.all(rounds.flat())).filter(({ row }) => row !== null);
+      for (const id of ids) {
+        const left = granted.filter((each) => each.id === id).map(({ row }) => row?.attemptsLeft);
+        expect(left.sort()).toEqual([0, 1, 2, 3, 4]);
+      }
     });
 
     it('closes the verification with the last attempt', async () => {
@@ -827,10 +841,12 @@ if (process.env.TEST_REDIS_URL)
 
 async function openOnPostgres() {
   const { database, wire, source, close } = await openBreakablePostgres();
+  const newStore = () => new PostgresVerificationStore(new Database(source), { name: 'send', maxTries: 1 });
   return {
     database,
     wire,
-    store: new PostgresVerificationStore(new Database(source), { name: 'send', maxTries: 1 }),
+    store: newStore(),
+    other: newStore(),
     dump: async () => JSON.stringify(await database.query('select v::text from verifications v')),
     clear: () => database.query('delete from verifications'),
     close,
@@ -843,6 +859,7 @@ async function openOnRedis() {
     redis,
     wire,
     store: new RedisVerificationStore(redis),
+    other: new RedisVerificationStore(redis),
     dump: async () => {
       const keys = await redis.keys('*');
       const values = keys.map(async (key) => {

@@ -30,8 +30,8 @@ const MS = `interval '1 millisecond'`;
 const TYPES: Readonly<Record<string, string>> = {
   codeLength: 'smallint',
   maxAttempts: 'smallint',
-  ttlMs: 'bigint',
-  resendAfterMs: 'bigint',
+  ttlMs: 'float8',
+  resendAfterMs: 'float8',
   version: 'integer',
   added: 'smallint',
   retried: 'boolean',
