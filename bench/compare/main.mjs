@@ -5,7 +5,7 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { pinThisProcess } from './processes.mjs';
+import { pinThisProcess, residentMb } from './processes.mjs';
 import { writeReport } from './report.mjs';
 import { withStores } from './stores.mjs';
 import { SUBJECTS } from './subjects.mjs';
@@ -15,6 +15,9 @@ import { measureSubject, startSubject } from './workloads.mjs';
 /** Above this share of busy cores, something else uses the machine. */
 const QUIET_SHARE = 0.1;
 const LOOK_MS = 2_000;
+
+/** Without requests Node frees the memory that its start used, within three quarters of a minute. */
+const IDLE_MS = 60_000;
 
 const OPTIONS = {
   seconds: { type: 'string', default: '5' },
@@ -34,10 +37,14 @@ export async function run(args) {
     const measured = Object.fromEntries(SUBJECTS.map(({ name }) => [name, []]));
     try {
       for (const [index, subject] of SUBJECTS.entries()) {
-        process.stderr.write(`warm-up, ${subject.name}\n`);
         const stores = await services.newStores(index, subject.redis);
         running.push(await startSubject(subject, { ...services, stores }));
-        await measureSubject(running.at(-1), warmUp);
+      }
+      await wait(IDLE_MS);
+      for (const { state, server } of running) state.idleMb = residentMb(server.pid);
+      for (const run of running) {
+        process.stderr.write(`warm-up, ${run.subject.name}\n`);
+        await measureSubject(run, warmUp);
       }
       for (let round = 1; round <= rounds; round += 1) {
         for (const run of running) {
