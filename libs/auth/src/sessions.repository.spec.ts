@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { base32nopad } from '@scure/base';
+import pg from 'pg';
 import { Unavailable, VerificationClosed } from '#errors';
 import { Keys, nameSecret } from '#keys';
 import { type ClientAttempts, PostgresVerificationStore, type VerificationId } from '#otp';
@@ -575,6 +576,67 @@ describe('createApproving of SessionsRepository', () => {
     const [mine, theirs] = await Promise.all([by(server.sessions), by(other)].map((all) => Promise.all(all)));
     for (const i of numbers.keys()) expect([mine?.[i], theirs?.[i]].filter(Boolean)).toHaveLength(1);
     expect([await count('users'), await count('tokens')]).toEqual([30, 30]);
+  });
+
+  /** Runs a statement in a transaction that stays open. */
+  async function begin(text: string, values: unknown[]) {
+    const client = new pg.Client(server.postgres.database.url);
+    await client.connect();
+    await client.query('begin');
+    await client.query(text, values);
+    const waiting = `from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    return {
+      untilAwaited: () =>
+        waitFor('the wait', async () => (await server.query(`select ${waiting}`)).length > 0),
+      cancelWaiting: () => server.query(`select pg_cancel_backend(pid) ${waiting}`),
+      commit: async () => {
+        await client.query('commit');
+        await client.end();
+      },
+    };
+  }
+
+  const OTHER_NUMBER = '+14155550199' as PhoneNumber;
+
+  it('approves a verification whose delivery changes at the same time', async () => {
+    const [id, other] = [await openVerification(), await openVerification()];
+    const change = await begin('update verifications set delivery_version = 2 where id = $1', [id]);
+    const created = Promise.all([approve(id), approve(other, null, OTHER_NUMBER)]);
+    await change.untilAwaited();
+    await change.commit();
+    expect((await created).map((each) => each?.isNewUser)).toEqual([true, true]);
+    expect(await store.find(id)).toMatchObject({ status: 'approved', delivery: { version: 2 } });
+    expect(await store.find(other)).toMatchObject({ status: 'approved' });
+  });
+
+  it('gives no session of an account that loses its number at the same time', async () => {
+    const { user } = await server.sessions.create(signInOf(server.users.draft(NUMBER, null)));
+    const id = await openVerification();
+    const move = await begin(`update users set phone_index = 'of another number' where id = $1`, [user.id]);
+    const created = approve(id);
+    await move.untilAwaited();
+    await move.commit();
+    expect(await created).toMatchObject({ isNewUser: true });
+    expect((await created)?.user.id).not.toBe(user.id);
+  });
+
+  it('fails no other sign-in when the verification of one stays locked', async () => {
+    const [id, other] = [await openVerification(), await openVerification()];
+    const lock = await begin('select from verifications where id = $1 for update', [id]);
+    const [locked, free] = [approve(id), approve(other, null, OTHER_NUMBER)];
+    const failed = expect(locked).rejects.toThrow(Unavailable);
+    let hasFailed = false;
+    locked.catch(() => {
+      hasFailed = true;
+    });
+    // As the statement timeout does: of the statement for both, then of the one for the locked verification.
+    await waitFor('the refusal', async () => {
+      await lock.cancelWaiting();
+      return hasFailed;
+    });
+    await failed;
+    expect(await free).toMatchObject({ isNewUser: true });
+    await lock.commit();
   });
 
   it('creates one user when many verifications of a number are approved at once', async () => {

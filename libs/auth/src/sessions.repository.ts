@@ -118,8 +118,8 @@ const COLUMNS = Object.keys(VALUES)
 const ASKED = `asked as (select ${COLUMNS} from ${EACH})`;
 
 /**
- * Returns the part of a statement that finds or creates the users of the numbers. Two statements wait for each other's new users
- * in one order.
+ * Returns the part of a statement that finds or creates the users of the numbers. Two statements wait for each other's users in
+ * one order. The lock keeps an account from losing its number before the statement ends.
  *
  * @param source the sign-ins that let their user be inserted.
  */
@@ -129,12 +129,13 @@ const holderOf = (source: string) => `
       select "userId", name, "phoneIndex", "phoneSealed" from ${source} order by "phoneIndex"
       on conflict (phone_index) do nothing
       returning ${USER_COLUMNS}, users.phone_index
-    ), holder as (
-      select *, false as "isRecycled" from created
-      union all
+    ), found as (
       select ${USER_COLUMNS}, users.phone_index,
-             coalesce(users.last_used_at <= now() - asked."recycledAfterMs" * ${MS}, false)
+             coalesce(users.last_used_at <= now() - asked."recycledAfterMs" * ${MS}, false) as "isRecycled"
         from asked join users on users.phone_index = asked."phoneIndex"
+       order by users.phone_index for key share of users
+    ), holder as (
+      select *, false as "isRecycled" from created union all select * from found
     )`;
 
 /**
@@ -194,7 +195,7 @@ const CREATE = numbered(`with ${ASKED}, ${holderOf('asked')}, ${sessionOf('asked
 
 /**
  * As `CREATE`, and approves the verifications: one transaction, so that neither is there without the other. The lock decides which
- * of several right codes gets the session. Nothing is inserted without it. The order of the locks is that of `writesInBatches`.
+ * of several right codes gets the session. Nothing is inserted without it. The locks are taken in the order of ids, as those of `PostgresVerificationStore`.
  */
 const APPROVE = numbered(`
     with ${ASKED}, proven as (
@@ -288,8 +289,8 @@ export class SessionsRepository {
       }
       if (row.isProven === false) return null;
       if (row.isRecycled) isRecycled = await this.recycled.release(row.id as string);
-      else if (row.id) throw new VerificationClosed('approved');
-      // Without a user: another transaction has committed it meanwhile.
+      else if (row.id && (row.isProven || tries === TRIES)) throw new VerificationClosed('approved');
+      // Another transaction has committed the user meanwhile, or a statement whose answer was lost has committed the token.
     }
     throw new Unavailable('users');
   }

@@ -40,7 +40,10 @@ const takeWith = ({ columns, joins }: TaskReading) => ({
     )
     select ${TAKEN}, ${columns} from taken ${joins}`,
 });
-/** A task whose row is locked is just ending. Waiting for it would end in a deadlock with a statement that ends several. */
+/**
+ * A task whose row is locked is just ending or put off, or the next renewal comes in time. Waiting for it could end in a deadlock
+ * with a statement that ends several.
+ */
 const RENEW = {
   name: 'task-renew',
   text: `

@@ -1,4 +1,4 @@
-import { Unavailable } from '#errors';
+import { RolledBack, Unavailable } from '#errors';
 import { times } from '../../../test/support/repeat.js';
 import { inBatches, writesInBatches } from './in-batches.js';
 
@@ -57,26 +57,47 @@ describe('writesInBatches', () => {
     async (elements) => {
       statements.push([...elements]);
       if (elements.some(({ nth }) => nth === -1)) throw new Error('failed');
+      if (elements.some(({ nth }) => nth === -2)) throw new Unavailable('postgres');
+      if (elements.some(({ nth }) => nth === -3)) throw new RolledBack('postgres');
       return elements.map(({ row, nth }) => `${row}${nth}`);
     },
   );
   beforeEach(() => statements.splice(0));
   const element = (text: string): Element => ({ row: text.slice(0, 1), nth: Number(text.slice(1)) });
+  const outcomesOf = async (texts: string[]) => {
+    const outcomes = await Promise.allSettled(texts.map(element).map(write));
+    return outcomes.map((each) => (each.status === 'fulfilled' ? each.value : 'failed'));
+  };
 
   it('writes the elements of one turn together, in the order of their rows', async () => {
-    expect(await Promise.all(['b1', 'c1', 'a1'].map(element).map(write))).toEqual(['b1', 'c1', 'a1']);
+    expect(await outcomesOf(['b1', 'c1', 'a1'])).toEqual(['b1', 'c1', 'a1']);
     expect(statements).toEqual([['a1', 'b1', 'c1'].map(element)]);
   });
 
-  it('writes elements of one row one after the other', async () => {
-    const all = ['a1', 'b1', 'a2', 'a3', 'b2'];
-    expect(await Promise.all(all.map(element).map(write))).toEqual(all);
-    expect(statements).toEqual([['a1', 'b1'], ['a2', 'b2'], ['a3']].map((texts) => texts.map(element)));
+  it('writes elements of one row one after the other, also after one that failed', async () => {
+    const all = ['a1', 'b1', 'a-2', 'a3', 'b2'];
+    expect(await outcomesOf(all)).toEqual(['a1', 'b1', 'failed', 'a3', 'failed']);
+    expect(statements).toEqual([['a1', 'b1'], ['a-2', 'b2'], ['a3']].map((texts) => texts.map(element)));
   });
 
-  it('writes nothing twice when a later element of a row fails', async () => {
-    const outcomes = await Promise.allSettled(['a1', 'b1', 'a-1'].map(element).map(write));
-    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
-    expect(statements).toEqual([['a1', 'b1'], ['a-1']].map((texts) => texts.map(element)));
+  it('keeps the order of the calls about one row over several turns', async () => {
+    const first = outcomesOf(['a1', 'a2']);
+    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([first, outcomesOf(['a3', 'b1'])]);
+    const order = statements.flat().filter(({ row }) => row === 'a');
+    expect(order).toEqual(['a1', 'a2', 'a3'].map(element));
+  });
+
+  it.each([
+    ['fails otherwise', 'b-1'],
+    ['is undone because of others', 'b-3'],
+  ])('writes each element alone when the statement %s', async (_, bad) => {
+    expect(await outcomesOf(['a1', bad, 'c1'])).toEqual(['a1', 'failed', 'c1']);
+    expect(statements.map(({ length }) => length)).toEqual([3, 1, 1, 1]);
+  });
+
+  it('writes nothing again when the store does not answer', async () => {
+    expect(await outcomesOf(['a1', 'b-2'])).toEqual(['failed', 'failed']);
+    expect(statements).toHaveLength(1);
   });
 });

@@ -225,3 +225,6 @@ export class Unavailable extends AppError {
     Error.captureStackTrace(this, Unavailable);
   }
 }
+
+/** A store has undone a statement because of others: a deadlock, or too long a wait for a lock. Repeating it is safe. */
+export class RolledBack extends Unavailable {}

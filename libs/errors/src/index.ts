@@ -19,6 +19,7 @@ export {
   ProofOfWorkRequired,
   RateLimited,
   RecentSignInRequired,
+  RolledBack,
   SendsSuspended,
   Unauthenticated,
   Unavailable,

@@ -322,6 +322,16 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       }
     });
 
+    it('is not overtaken by an exhaustion that comes after it', async () => {
+      const id = await opened({ maxAttempts: 5 });
+      const [first, second] = [store.attempt(id), store.attempt(id)];
+      const closed = store.exhaust(id);
+      const late = store.attempt(id);
+      expect(await Promise.all([first, second])).toMatchObject([{ attemptsLeft: 4 }, { attemptsLeft: 3 }]);
+      await closed;
+      expect(await late).toBeNull();
+    });
+
     it('closes the verification with the last attempt', async () => {
       const id = await opened({ maxAttempts: 2 });
       expect(await store.attempt(id)).toMatchObject({ status: 'pending', attemptsLeft: 1 });

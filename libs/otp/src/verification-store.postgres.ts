@@ -35,6 +35,7 @@ const TYPES: Readonly<Record<string, string>> = {
   version: 'integer',
   added: 'smallint',
   retried: 'boolean',
+  exhausts: 'boolean',
 };
 const OPEN = `status = 'pending' and attempts_left > 0 and expires_at > clock_timestamp() and ${UNCLAIMED}`;
 
@@ -107,7 +108,8 @@ const RECORD_SENT = `
   select * from changed`;
 
 const ATTEMPT = `
-  update verifications set attempts_left = attempts_left - 1
+  update verifications
+     set attempts_left = case when ${perElement(':exhausts', TYPES)} then 0 else attempts_left - 1 end
     from ${EACH} where ${perElement('id = :id', TYPES)} and ${OPEN} returning ${ROW}`;
 
 type Values = Readonly<Record<string, unknown>>;
@@ -177,7 +179,8 @@ export class PostgresVerificationStore extends VerificationStore {
   async deleteByNumber(phoneIndex: string): Promise<void> {
     await this.rows(
       'verification-delete-by-number',
-      'delete from verifications where phone_index = :phoneIndex',
+      `delete from verifications where id in (
+         select id from verifications where phone_index = :phoneIndex order by id collate "C" for update)`,
       {
         phoneIndex,
       },
@@ -222,7 +225,7 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   attempt(id: VerificationId, by: ClientAttempts | null = null) {
-    return by === null ? this.countAttempt({ id }) : this.attemptBy(id, by);
+    return by === null ? this.countAttempt({ id, exhausts: false }) : this.attemptBy(id, by);
   }
 
   // The update decides the race: of two right answers only one still finds the verification unclaimed.
@@ -254,12 +257,9 @@ export class PostgresVerificationStore extends VerificationStore {
     );
   }
 
+  /** It must not overtake attempts that began before it. */
   async exhaust(id: VerificationId): Promise<void> {
-    await this.one(
-      'verification-exhaust',
-      `update verifications set attempts_left = 0 where id = :id and ${OPEN} returning ${ROW}`,
-      { id },
-    );
+    await this.countAttempt({ id, exhausts: true });
   }
 
   async cancel(id: VerificationId): Promise<boolean> {

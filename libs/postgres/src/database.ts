@@ -8,7 +8,7 @@ import {
   QueryRunnerAlreadyReleasedError,
   QueryRunnerProviderAlreadyReleasedError,
 } from 'typeorm';
-import { AppError, Unavailable } from '#errors';
+import { AppError, RolledBack, Unavailable } from '#errors';
 import { NEWEST_MIGRATION } from './migrate.js';
 
 /** The entity manager of a transaction: its work is committed whole or rolled back. */
@@ -37,6 +37,9 @@ const RELEASED = [QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyRel
  */
 const UNAVAILABLE = new Set(['08', '53', '55', '57', '58', '40']);
 const READ_ONLY = '25006';
+
+/** Serialization failure, deadlock, lock not available, and the statement timeout, which also bounds waits for locks. */
+const ROLLED_BACK = new Set(['40001', '40P01', '55P03', '57014']);
 
 /** The tables that every sign-in writes to. */
 const WRITTEN = [
@@ -187,11 +190,15 @@ function isWorthARetry(error: unknown): boolean {
   return code ? RETRIED.has(code) : CONNECTION_LOST.test(message);
 }
 
-/** Returns Unavailable for an error that means "not now". Any other error is a bug, and returned unchanged. */
+/**
+ * Returns Unavailable for an error that means "not now", or RolledBack if Postgres has undone the statement because of others. Any
+ * other error is a bug, and returned unchanged.
+ */
 function explained(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const cause = driverError(error);
   const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : '';
+  if (ROLLED_BACK.has(code)) return new RolledBack('postgres', { cause: error });
   const isUnavailable =
     isReleased(error) || isConnectionError(error) || UNAVAILABLE.has(code.slice(0, 2)) || code === READ_ONLY;
   return isUnavailable ? new Unavailable('postgres', { cause: error }) : error;

@@ -3,8 +3,8 @@ const PARAMETER = /(?<!:):(\w+)/g;
 
 /**
  * The source of a statement that does the same for several elements: the column `each`, from the JSON array of the parameter
- * `all`, in its order. The condition is true, and makes Postgres expect one element. So it looks up rows by their key, one for each
- * element in turn, also while the table is small and the plan is kept.
+ * `all`, in its order. The condition is true, and makes Postgres expect one element. So it looks up the rows of a table that grows by
+ * their key, also with a plan from the time when the table was empty.
  */
 export const EACH = `(
   select each from jsonb_array_elements(:all::jsonb) as each where each @> '{}') as elements`;
