@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { inBatches, writesInBatches } from '#batches';
+import { inBatches, writesInTurns } from '#batches';
 import { Unavailable, VerificationClosed } from '#errors';
 import { requestId } from '#events';
 import { APPROVABLE, approvalOf, type ClientAttempts, type Purpose } from '#otp';
@@ -220,8 +220,8 @@ export class SessionsRepository {
     return hashes.map((hash) => found.get(hash.toString('base64url')) ?? null);
   });
 
-  private readonly insert = writesInBatches(numberOf, (all) => this.run('session-create', CREATE, all));
-  private readonly approve = writesInBatches(numberOf, (all) => this.run('session-approve', APPROVE, all));
+  private readonly insert = writesInTurns(numberOf, (all) => this.run('session-create', CREATE, all));
+  private readonly approve = writesInTurns(numberOf, (all) => this.run('session-approve', APPROVE, all));
 
   constructor(
     private readonly database: Database,

@@ -1,6 +1,6 @@
 import { RolledBack, Unavailable } from '#errors';
 import { times } from '../../../test/support/repeat.js';
-import { inBatches, writesInBatches } from './in-batches.js';
+import { inBatches, writesInTurns } from './in-batches.js';
 
 describe('inBatches', () => {
   /** The keys of each read. */
@@ -45,14 +45,14 @@ describe('inBatches', () => {
   });
 });
 
-describe('writesInBatches', () => {
+describe('writesInTurns', () => {
   interface Element {
     readonly row: string;
     readonly nth: number;
   }
   /** The elements of each statement. */
   const statements: Element[][] = [];
-  const write = writesInBatches<Element, string>(
+  const write = writesInTurns<Element, string>(
     ({ row }) => row,
     async (elements) => {
       statements.push([...elements]);

@@ -18,9 +18,8 @@ export function inBatches<Key, Value>(read: Run<Key, Value>): (key: Key) => Prom
 }
 
 /**
- * Joins the writes of one turn of the event loop, as `inBatches` joins look-ups. Elements that change the same row are written one
- * after the other, in the order of the calls. When the store has undone a statement because of other statements, each element is
- * written alone, so that a row which another transaction keeps locked fails no other element.
+ * Joins the writes of one turn of the event loop, as `inBatches` joins look-ups. When the store has undone a statement because of
+ * other statements, each element is written alone, so that a row which another transaction keeps locked fails no other element.
  *
  * @param rowOf returns the key of the row that an element changes.
  * @param write gets the elements in the order of these keys, in which statements should lock their rows. It changes all rows or, if it
@@ -30,7 +29,7 @@ export function writesInBatches<Element, Value>(
   rowOf: (element: Element) => string,
   write: Run<Element, Value>,
 ): (element: Element) => Promise<Value> {
-  const writeJoined = joined<Element, Value>(
+  return joined<Element, Value>(
     async (elements) => {
       const ordered = elements.toSorted((a, b) => (rowOf(a) < rowOf(b) ? -1 : 1));
       const values = await write(ordered);
@@ -39,6 +38,17 @@ export function writesInBatches<Element, Value>(
     },
     (error) => error instanceof RolledBack || !(error instanceof Unavailable),
   );
+}
+
+/**
+ * Joins writes as `writesInBatches` does. Elements that change the same row are written one after the other, in the order of the
+ * calls, and so never by one statement.
+ */
+export function writesInTurns<Element, Value>(
+  rowOf: (element: Element) => string,
+  write: Run<Element, Value>,
+): (element: Element) => Promise<Value> {
+  const writeJoined = writesInBatches(rowOf, write);
   /** The end of the last write of each row that is being written. */
   const ends = new Map<string, Promise<unknown>>();
   return async (element) => {

@@ -1,1 +1,1 @@
-export { inBatches, writesInBatches } from './in-batches.js';
+export { inBatches, writesInBatches, writesInTurns } from './in-batches.js';

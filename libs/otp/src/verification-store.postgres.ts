@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addTasks } from '#background';
-import { inBatches, writesInBatches } from '#batches';
+import { inBatches, writesInBatches, writesInTurns } from '#batches';
 import { Database, deleteExpired, EACH, type Numbered, numbered, perElement } from '#postgres';
 import { APPROVABLE, attemptsPlus, restoredAttemptOf } from './approval.postgres.js';
 import type { DeliveryChange } from './delivery.js';
@@ -128,7 +128,7 @@ export class PostgresVerificationStore extends VerificationStore {
   private readonly insert = writesInBatches(idOf, (all) =>
     this.each('verification-open', queueing(INSERT), all),
   );
-  private readonly countAttempt = writesInBatches(idOf, (all) =>
+  private readonly countAttempt = writesInTurns(idOf, (all) =>
     this.each('verification-attempt', ATTEMPT, all),
   );
   private readonly recordSent = writesInBatches(idOf, (all) =>
@@ -339,15 +339,22 @@ export class PostgresVerificationStore extends VerificationStore {
     return this.one(name, queueing(text), { ...values, ...this.ofTask });
   }
 
-  /** Runs a statement for every element, and returns the verification of each; null if the statement changed none. */
+  /**
+   * Runs a statement for every element, and returns the verification of each; null if the statement changed none. Of elements
+   * with the same id only the first one counts; the others find the verification changed.
+   */
   private async each(
     name: string,
     text: string,
     all: readonly Element[],
   ): Promise<(StoredVerification | null)[]> {
-    const rows = await this.verifications(name, text, { all: JSON.stringify(all), ...this.ofTask });
-    const changed = new Map(rows.map((row) => [row.id, row]));
-    return all.map(({ id }) => changed.get(id) ?? null);
+    const firsts = new Map(all.toReversed().map((element) => [element.id, element]));
+    const counted = all.filter((element) => firsts.get(element.id) === element);
+    const rows = await this.verifications(name, text, { all: JSON.stringify(counted), ...this.ofTask });
+    const changed = new Map<Element | undefined, StoredVerification>(
+      rows.map((row) => [firsts.get(row.id), row]),
+    );
+    return all.map((element) => changed.get(element) ?? null);
   }
 
   private get ofTask() {
