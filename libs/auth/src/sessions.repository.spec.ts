@@ -158,6 +158,23 @@ describe.each(modes)('SessionsRepository on $name', ({ redis }) => {
     expect(await stored('tokens')).toHaveLength(1);
   });
 
+  it('finds the session of a statement that committed it only after its answer was lost and it was repeated', async () => {
+    const { runIdempotent } = Database.prototype;
+    const lost = jest.spyOn(Database.prototype, 'runIdempotent').mockImplementationOnce(async function (
+      this: Database,
+      ...call
+    ) {
+      const rows = await runIdempotent.apply(this, call);
+      // What the repeated statement sees, whose snapshot is older.
+      return rows.map((row) => ({ ...row, expires_at: null, refresh_expires_at: null }));
+    });
+    const { token, user } = await create();
+    expect(lost).toHaveBeenCalledTimes(2);
+    lost.mockRestore();
+    expect(await find(token)).toEqual(user);
+    expect(await stored('tokens')).toHaveLength(1);
+  });
+
   it('creates no user when the verification has a token already', async () => {
     const verification = anId();
     const { token } = await create(NUMBER, { verification });
@@ -607,6 +624,16 @@ describe('createApproving of SessionsRepository', () => {
     expect((await created).map((each) => each?.isNewUser)).toEqual([true, true]);
     expect(await store.find(id)).toMatchObject({ status: 'approved', delivery: { version: 2 } });
     expect(await store.find(other)).toMatchObject({ status: 'approved' });
+  });
+
+  it('gives no session of a verification that is canceled at the same time', async () => {
+    const id = await openVerification();
+    const cancel = await begin(`update verifications set status = 'canceled' where id = $1`, [id]);
+    const created = approve(id);
+    await cancel.untilAwaited();
+    await cancel.commit();
+    expect(await created).toBeNull();
+    expect([await count('users'), await count('tokens')]).toEqual([0, 0]);
   });
 
   it('gives no session of an account that loses its number at the same time', async () => {

@@ -1,6 +1,6 @@
 import type { TestingModule } from '@nestjs/testing';
 import { DataSource } from 'typeorm';
-import { CodeRejected, Unavailable } from '#errors';
+import { CodeRejected, RolledBack, Unavailable } from '#errors';
 import { Database, type Transaction } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
 import { openPostgres } from '../../../test/support/postgres-module.js';
@@ -14,6 +14,7 @@ const failing = (code: string) => `do $$ begin raise exception using errcode = '
 
 const LOST = ['08006', '57P01', '40001', '40P01'];
 const UNAVAILABLE = ['08001', '53200', '53300', '55P03', '57014', '57P03', '58030', '25006', ...LOST];
+const UNDONE = ['40001', '40P01', '55P03', '57014'];
 const BUGS = ['42601', '42P01', '23505', '22P02', '25001', 'XX000', 'P0001'];
 
 describe('Database', () => {
@@ -72,6 +73,11 @@ describe('Database', () => {
 
     it.each(UNAVAILABLE)('throws Unavailable for SQLSTATE %s', async (code) => {
       await expect(database.run(statement(failing(code)))).rejects.toThrow(Unavailable);
+    });
+
+    it.each(UNAVAILABLE)('tells whether other statements caused SQLSTATE %s', async (code) => {
+      const failure = await database.run(statement(failing(code))).catch((error) => error);
+      expect(failure instanceof RolledBack).toBe(UNDONE.includes(code));
     });
 
     it.each(BUGS)('throws the original error for SQLSTATE %s', async (code) => {
