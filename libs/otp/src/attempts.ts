@@ -1,4 +1,4 @@
-import type { Verification, VerificationId } from './verification.js';
+import type { Verification } from './verification.js';
 import type { ClientAttempts } from './verification-store.js';
 
 /**
@@ -6,7 +6,8 @@ import type { ClientAttempts } from './verification-store.js';
  * caller forgets to ask the policy.
  */
 export interface AdmittedGuess {
-  readonly verificationId: VerificationId;
+  /** As it was read before the guess. */
+  readonly verification: Verification;
   /** Null when the verification has only one client. */
   readonly attempts: ClientAttempts | null;
 }

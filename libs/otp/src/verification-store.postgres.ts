@@ -14,9 +14,11 @@ import {
 } from './verification-columns.js';
 import {
   type ClientAttempts,
+  type CountedAttempt,
+  clientsOf,
+  created,
   KEPT_AFTER_EXPIRY_MS,
   MessageTask,
-  type NewClient,
   type NewVerification,
   type QueuedMessage,
   type Resend,
@@ -81,7 +83,7 @@ const INSERT = `
     TYPES,
   )}
   from clock_timestamp() as now, ${EACH}
-  returning ${ROW}`;
+  returning id, sends as "messageCount", created_at as "createdAt"`;
 
 const ADD_TASK = addTasks(`
   select id || '.' || "messageCount", :task::text, jsonb_build_object('id', id, 'send', "messageCount"), :maxTries::integer
@@ -95,25 +97,42 @@ const CHANGE = `
          charges = case :added when 0 then charges else array_append(charges, :charge::text) end,
          delivery_requested_at = case :added when 0 then delivery_requested_at else clock_timestamp() end,
          delivery_updated_at = clock_timestamp(), delivery_version = delivery_version + 1`;
-const IF_UNCHANGED = `where id = :id and delivery_version = :version returning ${ROW}`;
+const IF_UNCHANGED = `
+   where id = :id and delivery_version = :version
+  returning id, sends as "messageCount", delivery_updated_at as "changedAt"`;
 
 /** Also ends the tasks, in any process: the messages were sent, and another try would do nothing. */
 const RECORD_SENT = `
   with changed as (
-    ${perElement(CHANGE, TYPES)} from ${EACH} ${perElement(IF_UNCHANGED, TYPES)}
+    ${perElement(CHANGE, TYPES)} from ${EACH} ${perElement(`${IF_UNCHANGED}, :sentMessage as sent`, TYPES)}
   ), ended as (
-    delete from tasks using changed, ${EACH}
-     where ${perElement(`changed.id = :id and tasks.id = changed.id || '.' || :sentMessage`, TYPES)}
+    delete from tasks using changed where tasks.id = changed.id || '.' || sent
   )
   select * from changed`;
+
+const ATTEMPTED = `
+  id, attempts_left as "attemptsLeft", attempts_by as "attemptsBy", delivery_version as "version",
+  clock_timestamp() as "readAt"`;
 
 const ATTEMPT = `
   update verifications
      set attempts_left = case when ${perElement(':exhausts', TYPES)} then 0 else attempts_left - 1 end
-    from ${EACH} where ${perElement('id = :id', TYPES)} and ${OPEN} returning ${ROW}`;
+    from ${EACH} where ${perElement('id = :id', TYPES)} and ${OPEN} returning ${ATTEMPTED}`;
 
 type Values = Readonly<Record<string, unknown>>;
 type Element = Values & { readonly id: VerificationId };
+
+interface Opened {
+  readonly id: VerificationId;
+  readonly createdAt: Date;
+}
+
+type Attempted = CountedAttempt & { readonly id: VerificationId };
+
+interface Changed {
+  readonly id: VerificationId;
+  readonly changedAt: Date;
+}
 
 @Injectable()
 export class PostgresVerificationStore extends VerificationStore {
@@ -126,13 +145,13 @@ export class PostgresVerificationStore extends VerificationStore {
   });
 
   private readonly insert = writesInBatches(idOf, (all) =>
-    this.each('verification-open', queueing(INSERT), all),
+    this.each<Opened>('verification-open', queueing(INSERT), all),
   );
   private readonly countAttempt = writesInTurns(idOf, (all) =>
-    this.each('verification-attempt', ATTEMPT, all),
+    this.each<Attempted>('verification-attempt', ATTEMPT, all),
   );
   private readonly recordSent = writesInBatches(idOf, (all) =>
-    this.each('verification-sent', RECORD_SENT, all),
+    this.each<Changed>('verification-sent', RECORD_SENT, all),
   );
 
   constructor(
@@ -142,15 +161,17 @@ export class PostgresVerificationStore extends VerificationStore {
     super();
   }
 
-  async open({ route, hasFallback, client, ...verification }: NewVerification): Promise<StoredVerification> {
+  async open(given: NewVerification): Promise<StoredVerification> {
+    const { route, hasFallback, client, ...verification } = given;
     const values = {
       ...{ ...verification, ...route, fallback: fallbackOf(hasFallback) },
       charge: verification.charge ?? NO_CHARGE,
       sessionId: verification.sessionId ?? null,
       apiClient: verification.apiClient ?? null,
-      clients: clientsOf(client),
+      clients: JSON.stringify(clientsOf(client)),
     };
-    return (await this.insert(values)) as StoredVerification;
+    const { createdAt } = (await this.insert(values)) as Opened;
+    return created(given, createdAt);
   }
 
   find(id: VerificationId) {
@@ -187,7 +208,7 @@ export class PostgresVerificationStore extends VerificationStore {
     );
   }
 
-  resend(
+  async resend(
     id: VerificationId,
     {
       resendAfterMs,
@@ -201,7 +222,7 @@ export class PostgresVerificationStore extends VerificationStore {
       client,
     }: Resend,
   ): Promise<StoredVerification | null> {
-    return this.queue(
+    const queued = await this.queue<VerificationRow>(
       'verification-resend',
       `update verifications
           set sends = sends + 1, channel = :channel, delivery_sender = :provider,
@@ -219,9 +240,10 @@ export class PostgresVerificationStore extends VerificationStore {
       {
         ...{ id, resendAfterMs, ...route, fallback: fallbackOf(hasFallback), name, locale, appHash, ticket },
         charge: charge ?? NO_CHARGE,
-        clients: clientsOf(client),
+        clients: JSON.stringify(clientsOf(client)),
       },
     );
+    return queued && verificationOf(queued);
   }
 
   attempt(id: VerificationId, by: ClientAttempts | null = null) {
@@ -235,7 +257,7 @@ export class PostgresVerificationStore extends VerificationStore {
       `update verifications
           set claimed_until = clock_timestamp() + :leaseMs * ${MS},
               ${restoredAttemptOf(':client', ':group')}
-        where id = :id and ${APPROVABLE} returning ${ROW}`,
+        where id = :id and ${APPROVABLE} returning id`,
       { id, leaseMs, client: by?.client ?? null, group: by?.group?.name ?? null },
     );
     return claimed !== null;
@@ -244,7 +266,7 @@ export class PostgresVerificationStore extends VerificationStore {
   async approve(id: VerificationId): Promise<void> {
     await this.one(
       'verification-approve',
-      `update verifications set status = 'approved' where id = :id and status = 'pending' returning ${ROW}`,
+      `update verifications set status = 'approved' where id = :id and status = 'pending' returning id`,
       { id },
     );
   }
@@ -252,7 +274,7 @@ export class PostgresVerificationStore extends VerificationStore {
   async release(id: VerificationId): Promise<void> {
     await this.one(
       'verification-release',
-      `update verifications set claimed_until = null where id = :id and status = 'pending' returning ${ROW}`,
+      `update verifications set claimed_until = null where id = :id and status = 'pending' returning id`,
       { id },
     );
   }
@@ -265,18 +287,18 @@ export class PostgresVerificationStore extends VerificationStore {
   async cancel(id: VerificationId): Promise<boolean> {
     const canceled = await this.one(
       'verification-cancel',
-      `update verifications set status = 'canceled' where id = :id and ${OPEN} returning ${ROW}`,
+      `update verifications set status = 'canceled' where id = :id and ${OPEN} returning id`,
       { id },
     );
     return canceled !== null;
   }
 
-  changeDelivery(
+  async changeDelivery(
     id: VerificationId,
     version: number,
     { addsMessage, route, ...delivery }: DeliveryChange,
     sentMessage: number | null = null,
-  ) {
+  ): Promise<Date | null> {
     const values = {
       id,
       version,
@@ -286,9 +308,7 @@ export class PostgresVerificationStore extends VerificationStore {
       charge: delivery.charge ?? NO_CHARGE,
       sentMessage,
     };
-    if (addsMessage) return this.queue('verification-replace', `${CHANGE} ${IF_UNCHANGED}`, values);
-    if (sentMessage === null) return this.one('verification-delivery', `${CHANGE} ${IF_UNCHANGED}`, values);
-    return this.recordSent(values);
+    return (await this.change(values, addsMessage))?.changedAt ?? null;
   }
 
   queuedMessages(olderThanMs: number, limit: number, offset = 0): Promise<QueuedMessage[]> {
@@ -322,38 +342,43 @@ export class PostgresVerificationStore extends VerificationStore {
     await deleteExpired(this.database, 'verifications', KEPT_AFTER_EXPIRY_MS);
   }
 
+  private change(values: Element, addsMessage: boolean): Promise<Changed | null> {
+    const text = `${CHANGE} ${IF_UNCHANGED}`;
+    if (addsMessage) return this.queue('verification-replace', text, values);
+    if (values.sentMessage === null) return this.one('verification-delivery', text, values);
+    return this.recordSent(values);
+  }
+
   private attemptBy(id: VerificationId, { client, limit, group }: ClientAttempts) {
-    return this.one(
+    return this.one<CountedAttempt>(
       'verification-attempt-by',
       `update verifications
           set attempts_by = ${attemptsPlus(1, ':client', ':group')}
         where id = :id and ${OPEN} and coalesce((attempts_by ->> :client)::int, 0) < :limit
           and (:group::text is null or coalesce((attempts_by ->> :group)::int, 0) < :groupLimit)
-        returning ${ROW}`,
+        returning ${ATTEMPTED}`,
       { id, client, limit, group: group?.name ?? null, groupLimit: group?.limit ?? 0 },
     );
   }
 
-  /** Runs a statement that queues a message and returns its verification, and adds the task of the message. */
-  private queue(name: string, text: string, values: Values): Promise<StoredVerification | null> {
+  /** Runs a statement that queues a message, and adds the task of the message. */
+  private queue<Row extends object>(name: string, text: string, values: Values): Promise<Row | null> {
     return this.one(name, queueing(text), { ...values, ...this.ofTask });
   }
 
   /**
-   * Runs a statement for every element, and returns the verification of each; null if the statement changed none. Of elements
+   * Runs a statement for every element, and returns the row of each; null if the statement changed none. Of elements
    * with the same id only the first one counts; the others find the verification changed.
    */
-  private async each(
+  private async each<Row extends { id: VerificationId }>(
     name: string,
     text: string,
     all: readonly Element[],
-  ): Promise<(StoredVerification | null)[]> {
+  ): Promise<(Row | null)[]> {
     const firsts = new Map(all.toReversed().map((element) => [element.id, element]));
     const counted = all.filter((element) => firsts.get(element.id) === element);
-    const rows = await this.verifications(name, text, { all: JSON.stringify(counted), ...this.ofTask });
-    const changed = new Map<Element | undefined, StoredVerification>(
-      rows.map((row) => [firsts.get(row.id), row]),
-    );
+    const rows = await this.rows<Row>(name, text, { all: JSON.stringify(counted), ...this.ofTask });
+    const changed = new Map<Element | undefined, Row>(rows.map((row) => [firsts.get(row.id), row]));
     return all.map((element) => changed.get(element) ?? null);
   }
 
@@ -361,8 +386,8 @@ export class PostgresVerificationStore extends VerificationStore {
     return { task: this.task.name, maxTries: this.task.maxTries };
   }
 
-  private async one(name: string, text: string, values: Values): Promise<StoredVerification | null> {
-    return (await this.verifications(name, text, values))[0] ?? null;
+  private async one<Row extends object>(name: string, text: string, values: Values): Promise<Row | null> {
+    return (await this.rows<Row>(name, text, values))[0] ?? null;
   }
 
   private async verifications(name: string, text: string, values: Values): Promise<StoredVerification[]> {
@@ -379,19 +404,13 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 }
 
-/** Makes a statement that queues messages and returns their verifications also add the tasks of the messages. */
+/** Makes a statement that queues messages, and returns ids and numbers of messages, also add their tasks. */
 function queueing(text: string): string {
   return `with queued as (${text}), task as (${ADD_TASK}) select * from queued`;
 }
 
 function idOf({ id }: Element): string {
   return id;
-}
-
-function clientsOf(client: NewClient | null | undefined): string {
-  if (!client) return '{}';
-  const { id, ...rest } = client;
-  return JSON.stringify({ [id]: rest });
 }
 
 function fallbackOf(hasFallback: boolean): 'open' | 'none' {

@@ -13,6 +13,9 @@ import {
 } from './verification.js';
 import {
   type ClientAttempts,
+  type CountedAttempt,
+  clientsOf,
+  created,
   KEPT_AFTER_EXPIRY_MS,
   MAX_FOUND_BY_NUMBER,
   type NewClient,
@@ -103,8 +106,7 @@ export class RedisVerificationStore extends VerificationStore {
     const times = [v.ttlMs, v.resendAfterMs, KEPT_AFTER_EXPIRY_MS];
     const args = [...times, MAX_FOUND_BY_NUMBER, ...Object.entries(fields).flat()];
     const lists = [key.newest(purpose, phoneIndex, device), key.ofNumber(phoneIndex)];
-    const opened = await this.row('open', id, args, lists);
-    return opened as StoredVerification;
+    return created(v, dateOf(await this.reply('open', id, args, lists)));
   }
 
   find(id: VerificationId) {
@@ -136,10 +138,24 @@ export class RedisVerificationStore extends VerificationStore {
     return this.row('resend', id, [resendAfterMs, ...sent, ...kept]);
   }
 
-  attempt(id: VerificationId, by: ClientAttempts | null = null) {
-    if (by === null) return this.row('attempt', id);
-    const group = by.group ? [ATTEMPTS_BY + by.group.name, by.group.limit] : [];
-    return this.row('attempt', id, [ATTEMPTS_BY + by.client, by.limit, ...group]);
+  async attempt(id: VerificationId, by: ClientAttempts | null = null): Promise<CountedAttempt | null> {
+    const counted = by
+      ? [[by.client, by.limit] as const, ...(by.group ? [[by.group.name, by.group.limit] as const] : [])]
+      : [];
+    const reply = await this.reply(
+      'attempt',
+      id,
+      counted.flatMap(([name, limit]) => [ATTEMPTS_BY + name, limit]),
+    );
+    if (reply === null) return null;
+    const [readAt, attemptsLeft, version, ...attempts] = (reply as string[]).map(Number) as [
+      number,
+      number,
+      number,
+      ...number[],
+    ];
+    const attemptsBy = Object.fromEntries(counted.map(([name], i) => [name, attempts[i] as number]));
+    return { attemptsLeft, attemptsBy, version, readAt: new Date(readAt) };
   }
 
   async claim(id: VerificationId, leaseMs: number, by: ClientAttempts | null = null): Promise<boolean> {
@@ -161,16 +177,17 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   async cancel(id: VerificationId): Promise<boolean> {
-    return (await this.row('cancel', id)) !== null;
+    return (await this.reply('cancel', id)) !== null;
   }
 
-  changeDelivery(id: VerificationId, version: number, change: DeliveryChange) {
+  async changeDelivery(id: VerificationId, version: number, change: DeliveryChange): Promise<Date | null> {
     const { addsMessage, reason, providerId, status, retried, route, fallback } = change;
     const fields = { ...routeFields(route), fallback, delivery: status, retried: Number(retried) };
-    return this.row('change_delivery', id, [
+    const changedAt = await this.reply('change_delivery', id, [
       ...[version, Number(addsMessage), reason ?? '', providerId ?? '', change.charge ?? NO_CHARGE],
       ...Object.entries(fields).flat(),
     ]);
+    return changedAt === null ? null : dateOf(changedAt);
   }
 
   async queuedMessages(olderThanMs: number, limit: number, offset = 0): Promise<QueuedMessage[]> {
@@ -218,9 +235,12 @@ export class RedisVerificationStore extends VerificationStore {
 }
 
 function clientField(client: NewClient | null | undefined): Record<string, string> {
-  if (!client) return {};
-  const { id, ...rest } = client;
-  return { [CLIENT + id]: JSON.stringify(rest) };
+  const clients = Object.entries(clientsOf(client));
+  return Object.fromEntries(clients.map(([id, values]) => [CLIENT + id, JSON.stringify(values)]));
+}
+
+function dateOf(milliseconds: unknown): Date {
+  return new Date(Number(milliseconds));
 }
 
 /** The provider's field has an older name. */

@@ -1,6 +1,12 @@
 import type { Route } from '#config';
 import type { DeliveryChange } from './delivery.js';
-import type { Purpose, SignUpClient, Verification, VerificationId } from './verification.js';
+import {
+  NO_CHARGE,
+  type Purpose,
+  type SignUpClient,
+  type Verification,
+  type VerificationId,
+} from './verification.js';
 
 /** The time for which a verification can be read after it expired. */
 export const KEPT_AFTER_EXPIRY_MS = 3_600_000;
@@ -56,6 +62,63 @@ export type NewVerification = Pick<
   /** True if the code may fall back to another route. */
   readonly hasFallback: boolean;
 };
+
+/** Returns a new verification as its store reads it when it has created it. */
+export function created(given: NewVerification, createdAt: Date): StoredVerification {
+  const after = (ms: number) => new Date(createdAt.getTime() + ms);
+  return {
+    id: given.id,
+    purpose: given.purpose,
+    phoneIndex: given.phoneIndex,
+    phoneSealed: given.phoneSealed,
+    sessionId: given.sessionId ?? null,
+    apiClient: given.apiClient ?? null,
+    name: given.name,
+    locale: given.locale,
+    appHash: given.appHash,
+    route: given.route,
+    device: given.device,
+    codeLength: given.codeLength,
+    secretId: given.secretId,
+    tickets: given.ticket === null ? [] : [given.ticket],
+    charges: [given.charge ?? NO_CHARGE],
+    status: 'pending',
+    attemptsLeft: given.maxAttempts,
+    clients: clientsOf(given.client),
+    attemptsBy: {},
+    createdAt,
+    expiresAt: after(given.ttlMs),
+    resendAt: after(given.resendAfterMs),
+    messageCount: 1,
+    delivery: {
+      status: 'queued',
+      reason: null,
+      providerId: null,
+      firstMessage: 1,
+      retried: false,
+      fallback: given.hasFallback ? 'open' : 'none',
+      requestedAt: createdAt,
+      updatedAt: createdAt,
+      version: 1,
+    },
+    readAt: createdAt,
+  };
+}
+
+/** Returns the clients of a verification, by their ids, that a message adds. */
+export function clientsOf(client: NewClient | null | undefined): Readonly<Record<string, SignUpClient>> {
+  if (!client) return {};
+  const { id, ...rest } = client;
+  return { [id]: rest };
+}
+
+/** The changes that an attempt made. */
+export interface CountedAttempt extends Pick<StoredVerification, 'attemptsLeft' | 'readAt'> {
+  /** The attempts of its client and of that one's group; those of others may be there as well. */
+  readonly attemptsBy: Readonly<Record<string, number>>;
+  /** The version of the delivery. If it is not the one that was read before, messages were added or reported meanwhile. */
+  readonly version: number;
+}
 
 /** One more message that the client requests. */
 export interface Resend {
@@ -130,7 +193,7 @@ export abstract class VerificationStore {
    *
    * @param by the client whose attempts are counted; null when the verification has only one.
    */
-  abstract attempt(id: VerificationId, by?: ClientAttempts | null): Promise<StoredVerification | null>;
+  abstract attempt(id: VerificationId, by?: ClientAttempts | null): Promise<CountedAttempt | null>;
 
   /**
    * Claims the verification for the caller who gave the right code. Returns true for exactly one caller under any
@@ -152,7 +215,8 @@ export abstract class VerificationStore {
   abstract cancel(id: VerificationId): Promise<boolean>;
 
   /**
-   * Writes a delivery's next state. Returns null, and writes nothing, when its version is no longer the given one.
+   * Writes a delivery's next state, and returns the time of the change. Returns null, and writes nothing, when its version is no
+   * longer the given one.
    *
    * @param sentMessage the message whose task has sent it, if the change is its outcome. A store that adds tasks removes this
    * one in the same transaction.
@@ -162,7 +226,7 @@ export abstract class VerificationStore {
     version: number,
     change: DeliveryChange,
     sentMessage?: number | null,
-  ): Promise<StoredVerification | null>;
+  ): Promise<Date | null>;
 
   /**
    * Returns messages queued for longer than this, oldest first, including those whose code has expired.

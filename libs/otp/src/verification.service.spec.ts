@@ -57,6 +57,9 @@ describe('VerificationService', () => {
     return by.open({ purpose: 'sign_up', phoneNumber, ...ROUTE, ...details }, 30_000);
   }
 
+  const guess = (verification: Verification, code: string) =>
+    service.attempt({ verification, attempts: null }, code);
+
   /** The steps of a sign-in after the guess policy admitted the guess. */
   async function check(
     id: VerificationId,
@@ -66,8 +69,8 @@ describe('VerificationService', () => {
       work = async () => SESSION,
     }: { by?: VerificationService; work?: () => Promise<string> } = {},
   ): Promise<string> {
-    await by.getPending(id);
-    const proven = await by.attempt({ verificationId: id, attempts: null }, code);
+    const verification = await by.getPending(id);
+    const proven = await by.attempt({ verification, attempts: null }, code);
     return by.complete(await by.claim(proven), work);
   }
 
@@ -223,10 +226,9 @@ describe('VerificationService', () => {
     it('keeps the code valid, however often the statement that approves it fails', async () => {
       const opened = await open();
       const code = service.codeOf(opened);
-      const guess = { verificationId: opened.id, attempts: null };
       const failure = new Unavailable('postgres');
       for (let n = 0; n < 7; n += 1) {
-        const proven = await service.attempt(guess, code);
+        const proven = await guess(opened, code);
         await expect(service.approveBy(proven, () => Promise.reject(failure))).rejects.toBe(failure);
       }
       expect(await service.get(opened.id)).toMatchObject({ status: 'pending', attemptsLeft: 5 });
@@ -235,10 +237,7 @@ describe('VerificationService', () => {
 
     it('approves by no statement once the verification is closed', async () => {
       const opened = await open();
-      const proven = await service.attempt(
-        { verificationId: opened.id, attempts: null },
-        service.codeOf(opened),
-      );
+      const proven = await guess(opened, service.codeOf(opened));
       await service.cancel(opened.id);
       await expect(service.approveBy(proven, async () => null)).rejects.toThrow(VerificationClosed);
     });
@@ -261,34 +260,53 @@ describe('VerificationService', () => {
     });
 
     it('returns no result of work that could be repeated when the approval cannot be recorded', async () => {
-      const { id } = await open();
-      const code = service.codeOf(await service.get(id));
+      const verification = await open();
+      const code = service.codeOf(verification);
       const complete = async (by: VerificationService) => {
-        const proven = await by.attempt({ verificationId: id, attempts: null }, code);
+        const proven = await by.attempt({ verification, attempts: null }, code);
         return by.completeOnce(await by.claim(proven), async () => SESSION);
       };
       await expect(complete(forgetful())).rejects.toThrow(Unavailable);
       // The claim of the failed check ends by itself; here at once.
-      await store.release(id);
+      await store.release(verification.id);
       expect(await complete(service)).toBe(SESSION);
       await expect(complete(service)).rejects.toThrow(VerificationClosed);
     });
   });
 
-  it.each<[string, (id: Verification['id']) => Promise<unknown>]>([
-    ['get', (id) => service.get(id)],
-    ['resend', (id) => service.resend(id, { ...ROUTE, resendAfterMs: 0 })],
-    ['attempt', (id) => service.attempt({ verificationId: id, attempts: null }, '123456')],
-    ['exhaust', (id) => service.exhaust(id)],
-    ['cancel', (id) => service.cancel(id)],
+  describe('attempt', () => {
+    const rightCode = (verification: Verification) => guess(verification, service.codeOf(verification));
+
+    it('returns the verification as it is after the attempt', async () => {
+      const opened = await open();
+      const after = { ...(await rightCode(opened)), provenBy: undefined };
+      expect(after).toEqual({ ...opened, attemptsLeft: 4, readAt: expect.any(Date) });
+      expect(after.readAt.getTime()).toBeGreaterThanOrEqual(opened.readAt.getTime());
+      expect(await service.get(opened.id)).toEqual({ ...after, readAt: expect.any(Date) });
+    });
+
+    it('returns messages and reports of the time since the verification was read', async () => {
+      const opened = await open();
+      await service.resend(opened.id, { ...ROUTE, resendAfterMs: 0, ticket: 'of the second message' });
+      const proven = await rightCode(opened);
+      expect(proven).toMatchObject({ messageCount: 2, tickets: ['of the second message'], attemptsLeft: 4 });
+    });
+  });
+
+  it.each<[string, (unknown: Verification) => Promise<unknown>]>([
+    ['get', ({ id }) => service.get(id)],
+    ['resend', ({ id }) => service.resend(id, { ...ROUTE, resendAfterMs: 0 })],
+    ['attempt', (verification) => guess(verification, '123456')],
+    ['exhaust', ({ id }) => service.exhaust(id)],
+    ['cancel', ({ id }) => service.cancel(id)],
   ])('throws NotFound from %s for an unknown id', async (_, ask) => {
-    await expect(ask(newVerificationId())).rejects.toThrow(NotFound);
+    await expect(ask({ ...(await open()), id: newVerificationId() })).rejects.toThrow(NotFound);
   });
 
   it.each<[string, 'resend' | 'cancel' | 'attempt' | 'claim', (opened: Verification) => Promise<unknown>]>([
     ['a resend', 'resend', ({ id }) => service.resend(id, { ...ROUTE, resendAfterMs: 0 })],
     ['a cancellation', 'cancel', ({ id }) => service.cancel(id)],
-    ['an attempt', 'attempt', ({ id }) => service.attempt({ verificationId: id, attempts: null }, '123456')],
+    ['an attempt', 'attempt', (verification) => guess(verification, '123456')],
     ['the claim of a right code', 'claim', async (opened) => service.claim({ ...opened, provenBy: null })],
   ])('repeats %s that another check blocks for a moment', async (_, change, act) => {
     const opened = await open();

@@ -14,6 +14,7 @@ import { deriveCode, isSameCode, readCode } from './code.js';
 import type { DeliveryChange } from './delivery.js';
 import { TestNumbers } from './test-numbers.js';
 import {
+  afterChange,
   newVerificationId,
   type Purpose,
   referenceOf,
@@ -22,6 +23,7 @@ import {
 } from './verification.js';
 import { type VerificationRow, verificationOf } from './verification-columns.js';
 import {
+  type CountedAttempt,
   MAX_FOUND_BY_NUMBER,
   type NewClient,
   type QueuedMessage,
@@ -105,7 +107,7 @@ export class VerificationService {
       ttlMs: this.policy.ttlMs,
       resendAfterMs,
     });
-    return this.named(opened);
+    return this.named(opened, phoneNumber);
   }
 
   /** @throws NotFound */
@@ -174,13 +176,14 @@ export class VerificationService {
    * @throws CodeRejected, NotFound, Unavailable, VerificationClosed
    */
   async attempt(
-    { verificationId: id, attempts: by }: AdmittedGuess,
+    { verification: before, attempts: by }: AdmittedGuess,
     code: string,
     isUsable = true,
   ): Promise<ProvenVerification> {
+    const { id } = before;
     const isUsedUp = (found: Verification) => by !== null && attemptsLeft(found, by) <= 0;
-    const attempted = await this.whilePending(id, () => this.store.attempt(id, by), isUsedUp);
-    const verification = this.named(attempted);
+    const attempt = await this.whilePending(id, () => this.store.attempt(id, by), isUsedUp);
+    const verification = await this.afterAttempt(before, attempt);
     const isRight = isSameCode(this.codeOf(verification), readCode(code, verification.codeLength));
     if (!isRight || !isUsable)
       throw new CodeRejected(by ? attemptsLeft(verification, by) : verification.attemptsLeft);
@@ -285,15 +288,17 @@ export class VerificationService {
   /**
    * Writes the delivery's next state. Returns null when the delivery changed after it was read.
    *
+   * @param before as it was read.
    * @param sentMessage the message whose task has sent it, if the change is its outcome: see `VerificationStore`.
    */
   async changeDelivery(
-    { id, delivery }: Verification,
+    before: Verification,
     change: DeliveryChange,
     sentMessage: number | null = null,
   ): Promise<Verification | null> {
-    const changed = await this.store.changeDelivery(id, delivery.version, change, sentMessage);
-    return changed && this.unsealed(changed);
+    const { id, delivery } = before;
+    const at = await this.store.changeDelivery(id, delivery.version, change, sentMessage);
+    return at && afterChange(before, change, at);
   }
 
   /** Returns verifications that may fall back because their message was requested longer ago than this and is not sent. */
@@ -335,6 +340,13 @@ export class VerificationService {
     throw new Unavailable('verifications');
   }
 
+  /** Returns the verification after the attempt. Reads it again if it has messages or reports that were not read before. */
+  private async afterAttempt(before: Verification, attempt: CountedAttempt): Promise<Verification> {
+    const { version, attemptsBy, ...changed } = attempt;
+    if (version !== before.delivery.version) return this.get(before.id);
+    return { ...before, ...changed, attemptsBy: { ...before.attemptsBy, ...attemptsBy } };
+  }
+
   /** A right code must not use up attempts by failing, however often. */
   private async restoreAttempt({ id, provenBy }: ProvenVerification): Promise<void> {
     try {
@@ -351,12 +363,16 @@ export class VerificationService {
   }
 
   /** Names the verification in the lines that the current request or task logs from now on. */
-  private named(found: StoredVerification): Verification {
+  private named(found: StoredVerification, phoneNumber?: PhoneNumber): Verification {
     addToLog({ verification: referenceOf(found.id), number_hash: found.phoneIndex });
-    return this.unsealed(found);
+    return this.unsealed(found, phoneNumber);
   }
 
-  private unsealed({ phoneSealed, phoneIndex: _, ...rest }: StoredVerification): Verification {
-    return { ...rest, phoneNumber: this.keys.unseal(phoneSealed) as PhoneNumber };
+  /** @param phoneNumber its number, if the caller knows it. */
+  private unsealed(
+    { phoneSealed, phoneIndex: _, ...rest }: StoredVerification,
+    phoneNumber = this.keys.unseal(phoneSealed) as PhoneNumber,
+  ): Verification {
+    return { ...rest, phoneNumber };
   }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Route } from '#config';
 import type { PhoneNumber } from '#phone';
-import type { Delivery } from './delivery.js';
+import type { Delivery, DeliveryChange } from './delivery.js';
 
 /** Unguessable (128 random bits), because knowing it gives access to the verification. */
 export type VerificationId = string & { readonly __brand: 'VerificationId' };
@@ -80,6 +80,20 @@ export function chargeOf(
 ): string | null {
   const charge = charges[charges.length - 1 - (messageCount - messageNumber)];
   return charge === undefined || charge === NO_CHARGE ? null : charge;
+}
+
+/** Returns the verification after this change of its delivery, which its store made at this time. */
+export function afterChange(before: Verification, change: DeliveryChange, at: Date): Verification {
+  const { addsMessage, route, charge, ...delivery } = change;
+  const { version } = before.delivery;
+  const changed = { ...before.delivery, ...delivery, updatedAt: at, version: version + 1 };
+  if (!addsMessage) return { ...before, route, delivery: changed, readAt: at };
+  return {
+    ...{ ...before, route, readAt: at },
+    messageCount: before.messageCount + 1,
+    charges: [...before.charges, charge ?? NO_CHARGE],
+    delivery: { ...changed, requestedAt: at },
+  };
 }
 
 export function newVerificationId(): VerificationId {

@@ -80,8 +80,8 @@ export interface GuessingClient {
 export const HOLDER_OF_ID: GuessingClient = { key: '', hasRequested: true };
 
 /** Permission to compare one code, after the guess was counted. Checking a code requires it. */
-export interface AdmittedGuess<Id extends string = string> {
-  readonly verificationId: Id;
+export interface AdmittedGuess<Guessed extends GuessedAt = GuessedAt> {
+  readonly verification: Guessed;
   readonly attempts: ClientAttempts | null;
   /** The states that the guess left, with those that its success changes. */
   readonly seen: Snapshot;
@@ -185,18 +185,18 @@ export class GuessPolicyService {
    * @returns null if the verification accepts no more guesses.
    * @throws CodeRejected, RateLimited, Unavailable
    */
-  async admit<Id extends string>(
-    verification: GuessedAt & { readonly id: Id },
+  async admit<Guessed extends GuessedAt>(
+    verification: Guessed,
     client: GuessingClient,
     requester: Requester,
     alsoSeen: readonly string[] = [],
-  ): Promise<AdmittedGuess<Id> | null> {
-    const { id, phoneNumber } = verification;
+  ): Promise<AdmittedGuess<Guessed> | null> {
+    const { phoneNumber } = verification;
     const { outcome, raised, seen } = await this.countGuess(verification, client, requester, alsoSeen);
     for (const warning of raised) this.events.record('warning', { name: 'gauge', ...warning });
     const refusal = outcome.outcome === 'compare' ? outcome.unenforced : outcome;
     if (refusal && !this.mayCompare(refusal, phoneNumber, requester)) return null;
-    return { verificationId: id, attempts: this.attemptsOf(client), seen };
+    return { verification, attempts: this.attemptsOf(client), seen };
   }
 
   /**

@@ -1,7 +1,7 @@
 -- Writes the delivery's next state if its version is still the one that was read.
 -- ARGV[1]: version. ARGV[2]: 1 to queue one more message, else 0. ARGV[3]: reason, or ''. ARGV[4]: provider id, or ''.
 -- ARGV[5]: charge of the message to queue. ARGV[6…]: names and values of the other fields.
--- Returns the row, or nil when the version differs or the verification is gone.
+-- Returns the time of the change, or nil when the version differs or the verification is gone.
 if get('version') ~= ARGV[1] then return nil end
 redis.call('ZREM', KEYS[2], message())
 redis.call('HINCRBY', KEYS[1], 'version', 1)
@@ -15,4 +15,4 @@ if ARGV[2] == '1' then
   addCharge(ARGV[5])
 end
 index()
-return row()
+return text(now)
