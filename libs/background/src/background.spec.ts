@@ -452,6 +452,30 @@ describe('PostgresTaskQueue', () => {
     await queue.close();
   });
 
+  it('finds a task that became due long before those that it took last', async () => {
+    await server.query('delete from tasks');
+    const queue = new PostgresTaskQueue(new Database(source), { url: server.url }, reading);
+    const taken: string[] = [];
+    const run = async ({ id }: Task) => {
+      taken.push(id);
+      return 'over' as const;
+    };
+    const worker = queue.work(run);
+    await queue.add({ id: 'task 1', name: 'note', data: {}, maxTries: 1 });
+    await waitFor('the first task', () => taken.length === 1);
+    await server.query(
+      `insert into tasks (id, name, data, max_tries, due_at) values ('late', 'note', '{}', 1, now() - interval '1 hour')`,
+    );
+    // Every look that something wakes may begin at the task before.
+    for (let n = 2; !taken.includes('late'); n += 1) {
+      await queue.add({ id: `task ${n}`, name: 'note', data: {}, maxTries: 1 });
+      await waitFor('the next task', () => taken.includes(`task ${n}`));
+    }
+    await worker.pause();
+    await worker.close();
+    await queue.close();
+  });
+
   it('leaves a task that it takes during a pause to another process', async () => {
     await server.query('delete from tasks');
     const queue = new PostgresTaskQueue(new Database(source), { url: server.url }, reading);

@@ -9,6 +9,9 @@ const RENEW_EVERY_MS = 1_500;
 /** A worker looks for due tasks this often although nothing wakes it: for tries that were put off, and lost tasks. */
 const LOOK_EVERY_MS = 500;
 
+/** A transaction commits its tasks not much later than they became due. */
+const COMMITTED_WITHIN_MS = 1_000;
+
 /** The pause after Postgres did not answer. */
 const AFTER_LOSS_MS = 1_000;
 
@@ -17,7 +20,7 @@ const MS = `interval '1 millisecond'`;
 /** The columns of a taken task. Those of the reading follow in the same row. */
 const TAKEN = `
   taken.id as "taskId", taken.name as "taskName", taken.data as "taskData", taken.tries as "tryNumber",
-  taken.max_tries as "maxTries"`;
+  taken.max_tries as "maxTries", taken.was_due_at as "taskDueAt"`;
 
 interface TakenRow {
   readonly taskId: string;
@@ -25,18 +28,24 @@ interface TakenRow {
   readonly taskData: unknown;
   readonly tryNumber: number;
   readonly maxTries: number;
+  /** When the task became due. */
+  readonly taskDueAt: Date;
 }
 
-/** Counts a try before it begins, so that a task that kills its process ends after its tries. */
+/**
+ * Counts a try before it begins, so that a task that kills its process ends after its tries. The condition with `jsonb_build_array` is
+ * true, and makes Postgres expect one task (as `EACH` does), so it looks up each task by its key, however many ended tasks it has
+ * not cleaned from the table yet.
+ */
 const takeWith = ({ columns, joins }: TaskReading) => ({
   name: 'task-take',
   text: `
     with due as (
-      select id from tasks where due_at <= now() order by due_at limit $1 for update skip locked
+      select id, due_at from tasks where due_at between $4 and now() order by due_at limit $1 for update skip locked
     ), taken as (
       update tasks set holder = $2, tries = tries + 1, due_at = clock_timestamp() + $3 * ${MS}
-        from due where tasks.id = due.id
-      returning tasks.*
+        from due where tasks.id = due.id and jsonb_build_array(due.id) @> '[]'
+      returning tasks.*, due.due_at as was_due_at
     )
     select ${TAKEN}, ${columns} from taken ${joins}`,
 });
@@ -78,6 +87,9 @@ export class PostgresTaskWorker implements TaskWorker {
   private readonly renewal: NodeJS.Timeout;
   private readonly looking: Promise<void>;
   private isPaused = false;
+  /** Most looks begin at this time: before it, Postgres would step over the index entries of ended tasks that it has not cleaned. */
+  private firstDueAt = new Date(0);
+  private lastWholeLook = Number.NEGATIVE_INFINITY;
   private isAwake = false;
   private wakeUp = () => {};
 
@@ -127,7 +139,11 @@ export class PostgresTaskWorker implements TaskWorker {
   private async take(limit: number): Promise<number | null> {
     const askedAt = performance.now();
     try {
-      const rows = await this.database.run<TakenRow>(this.statement, [limit, this.holder, LEASE_MS]);
+      const isWhole = askedAt - this.lastWholeLook >= LOOK_EVERY_MS;
+      const from = isWhole ? '-infinity' : this.firstDueAt;
+      const rows = await this.database.run<TakenRow>(this.statement, [limit, this.holder, LEASE_MS, from]);
+      if (isWhole) this.lastWholeLook = askedAt;
+      if (rows.length > 0) this.firstDueAt = startOfLook(rows);
       if (this.isPaused) await this.giveBack(rows);
       // After a stall of this process another one may have taken the tasks over, and what was read is outdated.
       else for (const row of rows) this.start(taskOf(row, performance.now() - askedAt < LEASE_MS));
@@ -199,7 +215,16 @@ export class PostgresTaskWorker implements TaskWorker {
   }
 }
 
-function taskOf({ taskId: id, taskName: name, taskData: data, ...row }: TakenRow, isFresh: boolean): Task {
+/** Tasks that were locked, or are committed later than that, are found by the next whole look. */
+function startOfLook(rows: readonly TakenRow[]): Date {
+  const first = Math.min(...rows.map(({ taskDueAt }) => taskDueAt.getTime()));
+  return new Date(first - COMMITTED_WITHIN_MS);
+}
+
+function taskOf(
+  { taskId: id, taskName: name, taskData: data, taskDueAt: _, ...row }: TakenRow,
+  isFresh: boolean,
+): Task {
   const { tryNumber, maxTries, ...reading } = row;
   return { id, name, data, tryNumber, maxTries, ...(isFresh && { reading }) };
 }
