@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 import type { Requester } from '../requester.js';
 
 /** The origin of a request: one client, and the network it belongs to. */
@@ -16,6 +17,9 @@ export interface ClientAddress {
 const UNKNOWN: ClientAddress = { client: 'unknown', network: 'unknown', wider: [] };
 
 const API_CLIENT = 'api-client:';
+
+/** A request needs the client of its address several times. */
+const CLIENTS = new LRUCache<string, ClientAddress>({ max: 1_000, memoMethod: (text) => parse(text) });
 
 /**
  * Returns what a request is counted for: its address, or the client of the API that sent it for a user whose address it does
@@ -38,6 +42,10 @@ export function isApiClient({ client }: Pick<ClientAddress, 'client'>): boolean 
 
 /** Parses an IP address. An IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) counts as its IPv4 address. */
 export function clientAddressOf(text: string): ClientAddress {
+  return CLIENTS.memo(text);
+}
+
+function parse(text: string): ClientAddress {
   // ipaddr.js also parses texts that are not the address of a peer, such as "42" and "010.1.1.1".
   if (isIP(text) === 0 || !ipaddr.isValid(text)) return UNKNOWN;
   const address = ipaddr.process(text);
