@@ -149,7 +149,7 @@ export class AuthService {
     const right = await this.codes.prove({ pending, client, code, requester });
     const session = await this.sessions.create(right.proven, name, sessionClientOf(requester));
     if (session.isRecycled) await this.codes.forgetDevices(right.proven);
-    return { ...session, deviceToken: await this.codes.recordSuccess(right) };
+    return { deviceToken: await this.codes.recordSuccess(right), ...session };
   }
 }
 

@@ -116,7 +116,7 @@ export class CodesService {
 
   open(subject: VerificationSubject, request: CodeRequest, message: AdmittedMessage): Promise<Verification> {
     const { phoneNumber, name, locale, appHash } = request;
-    const opened = { ...message, ...subject, phoneNumber, name, locale, appHash };
+    const opened = { phoneNumber, name, locale, appHash, ...message, ...subject };
     return this.verifications.open(opened, message.resendAfterMs);
   }
 
@@ -151,7 +151,7 @@ export class CodesService {
       (await this.verifications.exhaust(pending.id));
     // Without a pause: a guess beyond the budget closes the verification, and must not overtake those that are admitted.
     const proven = await this.verifications.attempt(admitted, code, isUsable === null || (await isUsable()));
-    return { ...guess, proven, seen: admitted.seen };
+    return { proven, seen: admitted.seen, ...guess };
   }
 
   /** Records that the code was entered. Returns the device token. */
@@ -179,6 +179,6 @@ export class CodesService {
 
   /** Returns the verification as the guess policy needs it. */
   guessedAt(verification: Verification) {
-    return { ...verification, hasFixedCode: this.verifications.isTestNumber(verification.phoneNumber) };
+    return { hasFixedCode: this.verifications.isTestNumber(verification.phoneNumber), ...verification };
   }
 }

@@ -285,7 +285,7 @@ export class SessionsRepository {
       const row = await insert(values);
       if (isSignedIn(row)) {
         this.webhooks.start();
-        return { ...this.createdBy(row, signIn, secrets), isRecycled };
+        return { isRecycled, ...this.createdBy(row, signIn, secrets) };
       }
       if (row.isProven === false) return null;
       if (row.isRecycled) isRecycled = await this.recycled.release(row.id as string);
@@ -317,11 +317,19 @@ export class SessionsRepository {
     { sessionId, token, refreshToken }: Secrets,
     provenBy: ClientAttempts | null,
   ): Values {
-    const { id: userId, ...user } = signIn.user;
-    const { verificationId, phoneMasked, address, method } = signIn;
+    const { user } = signIn;
     const userAgent = storedUserAgent(signIn.userAgent);
     return {
-      ...{ userId, ...user, phoneMasked, verificationId, sessionId, address, method, userAgent },
+      userId: user.id,
+      name: user.name,
+      phoneIndex: user.phoneIndex,
+      phoneSealed: user.phoneSealed,
+      phoneMasked: signIn.phoneMasked,
+      verificationId: signIn.verificationId,
+      sessionId,
+      address: signIn.address,
+      method: signIn.method,
+      userAgent,
       label: sessionLabel(userAgent),
       tokenHash: asBytea(hashOf(token)),
       refreshHash: asBytea(hashOf(refreshToken)),
@@ -338,18 +346,18 @@ export class SessionsRepository {
     const verification = { verification_id: verificationId, purpose, channel: method };
     return this.webhooks.valueOf(
       { type: 'user.created', data: { phone_number } },
-      { type: 'verification.approved', data: { ...verification, session_id: sessionId, phone_number } },
+      { type: 'verification.approved', data: { session_id: sessionId, phone_number, ...verification } },
       { type: 'session.created', data: { session_id: sessionId, method, phone_number } },
     );
   }
 
   private createdBy(row: Inserted, { user }: SignIn, secrets: Secrets): Omit<CreatedSession, 'isRecycled'> {
     return {
-      ...secrets,
       expiresAt: row.expires_at,
       refreshExpiresAt: row.refresh_expires_at,
       user: this.users.fromRow(row),
       isNewUser: row.id === user.id,
+      ...secrets,
     };
   }
 

@@ -45,8 +45,9 @@ export class DeliveryEvents {
   reached(subject: Subject, { route, status, failure, providerId, queuedAt, at }: ReachedState): void {
     const { reason, code, means } = failure ?? {};
     const labels = labelsOf(route);
-    this.metrics.messages.inc({ ...labels, status, reason: reason ?? '' });
-    const details = { ...labels, status, reason, code, provider_id: providerId ?? undefined };
+    const { channel, sender } = labels;
+    this.metrics.messages.inc({ channel, sender, status, reason: reason ?? '' });
+    const details = { channel, sender, status, reason, code, provider_id: providerId ?? undefined };
     const line = { msg: `message ${status}`, event: 'reached', ...details, ...this.describe(subject) };
     if (reason === 'provider') this.logger.warn(line);
     else this.logger.log(line);

@@ -57,7 +57,7 @@ export function afterReport(
   const isNewest = report.messageNumber === messageCount;
   const providerId = (isNewest ? report.providerId : undefined) ?? delivery.providerId;
   const reason = isFailure(report) ? (report.failure?.reason ?? null) : null;
-  return { ...changeable(delivery), route, status: report.status, reason, providerId, addsMessage: false };
+  return { route, addsMessage: false, ...changeable(delivery), status: report.status, reason, providerId };
 }
 
 /** Returns the state after one more message replaced the newest. */

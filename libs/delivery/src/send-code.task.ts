@@ -72,7 +72,7 @@ export class SendCodeTask implements TaskHandler<SendCode>, OnModuleInit {
       this.afterFailure(error, task, verification),
     );
     if (!report) return 'over';
-    const outcome = { ...report, messageNumber, route: verification.route };
+    const outcome = { messageNumber, route: verification.route, ...report };
     return (await this.delivery.recordOutcome(verification, outcome)) ? 'removed' : 'over';
   }
 

@@ -162,15 +162,7 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 
   async open(given: NewVerification): Promise<StoredVerification> {
-    const { route, hasFallback, client, ...verification } = given;
-    const values = {
-      ...{ ...verification, ...route, fallback: fallbackOf(hasFallback) },
-      charge: verification.charge ?? NO_CHARGE,
-      sessionId: verification.sessionId ?? null,
-      apiClient: verification.apiClient ?? null,
-      clients: JSON.stringify(clientsOf(client)),
-    };
-    const { createdAt } = (await this.insert(values)) as Opened;
+    const { createdAt } = (await this.insert(valuesOf(given))) as Opened;
     return created(given, createdAt);
   }
 
@@ -299,15 +291,9 @@ export class PostgresVerificationStore extends VerificationStore {
     { addsMessage, route, ...delivery }: DeliveryChange,
     sentMessage: number | null = null,
   ): Promise<Date | null> {
-    const values = {
-      id,
-      version,
-      added: addsMessage ? 1 : 0,
-      ...route,
-      ...delivery,
-      charge: delivery.charge ?? NO_CHARGE,
-      sentMessage,
-    };
+    const added = addsMessage ? 1 : 0;
+    const charge = delivery.charge ?? NO_CHARGE;
+    const values = { id, version, added, sentMessage, ...route, ...delivery, charge };
     return (await this.change(values, addsMessage))?.changedAt ?? null;
   }
 
@@ -402,6 +388,33 @@ export class PostgresVerificationStore extends VerificationStore {
       statement.names.map((parameter) => values[parameter]),
     );
   }
+}
+
+/** Returns the values of `INSERT`. */
+function valuesOf(given: NewVerification): Element {
+  return {
+    id: given.id,
+    purpose: given.purpose,
+    phoneIndex: given.phoneIndex,
+    phoneSealed: given.phoneSealed,
+    sessionId: given.sessionId ?? null,
+    apiClient: given.apiClient ?? null,
+    name: given.name,
+    locale: given.locale,
+    appHash: given.appHash,
+    device: given.device,
+    ticket: given.ticket,
+    charge: given.charge ?? NO_CHARGE,
+    codeLength: given.codeLength,
+    secretId: given.secretId,
+    maxAttempts: given.maxAttempts,
+    clients: JSON.stringify(clientsOf(given.client)),
+    ttlMs: given.ttlMs,
+    resendAfterMs: given.resendAfterMs,
+    channel: given.route.channel,
+    provider: given.route.provider,
+    fallback: fallbackOf(given.hasFallback),
+  };
 }
 
 /** Makes a statement that queues messages, and returns ids and numbers of messages, also add their tasks. */

@@ -90,9 +90,16 @@ export class RedisVerificationStore extends VerificationStore {
       ticket,
     } = v;
     const fields = {
-      ...{ id, purpose, phoneIndex, phoneSealed, codeLength, secretId, attemptsLeft: v.maxAttempts },
-      ...routeFields(v.route),
+      id,
+      purpose,
+      phoneIndex,
+      phoneSealed,
+      codeLength,
+      secretId,
+      attemptsLeft: v.maxAttempts,
       fallback: fallbackOf(v.hasFallback),
+      charges: v.charge ?? NO_CHARGE,
+      ...routeFields(v.route),
       ...(v.sessionId && { sessionId: v.sessionId }),
       ...(v.apiClient && { apiClient: v.apiClient }),
       ...(name !== null && { name }),
@@ -100,7 +107,6 @@ export class RedisVerificationStore extends VerificationStore {
       ...(appHash !== null && { appHash }),
       ...(device !== null && { device }),
       ...(ticket !== null && { tickets: ticket }),
-      charges: v.charge ?? NO_CHARGE,
       ...clientField(v.client),
     };
     const times = [v.ttlMs, v.resendAfterMs, KEPT_AFTER_EXPIRY_MS];
@@ -182,7 +188,7 @@ export class RedisVerificationStore extends VerificationStore {
 
   async changeDelivery(id: VerificationId, version: number, change: DeliveryChange): Promise<Date | null> {
     const { addsMessage, reason, providerId, status, retried, route, fallback } = change;
-    const fields = { ...routeFields(route), fallback, delivery: status, retried: Number(retried) };
+    const fields = { fallback, delivery: status, retried: Number(retried), ...routeFields(route) };
     const changedAt = await this.reply('change_delivery', id, [
       ...[version, Number(addsMessage), reason ?? '', providerId ?? '', change.charge ?? NO_CHARGE],
       ...Object.entries(fields).flat(),

@@ -95,7 +95,16 @@ export class VerificationService {
     const { purpose, phoneNumber, route, hasFallback, codeLength, device, ticket } = request;
     const { name = null, locale = null, appHash = null, charge = null, client = null } = request;
     const opened = await this.store.open({
-      ...{ purpose, route, hasFallback, device, ticket, charge, name, locale, appHash, client },
+      purpose,
+      route,
+      hasFallback,
+      device,
+      ticket,
+      charge,
+      name,
+      locale,
+      appHash,
+      client,
       sessionId: request.sessionId ?? null,
       apiClient: request.apiClient ?? null,
       id: newVerificationId(),
@@ -373,6 +382,6 @@ export class VerificationService {
     { phoneSealed, phoneIndex: _, ...rest }: StoredVerification,
     phoneNumber = this.keys.unseal(phoneSealed) as PhoneNumber,
   ): Verification {
-    return { ...rest, phoneNumber };
+    return { phoneNumber, ...rest };
   }
 }

@@ -89,7 +89,9 @@ export function afterChange(before: Verification, change: DeliveryChange, at: Da
   const changed = { ...before.delivery, ...delivery, updatedAt: at, version: version + 1 };
   if (!addsMessage) return { ...before, route, delivery: changed, readAt: at };
   return {
-    ...{ ...before, route, readAt: at },
+    ...before,
+    route,
+    readAt: at,
     messageCount: before.messageCount + 1,
     charges: [...before.charges, charge ?? NO_CHARGE],
     delivery: { ...changed, requestedAt: at },

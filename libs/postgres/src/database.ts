@@ -89,7 +89,7 @@ export class Database implements BeforeApplicationShutdown {
    */
   async run<Row extends pg.QueryResultRow>(statement: Statement, values: unknown[] = []): Promise<Row[]> {
     try {
-      const { rows } = await this.pool.query<Row>({ ...statement, values });
+      const { rows } = await this.pool.query<Row>({ values, ...statement });
       return rows;
     } catch (error) {
       throw explained(error);
@@ -107,7 +107,7 @@ export class Database implements BeforeApplicationShutdown {
     values: unknown[],
   ): Promise<Row[]> {
     try {
-      return (await this.pool.query<Row>({ ...statement, values })).rows;
+      return (await this.pool.query<Row>({ values, ...statement })).rows;
     } catch (error) {
       if (!isWorthARetry(error)) throw explained(error);
     }

@@ -283,7 +283,7 @@ export class GuessPolicyService {
     });
     this.limits.enforce(result.reached, { address });
     if (!result.counted) throw new Error('a limit that refuses a check was not enforced');
-    return { ...result.counted, seen: after };
+    return { seen: after, ...result.counted };
   }
 
   private countOn(
@@ -332,7 +332,9 @@ export class GuessPolicyService {
     requester: Requester,
   ): Guessable {
     return {
-      ...{ id, codeLength, hasFixedCode },
+      id,
+      codeLength,
+      hasFixedCode,
       expiresAt: expiresAt.getTime(),
       maxAttempts: this.attemptsOf(client)?.limit ?? this.options.maxAttempts,
       by: client.key,

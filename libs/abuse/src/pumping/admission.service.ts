@@ -111,10 +111,10 @@ export class AdmissionService {
     const again = isOfUnknownDevice(asked) && this.recent.find(asked, this.clock.now());
     if (again) this.limits.enforce([again], details);
     const message = {
-      ...asked,
       charge: this.spending.chargeFor(asked),
       found: this.guesses.findStanding(phoneNumber, requester),
       proof: await this.stepUp.readProof(phoneIndex, requester.proof),
+      ...asked,
     };
     const decision = await this.decide(message);
     this.breaker.report(decision.events);
@@ -138,13 +138,13 @@ export class AdmissionService {
         message.isKnownNumber(),
       ]);
       const decision = await this.breakerState.decide(keys, (draft) =>
-        this.decideOn(ledger.over(draft), { ...message, knownNumber }),
+        this.decideOn(ledger.over(draft), { knownNumber, ...message }),
       );
       return decision.refusal ? decision : { ...decision, ledger };
     }
     const knownNumber = await message.isKnownNumber();
     return this.breakerState.decide([...keys, ...ledgerKeys], (draft) => {
-      const decision = this.decideOn(draft, { ...message, knownNumber });
+      const decision = this.decideOn(draft, { knownNumber, ...message });
       return decision.refusal ? decision : { ...decision, warnings: this.spending.charge(charge, draft) };
     });
   }

@@ -95,7 +95,7 @@ export class BreakerService {
     const states = new DraftStates(draft);
     const assessment = assess(policy, states, request, now, breakerEnforced);
     if (assessment.changed && breakerEnforced) states.save(now);
-    return { ...assessment, states };
+    return { states, ...assessment };
   }
 
   /** Counts an assessed message. */

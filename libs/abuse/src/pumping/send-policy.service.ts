@@ -43,10 +43,17 @@ export class SendPolicyService {
   ): Promise<Admission> {
     const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
     const address = originOf(requester);
-    const details = { ...describeNumber(phoneNumber, phoneIndex), address: address.client };
+    const details = { address: address.client, ...describeNumber(phoneNumber, phoneIndex) };
     const country = this.requireAllowedNumber(phoneNumber, routes[0].channel, details);
     return this.admission.admit({
-      ...{ phoneNumber, phoneIndex, requester, client: address.client, country, routes, device, details },
+      phoneNumber,
+      phoneIndex,
+      requester,
+      client: address.client,
+      country,
+      routes,
+      device,
+      details,
       isKnownNumber,
       scopes: scopesOf(address, phoneNumber, country),
     });

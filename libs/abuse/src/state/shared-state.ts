@@ -112,7 +112,8 @@ export class SharedState {
     return new Promise((resolve, reject) => {
       let result: T;
       this.pending.push({
-        ...{ keys, seen },
+        keys,
+        seen,
         decide: (draft) => {
           result = decision(draft);
         },
@@ -212,7 +213,7 @@ class BatchDraft implements Draft {
 
   set(key: string, state: object, lifetime: Lifetime): void {
     this.requireKey(key);
-    this.own.set(key, { ...lifetime, text: JSON.stringify(state) });
+    this.own.set(key, { text: JSON.stringify(state), ...lifetime });
   }
 
   textOf(key: string): string | null {
