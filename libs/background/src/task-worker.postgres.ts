@@ -131,7 +131,8 @@ export class PostgresTaskWorker implements TaskWorker {
       const taken = free > 0 ? await this.take(free) : 0;
       // A full batch is followed by another look, as soon as there is room.
       if (taken === null) await this.sleep(AFTER_LOSS_MS);
-      else if (free === 0 || taken < free) await this.sleep(LOOK_EVERY_MS);
+      else if (free === 0) await this.sleep(LOOK_EVERY_MS);
+      else if (taken < free) await this.sleep(this.lastWholeLook + LOOK_EVERY_MS - performance.now());
     }
   }
 

@@ -22,7 +22,10 @@ export interface ProvenVerification extends Verification {
 export type ClaimedVerification = Verification & { readonly __claimed: true };
 
 /** Returns the attempts that a client has left. */
-export function attemptsLeft({ attemptsBy }: Verification, { client, limit, group }: ClientAttempts): number {
+export function attemptsLeft(
+  { attemptsBy }: Pick<Verification, 'attemptsBy'>,
+  { client, limit, group }: ClientAttempts,
+): number {
   const left = limit - (attemptsBy[client] ?? 0);
   return group ? Math.min(left, group.limit - (attemptsBy[group.name] ?? 0)) : left;
 }

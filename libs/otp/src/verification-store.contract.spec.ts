@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { Unavailable } from '#errors';
 import { Keys, nameSecret } from '#keys';
+import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { openBreakablePostgres, openBreakableRedis } from '../../../test/support/breakable-stores.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
@@ -76,6 +77,15 @@ function again(overrides: Partial<Resend> = {}): Resend {
     hasFallback: false,
     ...overrides,
   };
+}
+
+const NUMBER = '+14155550123' as PhoneNumber;
+const KEYS = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
+
+const sealedNumber = () => ({ phoneIndex: KEYS.phoneIndexOf(NUMBER), phoneSealed: KEYS.seal(NUMBER) });
+
+function serviceOn(store: VerificationStore): VerificationService {
+  return new VerificationService(store, KEYS, { ttlMs: 60_000, maxAttempts: 5 }, new TestNumbers({}, null));
 }
 
 describe.each(drivers)('VerificationStore on $name', ({ open }) => {
@@ -352,6 +362,18 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.cancel(id)).toBe(false);
       expect(await store.findOpen(ADDRESS.purpose, ADDRESS.phoneIndex, null)).toEqual([]);
       expect(await store.find(id)).toMatchObject({ status: 'max_attempts_reached', attemptsLeft: 0 });
+    });
+
+    it('returns the counts, the version of the delivery and the time', async () => {
+      const { id, createdAt } = await store.open(verification());
+      const group = { name: 'others', limit: 9 };
+      const first = await store.attempt(id);
+      expect(first).toMatchObject({ attemptsLeft: 4, attemptsBy: {}, version: 1 });
+      expect(first?.readAt.getTime()).toBeGreaterThanOrEqual(createdAt.getTime());
+      await store.resend(id, again());
+      await store.attempt(id, { client: 'one', limit: 5, group });
+      const last = await store.attempt(id, { client: 'another', limit: 5, group });
+      expect(last).toMatchObject({ attemptsLeft: 4, attemptsBy: { another: 1, others: 2 }, version: 2 });
     });
 
     it('leaves the attempts of other verifications unchanged', async () => {
@@ -646,6 +668,18 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
       expect(await store.changeDelivery(id, 2, CHANGE)).toBeNull();
     });
 
+    it.each([true, false])(
+      'is returned by the service as it is read (another message: %s)',
+      async (addsMessage) => {
+        const service = serviceOn(store);
+        const before = await service.get(await opened({ ...sealedNumber(), charge: 'first' }));
+        const change = { ...CHANGE, addsMessage, charge: addsMessage ? 'second' : null };
+        const after = await service.changeDelivery(before, change);
+        expect(after?.messageCount).toBe(addsMessage ? 2 : 1);
+        expect(await service.get(before.id)).toEqual({ ...after, readAt: expect.any(Date) });
+      },
+    );
+
     it('changes the delivery of a closed verification too', async () => {
       const id = await opened();
       await store.cancel(id);
@@ -748,10 +782,8 @@ describe.each(drivers)('VerificationStore on $name', ({ open }) => {
   });
 
   it('stores neither a phone number nor a code', async () => {
-    const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
-    const policy = { ttlMs: 60_000, maxAttempts: 5 };
-    const service = new VerificationService(store, keys, policy, new TestNumbers({}, null));
-    const phoneNumber = '+14155550123' as Parameters<typeof service.open>[0]['phoneNumber'];
+    const service = serviceOn(store);
+    const phoneNumber = NUMBER;
     const request = { codeLength: 10, device: null, ticket: null, ...again() };
     const opened = await service.open({ purpose: 'sign_up', phoneNumber, ...request }, 0);
     await service.resend(opened.id, again());

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CodeRejected, NotFound, Unavailable, VerificationClosed } from '#errors';
 import { Keys, nameSecret } from '#keys';
+import { inOwnLogContext, logMembers } from '#logging';
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
@@ -10,6 +11,7 @@ import { TestNumbers } from './test-numbers.js';
 import {
   isVerificationId,
   newVerificationId,
+  referenceOf,
   type Verification,
   type VerificationId,
 } from './verification.js';
@@ -285,11 +287,36 @@ describe('VerificationService', () => {
       expect(await service.get(opened.id)).toEqual({ ...after, readAt: expect.any(Date) });
     });
 
+    const resend = ({ id }: Verification) =>
+      service.resend(id, { ...ROUTE, resendAfterMs: 0, ticket: 'of the second message' });
+
     it('returns messages and reports of the time since the verification was read', async () => {
       const opened = await open();
-      await service.resend(opened.id, { ...ROUTE, resendAfterMs: 0, ticket: 'of the second message' });
+      await resend(opened);
       const proven = await rightCode(opened);
       expect(proven).toMatchObject({ messageCount: 2, tickets: ['of the second message'], attemptsLeft: 4 });
+      expect(proven.provenBy).toBeNull();
+    });
+
+    it('uses up no attempt of a right code when these cannot be read', async () => {
+      const opened = await open();
+      await resend(opened);
+      const failure = new Unavailable('postgres');
+      jest.spyOn(store, 'find').mockRejectedValueOnce(failure);
+      await expect(rightCode(opened)).rejects.toBe(failure);
+      expect(await service.get(opened.id)).toMatchObject({ status: 'pending', attemptsLeft: 5 });
+      jest.restoreAllMocks();
+    });
+
+    it('names the verification in the log, however it was found', async () => {
+      await open();
+      const [found] = await service.findOpen('sign_up', NUMBER, null);
+      const members = await inOwnLogContext(async () => {
+        await rightCode(found as Verification);
+        return logMembers();
+      });
+      const { id } = found as Verification;
+      expect(members).toMatchObject({ verification: referenceOf(id), number_hash: expect.any(String) });
     });
   });
 

@@ -192,11 +192,10 @@ export class VerificationService {
     const { id } = before;
     const isUsedUp = (found: Verification) => by !== null && attemptsLeft(found, by) <= 0;
     const attempt = await this.whilePending(id, () => this.store.attempt(id, by), isUsedUp);
-    const verification = await this.afterAttempt(before, attempt);
-    const isRight = isSameCode(this.codeOf(verification), readCode(code, verification.codeLength));
-    if (!isRight || !isUsable)
-      throw new CodeRejected(by ? attemptsLeft(verification, by) : verification.attemptsLeft);
-    return { ...verification, provenBy: by };
+    addToLog({ verification: referenceOf(id), number_hash: this.keys.phoneIndexOf(before.phoneNumber) });
+    const isRight = isSameCode(this.codeOf(before), readCode(code, before.codeLength));
+    if (!isRight || !isUsable) throw new CodeRejected(by ? attemptsLeft(attempt, by) : attempt.attemptsLeft);
+    return this.afterAttempt({ ...before, provenBy: by }, attempt);
   }
 
   /**
@@ -350,10 +349,18 @@ export class VerificationService {
   }
 
   /** Returns the verification after the attempt. Reads it again if it has messages or reports that were not read before. */
-  private async afterAttempt(before: Verification, attempt: CountedAttempt): Promise<Verification> {
-    const { version, attemptsBy, ...changed } = attempt;
-    if (version !== before.delivery.version) return this.get(before.id);
-    return { ...before, ...changed, attemptsBy: { ...before.attemptsBy, ...attemptsBy } };
+  private async afterAttempt(
+    before: ProvenVerification,
+    { version, attemptsBy, ...changed }: CountedAttempt,
+  ): Promise<ProvenVerification> {
+    const proven = { ...before, ...changed, attemptsBy: { ...before.attemptsBy, ...attemptsBy } };
+    if (version === before.delivery.version) return proven;
+    try {
+      return { ...proven, ...(await this.get(before.id)) };
+    } catch (failure) {
+      await this.restoreAttempt(proven);
+      throw failure;
+    }
   }
 
   /** A right code must not use up attempts by failing, however often. */

@@ -82,7 +82,7 @@ export function chargeOf(
   return charge === undefined || charge === NO_CHARGE ? null : charge;
 }
 
-/** Returns the verification after this change of its delivery, which its store made at this time. */
+/** Returns the verification after this change of its delivery, which its store made at this time. Its status is that of before. */
 export function afterChange(before: Verification, change: DeliveryChange, at: Date): Verification {
   const { addsMessage, route, charge, ...delivery } = change;
   const { version } = before.delivery;
