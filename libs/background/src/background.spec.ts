@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Unavailable } from '#errors';
-import { Database } from '#postgres';
+import { Database, type Statement } from '#postgres';
 import { freshDatabase, freshRedis, type TestDatabase } from '../../../test/support/databases.js';
 import { dumpPostgres, dumpRedis } from '../../../test/support/dumps.js';
 import { whileLocked } from '../../../test/support/outages.js';
@@ -441,7 +442,7 @@ describe('PostgresTaskQueue', () => {
     await server.query('delete from tasks');
     const queue = new PostgresTaskQueue(new Database(source), { url: server.url }, reading);
     await queue.add({ id: 't.7', name: 'count', data: { n: 7 }, maxTries: 1 });
-    const clock = jest.spyOn(performance, 'now').mockReturnValueOnce(0);
+    const clock = jest.spyOn(performance, 'now').mockReturnValueOnce(performance.now() - 60_000);
     const run = jest.fn(async (_task: Task) => 'over' as const);
     const worker = queue.work(run);
     await waitFor('the task', () => run.mock.calls.length === 1);
@@ -452,9 +453,41 @@ describe('PostgresTaskQueue', () => {
     await queue.close();
   });
 
+  /** Returns the plan that a connection keeps for a prepared statement. */
+  async function keptPlanOf({ text }: Statement, values: string): Promise<string> {
+    const runner = source.createQueryRunner();
+    await runner.query('set plan_cache_mode = force_generic_plan');
+    await runner.query(`prepare examined as ${text}`);
+    const lines: Record<string, string>[] = await runner.query(`explain execute examined (${values})`);
+    await runner.query('reset plan_cache_mode');
+    await runner.query('deallocate examined');
+    await runner.release();
+    return lines.flatMap(Object.values).join('\n');
+  }
+
+  it('looks up each task by its key, also with a plan from a time when there were few', async () => {
+    await server.query('truncate tasks');
+    await server.query(
+      `insert into tasks (id, name, data, max_tries, due_at)
+       select n::text, 'note', '{}', 1, now() + interval '1 hour' from generate_series(1, 700) as n`,
+    );
+    const database = new Database(source);
+    const statements = jest.spyOn(database, 'run');
+    const queue = new PostgresTaskQueue(database, { url: server.url }, reading);
+    const worker = queue.work(async () => 'over');
+    await worker.pause();
+    const [taking] = statements.mock.calls.find(([{ name }]) => name === 'task-take') as [Statement];
+    const plan = await keptPlanOf(taking, `72, '${randomUUID()}', 5000, '-infinity'`);
+    expect(plan).not.toContain('Seq Scan on tasks');
+    await worker.close();
+    await queue.close();
+  });
+
   it('finds a task that became due long before those that it took last', async () => {
     await server.query('delete from tasks');
-    const queue = new PostgresTaskQueue(new Database(source), { url: server.url }, reading);
+    const database = new Database(source);
+    const statements = jest.spyOn(database, 'run');
+    const queue = new PostgresTaskQueue(database, { url: server.url }, reading);
     const taken: string[] = [];
     const run = async ({ id }: Task) => {
       taken.push(id);
@@ -471,6 +504,10 @@ describe('PostgresTaskQueue', () => {
       await queue.add({ id: `task ${n}`, name: 'note', data: {}, maxTries: 1 });
       await waitFor('the next task', () => taken.includes(`task ${n}`));
     }
+    const looks = statements.mock.calls.filter(([{ name }]) => name === 'task-take');
+    const starts = looks.map(([, values]) => values?.[3]);
+    expect(starts[0]).toBe('-infinity');
+    expect(starts).toContainEqual(expect.any(Date));
     await worker.pause();
     await worker.close();
     await queue.close();

@@ -33,9 +33,9 @@ interface TakenRow {
 }
 
 /**
- * Counts a try before it begins, so that a task that kills its process ends after its tries. The condition with `jsonb_build_array` is
- * true, and makes Postgres expect one task (as `EACH` does), so it looks up each task by its key, however many ended tasks it has
- * not cleaned from the table yet.
+ * Counts a try before it begins, so that a task that kills its process ends after its tries. With a range of times whose begin it
+ * does not know, Postgres expects few tasks. So the plan that it keeps looks up each one by its key, however many ended tasks it has not
+ * cleaned from the table yet.
  */
 const takeWith = ({ columns, joins }: TaskReading) => ({
   name: 'task-take',
@@ -44,7 +44,7 @@ const takeWith = ({ columns, joins }: TaskReading) => ({
       select id, due_at from tasks where due_at between $4 and now() order by due_at limit $1 for update skip locked
     ), taken as (
       update tasks set holder = $2, tries = tries + 1, due_at = clock_timestamp() + $3 * ${MS}
-        from due where tasks.id = due.id and jsonb_build_array(due.id) @> '[]'
+        from due where tasks.id = due.id
       returning tasks.*, due.due_at as was_due_at
     )
     select ${TAKEN}, ${columns} from taken ${joins}`,

@@ -44,16 +44,15 @@ export class DeliveryEvents {
   /** Records a state that a message reached. */
   reached(subject: Subject, { route, status, failure, providerId, queuedAt, at }: ReachedState): void {
     const { reason, code, means } = failure ?? {};
-    const labels = labelsOf(route);
-    const { channel, sender } = labels;
+    const { channel, sender } = labelsOf(route);
     this.metrics.messages.inc({ channel, sender, status, reason: reason ?? '' });
     const details = { channel, sender, status, reason, code, provider_id: providerId ?? undefined };
     const line = { msg: `message ${status}`, event: 'reached', ...details, ...this.describe(subject) };
     if (reason === 'provider') this.logger.warn(line);
     else this.logger.log(line);
     if (queuedAt && !failure)
-      this.metrics.handOver.observe(labels, (at.getTime() - queuedAt.getTime()) / 1_000);
-    if (failure && means && ALARMING.has(means)) this.alarmed(subject, labels.sender, failure);
+      this.metrics.handOver.observe({ channel, sender }, (at.getTime() - queuedAt.getTime()) / 1_000);
+    if (failure && means && ALARMING.has(means)) this.alarmed(subject, sender, failure);
     if (queuedAt) this.show(route, providerId, { status: 'queued', reason: null, at: queuedAt });
     this.show(route, providerId, { status, reason: reason ?? null, at });
   }

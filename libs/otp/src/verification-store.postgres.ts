@@ -56,7 +56,7 @@ const INSERT = `
       appHash: ':appHash',
       device: ':device',
       tickets: 'array_remove(array[:ticket::text], null)',
-      charges: 'array[:charge::text]',
+      charges: `array[coalesce(:charge::text, '${NO_CHARGE}')]`,
       codeLength: ':codeLength',
       secretId: ':secretId',
       status: `'pending'`,
@@ -390,30 +390,14 @@ export class PostgresVerificationStore extends VerificationStore {
   }
 }
 
-/** Returns the values of `INSERT`. */
+/** Returns the values of `INSERT`, among others. */
 function valuesOf(given: NewVerification): Element {
   return {
-    id: given.id,
-    purpose: given.purpose,
-    phoneIndex: given.phoneIndex,
-    phoneSealed: given.phoneSealed,
-    sessionId: given.sessionId ?? null,
-    apiClient: given.apiClient ?? null,
-    name: given.name,
-    locale: given.locale,
-    appHash: given.appHash,
-    device: given.device,
-    ticket: given.ticket,
-    charge: given.charge ?? NO_CHARGE,
-    codeLength: given.codeLength,
-    secretId: given.secretId,
-    maxAttempts: given.maxAttempts,
-    clients: JSON.stringify(clientsOf(given.client)),
-    ttlMs: given.ttlMs,
-    resendAfterMs: given.resendAfterMs,
     channel: given.route.channel,
     provider: given.route.provider,
     fallback: fallbackOf(given.hasFallback),
+    clients: JSON.stringify(clientsOf(given.client)),
+    ...given,
   };
 }
 

@@ -60,6 +60,9 @@ const SCRIPTS = [
 ] as const;
 type Script = (typeof SCRIPTS)[number];
 
+/** The reply of the script `attempt`. */
+type AttemptReply = [readAt: number, attemptsLeft: number, version: number, ...attempts: number[]];
+
 /** The result of `row()` in the scripts. */
 type Row = [fields: string[], readAt: string];
 
@@ -76,26 +79,14 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   async open(v: NewVerification): Promise<StoredVerification> {
-    const {
-      id,
-      purpose,
-      phoneIndex,
-      phoneSealed,
-      codeLength,
-      secretId,
-      name,
-      locale,
-      appHash,
-      device,
-      ticket,
-    } = v;
+    const { id, purpose, phoneIndex, name, locale, appHash, device, ticket } = v;
     const fields = {
       id,
       purpose,
       phoneIndex,
-      phoneSealed,
-      codeLength,
-      secretId,
+      phoneSealed: v.phoneSealed,
+      codeLength: v.codeLength,
+      secretId: v.secretId,
       attemptsLeft: v.maxAttempts,
       fallback: fallbackOf(v.hasFallback),
       charges: v.charge ?? NO_CHARGE,
@@ -145,21 +136,13 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   async attempt(id: VerificationId, by: ClientAttempts | null = null): Promise<CountedAttempt | null> {
-    const counted = by
-      ? [[by.client, by.limit] as const, ...(by.group ? [[by.group.name, by.group.limit] as const] : [])]
-      : [];
-    const reply = await this.reply(
-      'attempt',
-      id,
-      counted.flatMap(([name, limit]) => [ATTEMPTS_BY + name, limit]),
-    );
+    const counted: [name: string, limit: number][] = [];
+    if (by) counted.push([by.client, by.limit]);
+    if (by?.group) counted.push([by.group.name, by.group.limit]);
+    const args = counted.flatMap(([name, limit]) => [ATTEMPTS_BY + name, limit]);
+    const reply = (await this.reply('attempt', id, args)) as string[] | null;
     if (reply === null) return null;
-    const [readAt, attemptsLeft, version, ...attempts] = (reply as string[]).map(Number) as [
-      number,
-      number,
-      number,
-      ...number[],
-    ];
+    const [readAt, attemptsLeft, version, ...attempts] = reply.map(Number) as AttemptReply;
     const attemptsBy = Object.fromEntries(counted.map(([name], i) => [name, attempts[i] as number]));
     return { attemptsLeft, attemptsBy, version, readAt: new Date(readAt) };
   }

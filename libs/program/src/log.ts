@@ -10,23 +10,13 @@ const mixin: NonNullable<LoggerOptions['mixin']> = (_line, _level, logger) => {
   return reqId === undefined || 'reqId' in logger.bindings() ? members : { reqId, ...members };
 };
 
-let lastTime = 0;
-let lastTimeMember = '';
-
-/** Returns the member with the time. The lines of one millisecond share it: under load there are several. */
-function timeMember(now: number): string {
-  if (now !== lastTime) lastTimeMember = `,"time":"${new Date(now).toISOString()}"`;
-  lastTime = now;
-  return lastTimeMember;
-}
-
 /** A process that is killed loses the lines of this time. */
 const WAIT_FOR_MORE_LINES_MS = 10;
 
 /** The form of the lines, for every log of the process. */
 export const LINE_OPTIONS = {
   base: null,
-  timestamp: () => timeMember(Date.now()),
+  timestamp: pino.stdTimeFunctions.isoTime,
   formatters: { level: (label) => ({ level: label }) },
   mixin,
 } as const satisfies LoggerOptions;
