@@ -17,7 +17,7 @@ import {
   storedUserAgent,
   TokenCache,
 } from '#tokens';
-import { type NewUser, USER_COLUMNS, type User, type UserRow, UsersRepository } from '#users';
+import { type NewUser, USER_COLUMNS, USER_NAMES, type User, type UserRow, UsersRepository } from '#users';
 import { addWebhooks, WebhookEvents } from '#webhooks';
 import { RecycledNumbersRepository } from './recycled-numbers.repository.js';
 
@@ -117,6 +117,12 @@ const COLUMNS = Object.keys(VALUES)
 /** The beginning of a statement for several sign-ins, one for each number. */
 const ASKED = `asked as (select ${COLUMNS} from ${EACH})`;
 
+/** The columns of a sign-in that has its user: the name is the user's. */
+const ASKED_COLUMNS = Object.keys(VALUES)
+  .filter((name) => name !== 'name')
+  .map((name) => `asked."${name}"`)
+  .join(', ');
+
 /**
  * Returns the part of a statement that finds or creates the users of the numbers. Two statements wait for each other's users in
  * one order. The lock keeps an account from losing its number before the statement ends.
@@ -128,9 +134,9 @@ const holderOf = (source: string) => `
       insert into users (id, name, phone_index, phone_sealed)
       select "userId", name, "phoneIndex", "phoneSealed" from ${source} order by "phoneIndex"
       on conflict (phone_index) do nothing
-      returning ${USER_COLUMNS}, users.phone_index
+      returning ${USER_COLUMNS}, users.phone_index, users.last_used_at
     ), found as (
-      select ${USER_COLUMNS}, users.phone_index,
+      select ${USER_COLUMNS}, users.phone_index, users.last_used_at,
              coalesce(users.last_used_at <= now() - asked."recycledAfterMs" * ${MS}, false) as "isRecycled"
         from asked join users on users.phone_index = asked."phoneIndex"
        order by users.phone_index for key share of users
@@ -140,58 +146,63 @@ const holderOf = (source: string) => `
 
 /**
  * Returns the part of a statement that inserts the tokens, their sessions, refresh tokens and events. The unique key of
- * `verification_id` refuses a second token, and without a token no session is inserted.
+ * `verification_id` refuses a second token, and without a token no session is inserted. Each join of two of these parts compares
+ * all their rows, because Postgres expects one: so a row takes its values along. See docs/decisions/0085.
  *
- * @param source the sign-ins that get a token.
+ * @param isProven SQL: the sign-in may get a token.
  */
-const sessionOf = (source: string) => `
-    token as (
+const sessionOf = (isProven: string) => `
+    placed as (
+      select ${ASKED_COLUMNS}, holder.*, ${isProven} as "isProven"
+        from asked left join holder on holder.phone_index = asked."phoneIndex"
+    ), token as (
       insert into tokens (hash, user_id, scope, verification_id, expires_at, session_id)
-      select "tokenHash", holder.id, '${SCOPE}', "verificationId", clock_timestamp() + :ttlMs * ${MS}, "sessionId"
-        from ${source} join holder on holder.phone_index = "phoneIndex"
-       where not holder."isRecycled"
+      select "tokenHash", id, '${SCOPE}', "verificationId", clock_timestamp() + :ttlMs * ${MS}, "sessionId"
+        from placed where "isProven" and id is not null and not "isRecycled"
       on conflict do nothing
-      returning user_id, session_id, verification_id, expires_at
+      returning session_id, expires_at
+    ), outcome as (
+      select placed.*, token.expires_at, clock_timestamp() + :refreshTtlMs * ${MS} as refresh_expires_at
+        from placed left join token on token.session_id = "sessionId"
+    ), signed as (
+      select * from outcome where expires_at is not null
     ), session as (
       insert into sessions (id, user_id, expires_at, address, user_agent, label, method)
-      select "sessionId", token.user_id, clock_timestamp() + :refreshTtlMs * ${MS}, address, "userAgent", label, method
-        from token join asked on "sessionId" = token.session_id
-      returning id, expires_at
+      select "sessionId", id, refresh_expires_at, address, "userAgent", label, method from signed
     ), refresh as (
-      insert into refresh_tokens (hash, session_id, generation)
-      select "refreshHash", session.id, 1 from session join asked on "sessionId" = session.id
+      insert into refresh_tokens (hash, session_id, generation) select "refreshHash", "sessionId", 1 from signed
     ), event as (
       insert into events (kind, user_id, session_id, phone_index, phone_masked, address, request_id, details)
-      select 'signed_in', token.user_id, "sessionId", "phoneIndex", "phoneMasked", address, "requestId",
+      select 'signed_in', id, "sessionId", "phoneIndex", "phoneMasked", address, "requestId",
              jsonb_build_object('method', method)
-        from token join asked on "sessionId" = token.session_id
+        from signed
     ), webhook as (
       ${addWebhooks('webhooks', {
-        data: `jsonb_build_object('user_id', token.user_id)`,
+        data: `jsonb_build_object('user_id', signed.id)`,
         phoneSealed: '"phoneSealed"',
-        source: 'token join asked on "sessionId" = token.session_id,',
-        condition: `where given.type <> 'user.created' or exists (select from created where created.id = token.user_id)`,
+        source: 'signed,',
+        condition: `where given.type <> 'user.created' or signed.id = "userId"`,
       })}
     ), used as (
       update users set last_used_at = now()
        where id in (
-         select users.id from token join users on users.id = token.user_id
-          where users.last_used_at <= now() - interval '1 day' for no key update of users skip locked)
+         select users.id from signed join users on users.id = signed.id
+          where signed.last_used_at <= now() - interval '1 day' for no key update of users skip locked)
     )`;
 
 /** The rest of the statement: a row for each sign-in. A repeated statement finds what the first one inserted. */
 const result = (columns = '') => `
-    select "sessionId", ${columns} holder.*,
-           coalesce(token.expires_at, (select expires_at from tokens where hash = "tokenHash")) as expires_at,
-           coalesce(session.expires_at, (select expires_at from sessions where id = "sessionId")) as refresh_expires_at
-      from asked left join holder on holder.phone_index = "phoneIndex"
-           left join token on token.session_id = "sessionId" left join session on session.id = "sessionId"`;
+    select "sessionId", ${columns} "isRecycled", ${USER_NAMES},
+           coalesce(expires_at, (select tokens.expires_at from tokens where hash = "tokenHash")) as expires_at,
+           case when expires_at is not null then refresh_expires_at
+                else (select sessions.expires_at from sessions where sessions.id = "sessionId") end as refresh_expires_at
+      from outcome`;
 
 /**
  * Finds or creates the users of the numbers, and creates the sessions. One statement is one transaction, so a token has its user,
  * and no user exists without the sign-in that created it.
  */
-const CREATE = numbered(`with ${ASKED}, ${holderOf('asked')}, ${sessionOf('asked')} ${result()}`);
+const CREATE = numbered(`with ${ASKED}, ${holderOf('asked')}, ${sessionOf('true')} ${result()}`);
 
 /**
  * As `CREATE`, and approves the verifications: one transaction, so that neither is there without the other. The lock decides which
@@ -201,13 +212,13 @@ const APPROVE = numbered(`
     with ${ASKED}, proven as (
       select asked.* from asked join verifications on verifications.id = "verificationId"
        where ${APPROVABLE} order by verifications.id collate "C" for update of verifications
-    ), ${holderOf('proven')}, ${sessionOf('proven')}, approved as (
-      update verifications set ${approvalOf('proven.client', 'proven."clientGroup"')} from proven
-       where verifications.id = proven."verificationId"
-         and (exists (select from token where token.verification_id = proven."verificationId")
-              or exists (select from tokens where tokens.verification_id = proven."verificationId"))
+    ), ${holderOf('proven')}, ${sessionOf('asked."sessionId" in (select "sessionId" from proven)')}, approved as (
+      update verifications set ${approvalOf('outcome.client', 'outcome."clientGroup"')} from outcome
+       where outcome."isProven" and verifications.id = outcome."verificationId"
+         and (outcome.expires_at is not null
+              or exists (select from tokens where tokens.verification_id = outcome."verificationId"))
     )
-    ${result('exists (select from proven where proven."sessionId" = asked."sessionId") as "isProven",')}`);
+    ${result('"isProven",')}`);
 
 type Secrets = Pick<CreatedSession, 'sessionId' | 'token' | 'refreshToken'>;
 

@@ -9,7 +9,7 @@ export interface SessionOptions {
 
 /**
  * The settings that our SQL and the driver rely on. A database or a role may have other defaults. Settings of
- * the operator stay as they are: `default_transaction_read_only`, `synchronous_commit`, memory and planning.
+ * the operator stay as they are: `default_transaction_read_only`, `synchronous_commit`, memory and costs.
  */
 const RELIED_ON = {
   DateStyle: 'ISO, MDY', // the driver parses no other style
@@ -23,6 +23,10 @@ const RELIED_ON = {
   idle_in_transaction_session_timeout: '10000',
   idle_session_timeout: '0', // a pool keeps idle connections
   transaction_timeout: '0',
+  // A connection keeps the plan of a prepared statement. A plan that is made while a table is small would read all of it, and still
+  // do so when the table has grown. Without the scans that this forbids, Postgres uses the index.
+  enable_seqscan: 'off',
+  jit: 'off', // older versions compile a plan that has no index to use, because its cost is then set to billions
 };
 
 /** Sets what the server's version knows: `transaction_timeout` came with Postgres 17. */

@@ -5,6 +5,7 @@ export {
   type NewUser,
   type NumberHolder,
   USER_COLUMNS,
+  USER_NAMES,
   type User,
   type UserChange,
   type UserRow,

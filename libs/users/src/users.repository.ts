@@ -42,9 +42,15 @@ export interface UserRow {
   readonly version: number;
 }
 
+/** The names of the columns of `UserRow`. */
+export const USER_NAMES =
+  'id, legacy_id, created_at, name, locale, phone_sealed, avatar_large, avatar_small, version';
+
 /** The columns of a user, for statements that join `users`. The driver returns a bigint as text, and float8 as a number. */
-export const USER_COLUMNS =
-  'users.id, users.legacy_id::float8 as legacy_id, users.created_at, users.name, users.locale, users.phone_sealed, users.avatar_large, users.avatar_small, users.version';
+export const USER_COLUMNS = USER_NAMES.replaceAll(/\w+/g, 'users.$&').replace(
+  'users.legacy_id',
+  'users.legacy_id::float8 as legacy_id',
+);
 
 /** The members of a user that it may change itself. An absent one stays as it is. */
 export interface UserChange {
