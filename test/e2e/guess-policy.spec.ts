@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { abuseApis, NO_COOL_DOWN } from '../support/abuse-api.js';
-import { freshRedis, mainlyOn } from '../support/databases.js';
+import { freshRedis, mainlyOn, POSTGRES_ALONE } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
+import { withClient } from '../support/postgres.js';
 import { times } from '../support/repeat.js';
 import { waitFor } from '../support/wait.js';
 
@@ -316,11 +317,14 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
       expect((await signUp({ otp: code }, '192.0.2.1')).status).toBe(200);
     }
     expect(new Set(statuses)).toEqual(new Set([401]));
-    const [row] = await api.database.query<{ state: string }>(
-      `select state from abuse_states where key like 'number:%'`,
-    );
     // Clients that did not request the code have four guesses a year, which change nothing for the owner.
-    expect(JSON.parse(row?.state ?? '{}').foreign).toHaveLength(4);
+    await waitFor('the record of the last success', async () => {
+      const [row] = await api.database.query<{ state: string }>(
+        `select state from abuse_states where key like 'number:%'`,
+      );
+      const { open, foreign } = JSON.parse(row?.state ?? '{}');
+      return open?.length === 0 && foreign.length === 4;
+    });
     expect((await api.open(number)).code_length).toBe(6);
     await waitFor('its message', async () => (await api.client.get('/dev/inbox/messages')).body.length === 4);
 
@@ -387,5 +391,26 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
     for (let i = 0; i < 6; i += 1) await signUp({ otp: '000000' });
     expect((await signUp({ otp: code })).status).toBe(401);
     expect((await signUp({ otp: code, device_token })).status).toBe(200);
+  });
+});
+
+describe('A success on Postgres alone', () => {
+  const { start } = abuseApis(POSTGRES_ALONE);
+
+  it('is answered before it is recorded, and recorded later', async () => {
+    const api = await start();
+    const verifiedMessages = async () => {
+      const [row] = await api.database.query<{ verified: number }>(
+        `select (state::jsonb -> 'verified')::float8 as verified from abuse_states where key = 'system'`,
+      );
+      return row?.verified;
+    };
+    const { verification, code } = await api.openAndRead(someNumber());
+    const answer = await withClient(api.database.url, async (locker) => {
+      await locker.query(`begin; select from abuse_states where key = 'system' for update`);
+      return api.check(verification, code);
+    });
+    expect(answer).toMatchObject({ status: 200, body: { device_token: expect.any(String) } });
+    await waitFor('the record of the success', async () => (await verifiedMessages()) === 1);
   });
 });

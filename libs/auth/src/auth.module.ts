@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AbuseModule } from '#abuse';
+import { BackgroundModule } from '#background';
 import { DeliveryModule } from '#delivery';
 import { ImagesModule } from '#images';
 import { OtpModule } from '#otp';
@@ -21,6 +22,7 @@ import { SignUpClients } from './sign-up-clients.js';
   imports: [
     AbuseModule,
     AccountsModule,
+    BackgroundModule,
     DeliveryModule,
     ImagesModule,
     OtpModule,

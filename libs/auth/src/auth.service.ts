@@ -148,8 +148,8 @@ export class AuthService {
   ): Promise<Session> {
     const right = await this.codes.prove({ pending, client, code, requester });
     const session = await this.sessions.create(right.proven, name, sessionClientOf(requester));
-    if (session.isRecycled) await this.codes.forgetDevices(right.proven);
-    return { deviceToken: await this.codes.recordSuccess(right), ...session };
+    const devicesSince = session.isRecycled ? await this.codes.forgetDevices(right.proven) : null;
+    return { deviceToken: this.codes.recordSuccess(right, devicesSince), ...session };
   }
 }
 

@@ -80,7 +80,7 @@ export class ClientVerificationsService {
       await this.tellReceiver(right.proven);
       return signed;
     });
-    await this.codes.recordSuccess(right);
+    this.codes.recordSuccess(right);
     return { verificationId, phoneNumber, verifiedAt, proof };
   }
 

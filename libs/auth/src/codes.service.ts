@@ -3,10 +3,10 @@ import {
   type AdmittedGuess,
   type GuessingClient,
   GuessPolicyService,
-  KnownDevicesService,
   type Requester,
   SendPolicyService,
 } from '#abuse';
+import { BackgroundService } from '#background';
 import type { Channel, Route } from '#config';
 import { ConfirmCodeTask, DeliveryService } from '#delivery';
 import { AppError, Unavailable } from '#errors';
@@ -62,9 +62,10 @@ export interface Guess {
 }
 
 /** A right code. `recordSuccess` needs it. */
-export interface ProvenCode extends Guess {
+export interface ProvenCode {
   readonly proven: ProvenVerification;
-  readonly seen: AdmittedGuess['seen'];
+  readonly requester: Requester;
+  readonly admitted: AdmittedGuess;
 }
 
 /** Sends codes and compares them, under the abuse policy. Gives nothing for a right code: its callers do. */
@@ -79,7 +80,7 @@ export class CodesService {
     private readonly delivery: DeliveryService,
     private readonly confirmCode: ConfirmCodeTask,
     private readonly users: UsersRepository,
-    private readonly knownDevices: KnownDevicesService,
+    private readonly background: BackgroundService,
   ) {}
 
   /** Opens a verification. Resolves when its message is durable, before the provider is asked. */
@@ -151,29 +152,39 @@ export class CodesService {
       (await this.verifications.exhaust(pending.id));
     // Without a pause: a guess beyond the budget closes the verification, and must not overtake those that are admitted.
     const proven = await this.verifications.attempt(admitted, code, isUsable === null || (await isUsable()));
-    return { proven, seen: admitted.seen, ...guess };
+    return { proven, requester, admitted };
   }
 
-  /** Records that the code was entered. Returns the device token. */
-  async recordSuccess({ proven, client, requester, seen }: ProvenCode): Promise<string> {
+  /**
+   * Records that the code was entered, for its one winner. The answer does not wait for it: a record that is lost leaves the
+   * abuse policy stricter, and the user is signed in already.
+   *
+   * @param devicesSince the result of `forgetDevices`, if the number was recycled.
+   * @returns the device token.
+   */
+  recordSuccess({ proven, requester, admitted }: ProvenCode, devicesSince: Date | null = null): string {
     const { phoneNumber, tickets, purpose } = proven;
+    const guess = devicesSince === null ? admitted : { ...admitted, device: null };
     // Anyone who knows the number can request messages of a sign-up, so only the messages of this address count.
     const address = purpose === 'sign_up' ? requester.address : null;
-    const [deviceToken] = await Promise.all([
-      this.guessPolicy.recordSuccess(this.guessedAt(proven), client, requester, seen),
-      this.sendPolicy.recordSuccess(phoneNumber, tickets, address, seen),
-    ]);
+    this.background.run('typos were not forgiven', () => this.guessPolicy.recordSuccess(guess));
+    this.background.run('a verified message was not recorded', () =>
+      this.sendPolicy.recordSuccess(phoneNumber, tickets, address, guess.seen),
+    );
     this.confirmCode.start(proven);
-    return deviceToken;
+    return this.guessPolicy.issueDeviceToken(phoneNumber, guess.device, devicesSince);
   }
 
   /**
    * Revokes the known devices of a recycled number: they belong to the former holder. The user is signed in
    * already, so a failure is logged, not thrown.
+   *
+   * @returns the time from which tokens of its devices are valid; null if they were not revoked.
    */
-  async forgetDevices({ phoneNumber }: Verification): Promise<void> {
-    await this.knownDevices.forgetAll(phoneNumber).catch((failure: Error) => {
+  async forgetDevices({ phoneNumber }: Verification): Promise<Date | null> {
+    return this.guessPolicy.forgetDevices(phoneNumber).catch((failure: Error) => {
       this.logger.warn(`the devices of a recycled number were not revoked: ${failure.message}`);
+      return null;
     });
   }
 

@@ -73,12 +73,7 @@ export class NumberChangeService {
     await this.move({ user, proven: right.proven, sessionId, noticeId });
     await this.notices.start(noticeId);
     const session = await this.sessions.reissue(sessionId);
-    return {
-      ...session,
-      isNewUser: false,
-      isRecycled: false,
-      deviceToken: await this.codes.recordSuccess(right),
-    };
+    return { ...session, isNewUser: false, isRecycled: false, deviceToken: this.codes.recordSuccess(right) };
   }
 
   /**

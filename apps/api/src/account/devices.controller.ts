@@ -20,7 +20,7 @@ export class DevicesController {
   @Problems('unauthenticated', 'insufficient_scope', 'cross_site_request')
   @Delete()
   @HttpCode(204)
-  revokeDevices(@CurrentUser() { phoneNumber }: User): Promise<void> {
-    return this.devices.forgetAll(phoneNumber);
+  async revokeDevices(@CurrentUser() { phoneNumber }: User): Promise<void> {
+    await this.devices.forgetAll(phoneNumber);
   }
 }

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { CodeRejected } from '#errors';
 import { Keys } from '#keys';
 import { kindOfNumber, type PhoneNumber } from '#phone';
@@ -83,6 +83,9 @@ export const HOLDER_OF_ID: GuessingClient = { key: '', hasRequested: true };
 export interface AdmittedGuess<Guessed extends GuessedAt = GuessedAt> {
   readonly verification: Guessed;
   readonly attempts: ClientAttempts | null;
+  readonly guessable: Guessable;
+  /** The known device that makes the guess. */
+  readonly device: string | null;
   /** The states that the guess left, with those that its success changes. */
   readonly seen: Snapshot;
 }
@@ -100,7 +103,6 @@ const UNREQUESTED = 'unrequested';
 /** Decides which guesses at a code are compared, and how long codes have to be. */
 @Injectable()
 export class GuessPolicyService {
-  private readonly logger = new Logger('Abuse');
   private readonly gaugeGroupKey: Buffer;
 
   constructor(
@@ -192,32 +194,45 @@ export class GuessPolicyService {
     alsoSeen: readonly string[] = [],
   ): Promise<AdmittedGuess<Guessed> | null> {
     const { phoneNumber } = verification;
-    const { outcome, raised, seen } = await this.countGuess(verification, client, requester, alsoSeen);
+    const guessable = this.guessableOf(verification, client, requester);
+    const counted = await this.countGuess(verification, guessable, requester, alsoSeen);
+    const { outcome, raised, device, seen } = counted;
     for (const warning of raised) this.events.record('warning', { name: 'gauge', ...warning });
     const refusal = outcome.outcome === 'compare' ? outcome.unenforced : outcome;
     if (refusal && !this.mayCompare(refusal, phoneNumber, requester)) return null;
-    return { verification, attempts: this.attemptsOf(client), seen };
+    return { verification, attempts: this.attemptsOf(client), guessable, device, seen };
   }
 
   /**
-   * Records that the code was typed in, so the wrong guesses before it were typos. The user is signed in already, so
-   * failures are logged, not thrown.
+   * Records that the code was typed in, so the wrong guesses before it were typos.
    *
-   * @param seen by the guess.
-   * @returns a token by which the device is known on this number from now on.
+   * @throws Unavailable
    */
-  async recordSuccess(
-    verification: GuessedAt,
-    client: GuessingClient,
-    requester: Requester,
-    seen: Snapshot | null = null,
-  ): Promise<string> {
-    const guessable = this.guessableOf(verification, client, requester);
-    const device = await this.forgive(verification, guessable, requester, seen).catch((failure: Error) => {
-      this.logger.warn(`could not forgive typos: ${failure.message}`);
-      return null;
-    });
-    return this.devices.issueToken(verification.phoneNumber, device);
+  async recordSuccess({ verification, guessable, device, seen }: AdmittedGuess): Promise<void> {
+    const now = this.clock.now();
+    const number = this.guessedNumber(verification.phoneNumber);
+    const keys = [number.key, number.gauge, ...(device === null ? [] : [deviceKey(device)])];
+    await this.ledger.decide(keys, (draft) => forgiveTypos(draft, number, device, guessable, now), seen);
+  }
+
+  /**
+   * Returns a token by which a device is known on this number from now on.
+   *
+   * @param device null for a new device.
+   * @param devicesSince the result of `forgetDevices`, if the former devices of the number were revoked.
+   */
+  issueDeviceToken(phoneNumber: PhoneNumber, device: string | null, devicesSince: Date | null): string {
+    return this.devices.issueToken(phoneNumber, device, devicesSince);
+  }
+
+  /**
+   * Revokes all known devices of the number.
+   *
+   * @returns the time from which tokens of its devices are valid.
+   * @throws Unavailable
+   */
+  forgetDevices(phoneNumber: PhoneNumber): Promise<Date> {
+    return this.devices.forgetAll(phoneNumber);
   }
 
   /** Returns the known device that acts on the verification: the one that opened it, or the requester's. */
@@ -262,24 +277,24 @@ export class GuessPolicyService {
    */
   private async countGuess(
     verification: GuessedAt,
-    client: GuessingClient,
+    guessable: Guessable,
     requester: Requester,
     alsoSeen: readonly string[],
-  ): Promise<CountedGuess & { readonly seen: Snapshot }> {
+  ): Promise<CountedGuess & Pick<AdmittedGuess, 'device' | 'seen'>> {
     const { client: address } = originOf(requester);
     const keyOfChecks = this.limits.keyOfChecks(address, this.ledger);
     if (keyOfChecks === null) await this.admitAddress(requester);
-    const guessable = this.guessableOf(verification, client, requester);
     const found = this.devices.findActing(verification, requester);
     // Under load a success shares its read with other requests, so seeing its states now would save nothing.
-    const forSuccess = this.ledger.isIdle ? alsoSeen : [];
+    const forSuccess = this.ledger.hasWaiting ? [] : alsoSeen;
     const ofSameStore = keyOfChecks === null ? [] : [keyOfChecks, ...forSuccess];
     const keys = [...ofSameStore, ...found.keys, ...this.keysOfGuess(verification)];
     const { result, after } = await this.ledger.decideAndSee(keys, (draft) => {
       const reached = keyOfChecks ? this.limits.takeOfAddress(draft, 'checks_per_address', address) : [];
       if (this.limits.refusalAmong(reached)) return { reached, counted: null };
       const device = found.device(draft);
-      return { reached, counted: this.countOn(draft, verification.phoneNumber, device, guessable) };
+      const counted = this.countOn(draft, verification.phoneNumber, device, guessable);
+      return { reached, counted: { device, ...counted } };
     });
     this.limits.enforce(result.reached, { address });
     if (!result.counted) throw new Error('a limit that refuses a check was not enforced');
@@ -306,24 +321,6 @@ export class GuessPolicyService {
 
   private keysOfGuess({ phoneNumber }: GuessedAt): string[] {
     return [numberKey(this.keys.phoneIndexOf(phoneNumber)), gaugeKey(phoneNumber), RAISED];
-  }
-
-  /** @returns the known device that gave the code. */
-  private forgive(
-    verification: GuessedAt,
-    guessable: Guessable,
-    requester: Requester,
-    seen: Snapshot | null,
-  ): Promise<string | null> {
-    const now = this.clock.now();
-    const number = this.guessedNumber(verification.phoneNumber);
-    const found = this.devices.findActing(verification, requester);
-    const decision = (draft: Draft): string | null => {
-      const device = found.device(draft);
-      forgiveTypos(draft, number, device, guessable, now);
-      return device;
-    };
-    return this.ledger.decide([number.key, number.gauge, ...found.keys], decision, seen);
   }
 
   private guessableOf(

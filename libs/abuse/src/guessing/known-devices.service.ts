@@ -52,21 +52,29 @@ export class KnownDevicesService {
     return this.lookup(phoneNumber, opener ?? this.claimed(phoneNumber, deviceToken));
   }
 
-  /** Returns a token by which the device is known on this number. */
-  issueToken(phoneNumber: PhoneNumber, device: string | null): string {
-    return this.tokens.issue(this.keys.phoneIndexOf(phoneNumber), this.clock.now(), device ?? undefined);
+  /**
+   * Returns a token by which the device is known on this number.
+   *
+   * @param devicesSince the result of `forgetAll`, if the devices were revoked just now.
+   */
+  issueToken(phoneNumber: PhoneNumber, device: string | null, devicesSince: Date | null): string {
+    const issuedAt = Math.max(this.clock.now(), devicesSince?.getTime() ?? 0);
+    return this.tokens.issue(this.keys.phoneIndexOf(phoneNumber), issuedAt, device ?? undefined);
   }
 
   /**
    * Revokes all known devices of the number.
    *
+   * @returns the time from which tokens of its devices are valid.
    * @throws Unavailable
    */
-  async forgetAll(phoneNumber: PhoneNumber): Promise<void> {
+  forgetAll(phoneNumber: PhoneNumber): Promise<Date> {
     const key = numberKey(this.keys.phoneIndexOf(phoneNumber));
-    await this.ledger.decide([key], (draft) => {
+    return this.ledger.decide([key], (draft) => {
       // The extra millisecond also revokes a token that was issued in the same millisecond.
-      saveRecord(draft, key, { ...recordOf(draft, key), devicesSince: this.clock.now() + 1 });
+      const devicesSince = this.clock.now() + 1;
+      saveRecord(draft, key, { ...recordOf(draft, key), devicesSince });
+      return new Date(devicesSince);
     });
   }
 

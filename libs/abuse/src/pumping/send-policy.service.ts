@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Route } from '#config';
 import { PhoneNumberNotAllowed, SendsSuspended } from '#errors';
 import { Keys } from '#keys';
@@ -17,8 +17,6 @@ import { SpendingService } from './spending.service.js';
 /** Decides which messages may be sent. */
 @Injectable()
 export class SendPolicyService {
-  private readonly logger = new Logger('Abuse');
-
   constructor(
     private readonly admission: AdmissionService,
     private readonly limits: LimitsService,
@@ -141,11 +139,11 @@ export class SendPolicyService {
   }
 
   /**
-   * Records that the code was typed in, which shows that its messages were genuine. The user is signed in already, so
-   * failures are logged, not thrown.
+   * Records that the code was typed in, which shows that its messages were genuine.
    *
    * @param creditedAddress the only address to credit, when other clients could have requested the messages; null for all.
    * @param seen the states of `keysOfSuccess`, if this request has just seen them.
+   * @throws Unavailable
    */
   async recordSuccess(
     phoneNumber: PhoneNumber,
@@ -153,14 +151,10 @@ export class SendPolicyService {
     creditedAddress: string | null = null,
     seen: Snapshot | null = null,
   ): Promise<void> {
-    const outcomes = await Promise.allSettled([
+    await Promise.all([
       this.breaker.recordVerified(tickets, creditedAddress, seen),
       this.limits.clearContest(this.keys.phoneIndexOf(phoneNumber), seen),
     ]);
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected')
-        this.logger.warn(`could not record a verified message: ${outcome.reason}`);
-    }
   }
 
   /** Returns the keys of the states that `recordSuccess` changes. */

@@ -89,9 +89,9 @@ export class SharedState {
     return (await this.enqueue(keys, () => null, null)).after;
   }
 
-  /** True if the next decision has a read of its own: no other waits or is being written. */
-  get isIdle(): boolean {
-    return !this.isWriting && this.pending.length === 0;
+  /** True if the next decision shares its read with others that wait. */
+  get hasWaiting(): boolean {
+    return this.pending.length > 0;
   }
 
   /** Returns true if one decision can be on states of both. */
