@@ -10,6 +10,7 @@ import { AvatarsController } from './account/avatars.controller.js';
 import { DevicesController } from './account/devices.controller.js';
 import { MeController } from './account/me.controller.js';
 import { PhoneNumberController } from './account/phone-number.controller.js';
+import { Answers } from './http/answers.js';
 import { AppHashParser } from './http/app-hash-parser.js';
 import { ChannelParser } from './http/channel-parser.js';
 import { CodeRequestParser } from './http/code-request-parser.js';
@@ -34,6 +35,7 @@ import { NumbersController } from './operations/numbers.controller.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { ProtectedController } from './sign-up/protected.controller.js';
 import { SignUpController } from './sign-up/sign-up.controller.js';
+import { SignUpAnswers } from './sign-up/sign-up-answers.js';
 import { SignUpCookie } from './sign-up/sign-up-cookie.js';
 import { SignUpUsers } from './sign-up/sign-up-user.dto.js';
 import { TwilioVerifyController } from './twilio-verify/twilio-verify.controller.js';
@@ -94,6 +96,8 @@ import { TwilioController } from './webhooks/twilio.controller.js';
     AppHashParser,
     CodeRequestParser,
     SessionCookie,
+    Answers,
+    SignUpAnswers,
     { provide: ChannelParser, useFactory: createChannelParser, inject: [MessageProviders, AppConfig] },
     RequestMetrics,
     CredentialFailures,

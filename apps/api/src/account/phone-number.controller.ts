@@ -1,12 +1,13 @@
-import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import type { Requester } from '#abuse';
 import { type Bearer, CurrentBearer, NumberChangeService } from '#auth';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
+import { Answers, LOCATION_HEADER } from '../http/answers.js';
 import { CodeRequestParser } from '../http/code-request-parser.js';
 import { ETAG_HEADER } from '../http/entity-tag.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
-import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
 import { Problems } from '../http/problems.decorator.js';
 import { FromRequester } from '../http/requester.js';
 import { ChangePhoneNumberDto, VerificationDto } from '../verifications/verification.dto.js';
@@ -21,6 +22,7 @@ export class PhoneNumberController {
     private readonly changes: NumberChangeService,
     private readonly requests: CodeRequestParser,
     private readonly idempotency: IdempotencyService,
+    private readonly answers: Answers,
   ) {}
 
   /**
@@ -46,7 +48,6 @@ export class PhoneNumberController {
     description: 'The code is being sent.',
     headers: { Location: LOCATION_HEADER, ETag: ETAG_HEADER },
   })
-  @CreatesAt<VerificationDto>(({ id }) => `/v1/verifications/${id}`)
   @AcceptsIdempotencyKey()
   @Post()
   @HttpCode(202)
@@ -56,10 +57,12 @@ export class PhoneNumberController {
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
     @Idempotent() idempotent: IdempotentRequest | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationDto> {
     const request = this.requests.parse(body, acceptLanguage, bearer.user.locale);
-    return this.idempotency.once(idempotent, async () =>
+    const opened = await this.idempotency.once(idempotent, async () =>
       VerificationDto.of(await this.changes.request(bearer, request, requester)),
     );
+    return this.answers.created(reply, `/v1/verifications/${opened.id}`, opened);
   }
 }

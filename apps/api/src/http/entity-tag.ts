@@ -1,14 +1,7 @@
 import { hash } from 'node:crypto';
-import {
-  applyDecorators,
-  type CallHandler,
-  type ExecutionContext,
-  type NestInterceptor,
-  UseInterceptors,
-} from '@nestjs/common';
+import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { map, type Observable } from 'rxjs';
+import type { FastifyReply } from 'fastify';
 
 const ENTITY_TAG = '"r2iVpQZ0f3n5l8uYxT7bWg"';
 
@@ -18,13 +11,9 @@ export const ETAG_HEADER = {
   schema: { type: 'string', examples: [ENTITY_TAG] },
 } as const;
 
-/** Sets `ETag`, the tag of the answer's body. */
-export const EntityTag = (): MethodDecorator => UseInterceptors(EntityTagInterceptor);
-
-/** Sets `ETag`, and answers 304 when `If-None-Match` is the same tag (RFC 9110, section 13.1.2). For GET routes. */
+/** Documents `taggedUnlessKnown` (RFC 9110, section 13.1.2). For GET routes. */
 export function ConditionalGet(): MethodDecorator {
   return applyDecorators(
-    UseInterceptors(NotModifiedInterceptor, EntityTagInterceptor),
     ApiHeader({
       name: 'If-None-Match',
       required: false,
@@ -40,29 +29,24 @@ export function entityTagOf(body: object): string {
   return `"${hash('sha256', JSON.stringify(body), 'base64url').slice(0, 22)}"`;
 }
 
-class EntityTagInterceptor implements NestInterceptor<object, object> {
-  intercept(context: ExecutionContext, next: CallHandler<object>): Observable<object> {
-    const reply = context.switchToHttp().getResponse<FastifyReply>();
-    return next.handle().pipe(
-      map((body) => {
-        reply.header('etag', entityTagOf(body));
-        return body;
-      }),
-    );
-  }
+/** Sets `ETag`, the tag of the body. Returns the body. */
+export function tagged<T extends object>(reply: FastifyReply, body: T): T {
+  reply.header('etag', entityTagOf(body));
+  return body;
 }
 
-class NotModifiedInterceptor implements NestInterceptor<object, object | undefined> {
-  intercept(context: ExecutionContext, next: CallHandler<object>): Observable<object | undefined> {
-    const http = context.switchToHttp();
-    const reply = http.getResponse<FastifyReply>();
-    const known = http.getRequest<FastifyRequest>().headers['if-none-match'];
-    return next.handle().pipe(
-      map((body) => {
-        if (reply.getHeader('etag') !== known) return body;
-        reply.code(304);
-        return undefined;
-      }),
-    );
-  }
+/**
+ * Sets `ETag` as `tagged` does, and answers 304 without the body if the client has it.
+ *
+ * @param known the `If-None-Match` of the request.
+ */
+export function taggedUnlessKnown<T extends object>(
+  reply: FastifyReply,
+  known: string | undefined,
+  body: T,
+): T | undefined {
+  tagged(reply, body);
+  if (reply.getHeader('etag') !== known) return body;
+  reply.code(304);
+  return undefined;
 }

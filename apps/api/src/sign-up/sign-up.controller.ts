@@ -2,10 +2,9 @@ import { Body, Controller, Headers, HttpCode, Post, Req, Res } from '@nestjs/com
 import { ApiBody, ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Requester } from '#abuse';
-import { type Session, SessionOptional, SignUpService } from '#auth';
+import { SessionOptional, SignUpService } from '#auth';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { LocaleChoice } from '#messaging';
-import { AnswersSessionAs } from '../http/answers-session.js';
 import { AppHashParser } from '../http/app-hash-parser.js';
 import { ChannelParser } from '../http/channel-parser.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
@@ -13,7 +12,7 @@ import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
 import { FromRequester } from '../http/requester.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
-import { SignUpCookie } from './sign-up-cookie.js';
+import { SignUpAnswers } from './sign-up-answers.js';
 
 /** In the order in which a reader tries them. */
 const EXAMPLES = {
@@ -25,7 +24,7 @@ const EXAMPLES = {
 export class SignUpController {
   constructor(
     private readonly signUps: SignUpService,
-    private readonly cookie: SignUpCookie,
+    private readonly answers: SignUpAnswers,
     private readonly channels: ChannelParser,
     private readonly appHashes: AppHashParser,
     private readonly phoneNumbers: PhoneNumberParser,
@@ -60,7 +59,6 @@ export class SignUpController {
     'sends_suspended',
   )
   @AcceptsIdempotencyKey()
-  @AnswersSessionAs(SignedUpDto)
   @Post('signup')
   @HttpCode(200)
   async signUp(
@@ -70,17 +68,18 @@ export class SignUpController {
     @Idempotent() idempotent: IdempotentRequest | null,
     @Req() httpRequest: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<CodeSentDto | Session> {
+  ): Promise<CodeSentDto | SignedUpDto> {
     const phoneNumber = this.phoneNumbers.parse(phone_number);
     const appHash = this.appHashes.parse(app_hash || null);
-    if (otp)
-      return this.idempotency.once(idempotent, () => this.signUps.signUp(phoneNumber, otp, requester, name));
+    if (otp) {
+      const signUp = () => this.signUps.signUp(phoneNumber, otp, requester, name);
+      return this.answers.signedUp(httpRequest, reply, await this.idempotency.once(idempotent, signUp));
+    }
     const channel = this.channels.parse(phoneNumber);
     const locale = this.locales.for(phoneNumber, chosen, acceptLanguage);
     const { token } = await this.idempotency.once(idempotent, async () => ({
       token: await this.signUps.requestCode({ phoneNumber, name, channel, locale, appHash }, requester),
     }));
-    this.cookie.set(httpRequest, reply, token);
-    return { success: true, message: 'OTP sent successfully' };
+    return this.answers.codeSent(httpRequest, reply, token);
   }
 }

@@ -1,4 +1,16 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBody,
@@ -10,7 +22,7 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientAddressOf, type Requester } from '#abuse';
 import {
   type ApiClient,
@@ -19,18 +31,16 @@ import {
   BearerOnDemand,
   CurrentClient,
   Public,
-  type Session,
   SessionOnDemand,
 } from '#auth';
 import { AppConfig } from '#config';
 import { IdempotencyService, type IdempotentRequest } from '#idempotency';
 import { type VerificationId, VerificationWatch } from '#otp';
-import { AnswersSessionAs } from '../http/answers-session.js';
+import { Answers, LOCATION_HEADER } from '../http/answers.js';
 import { ChannelParser } from '../http/channel-parser.js';
 import { CodeRequestParser } from '../http/code-request-parser.js';
-import { ConditionalGet, EntityTag, ETAG_HEADER, entityTagOf } from '../http/entity-tag.js';
+import { ConditionalGet, ETAG_HEADER, entityTagOf, tagged, taggedUnlessKnown } from '../http/entity-tag.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
-import { CreatesAt, LOCATION_HEADER } from '../http/location.js';
 import { ClientOptional } from '../http/optional-client.decorator.js';
 import { Problems } from '../http/problems.decorator.js';
 import { publicUrlFor } from '../http/public-url.js';
@@ -57,6 +67,7 @@ export class VerificationsController {
     private readonly requests: CodeRequestParser,
     private readonly idempotency: IdempotencyService,
     private readonly config: AppConfig,
+    private readonly answers: Answers,
   ) {}
 
   /**
@@ -80,7 +91,6 @@ export class VerificationsController {
     description: 'The code is being sent.',
     headers: { Location: LOCATION_HEADER, ETag: ETAG_HEADER },
   })
-  @CreatesAt<VerificationDto>(({ id }) => `/v1/verifications/${id}`)
   @AcceptsIdempotencyKey()
   @Post()
   @HttpCode(202)
@@ -90,12 +100,14 @@ export class VerificationsController {
     @FromRequester() requester: Requester,
     @CurrentClient() apiClient: ApiClient | null,
     @Idempotent() idempotent: IdempotentRequest | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationDto> {
     const request = { ...this.requests.parse(body, acceptLanguage), name: body.name };
     const context = { purpose: body.purpose ?? 'sign_in', apiClient };
-    return this.idempotency.once(idempotent, async () =>
+    const opened = await this.idempotency.once(idempotent, async () =>
       VerificationDto.of(await this.auth.requestCode(request, requester, context)),
     );
+    return this.answers.created(reply, `/v1/verifications/${opened.id}`, opened);
   }
 
   /**
@@ -127,13 +139,15 @@ export class VerificationsController {
     @Headers('if-none-match') known: string | undefined,
     @RequestSignal() signal: AbortSignal,
     @FromRequester() { address }: Requester,
-  ): Promise<VerificationDto> {
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VerificationDto | undefined> {
     const found = await this.auth.verification(id);
     const body = VerificationDto.of(found);
     const isNews = known !== undefined && known !== entityTagOf(body);
-    if (isNews || waitSeconds === 0 || found.status !== 'pending') return body;
+    if (isNews || waitSeconds === 0 || found.status !== 'pending')
+      return taggedUnlessKnown(reply, known, body);
     const wait = { client: clientAddressOf(address).client, withinMs: waitSeconds * 1_000, signal };
-    return VerificationDto.of(await this.watch.change(found, wait));
+    return taggedUnlessKnown(reply, known, VerificationDto.of(await this.watch.change(found, wait)));
   }
 
   /**
@@ -160,7 +174,6 @@ export class VerificationsController {
     headers: { ETag: ETAG_HEADER },
   })
   @AcceptsIdempotencyKey()
-  @EntityTag()
   @Post(':id/resend')
   @HttpCode(202)
   async resendCode(
@@ -169,11 +182,13 @@ export class VerificationsController {
     @FromRequester() requester: Requester,
     @CurrentClient() apiClient: ApiClient | null,
     @Idempotent() idempotent: IdempotentRequest | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationDto> {
     const channel = body.channel ? this.channels.require(body.channel) : null;
-    return this.idempotency.once(idempotent, async () =>
+    const resent = await this.idempotency.once(idempotent, async () =>
       VerificationDto.of(await this.auth.resendCode(id, requester, channel, apiClient)),
     );
+    return tagged(reply, resent);
   }
 
   /**
@@ -206,10 +221,9 @@ export class VerificationsController {
     schema: { anyOf: [{ $ref: getSchemaPath(SessionDto) }, { $ref: getSchemaPath(VerifiedNumberDto) }] },
   })
   @AcceptsIdempotencyKey()
-  @AnswersSessionAs(SessionDto)
   @Post(':id/check')
   @HttpCode(200)
-  checkCode(
+  async checkCode(
     @Param('id', asVerificationId) id: VerificationId,
     @Body() { code, name }: CheckVerificationDto,
     @FromRequester() requester: Requester,
@@ -217,13 +231,17 @@ export class VerificationsController {
     @CurrentClient() apiClient: ApiClient | null,
     @Idempotent() idempotent: IdempotentRequest | null,
     @Req() httpRequest: FastifyRequest,
-  ): Promise<Session | VerifiedNumberDto> {
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SessionDto | VerifiedNumberDto> {
     const issuer = publicUrlFor(this.config.publicUrl, httpRequest);
     const context = { authenticate, apiClient, issuer };
-    return this.idempotency.once(idempotent, async () => {
-      const result = await this.auth.checkCode(id, code, requester, context, name);
-      return 'proof' in result ? VerifiedNumberDto.of(result) : result;
+    const result = await this.idempotency.once(idempotent, async () => {
+      const checked = await this.auth.checkCode(id, code, requester, context, name);
+      return 'proof' in checked ? VerifiedNumberDto.of(checked) : checked;
     });
+    if ('proof' in result) return result;
+    this.answers.signedIn(httpRequest, reply, result);
+    return SessionDto.of(result);
   }
 
   /**
