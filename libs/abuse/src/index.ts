@@ -38,7 +38,7 @@ export {
   type ScopeStates,
   type Verdict,
 } from './pumping/breaker.js';
-export { type Block, BreakerService } from './pumping/breaker.service.js';
+export { type Block, BreakerService, type VerifiedMessages } from './pumping/breaker.service.js';
 export { readPrices } from './pumping/prices.js';
 export { type BreakerEvent, newScopeState, type ScopeState } from './pumping/scope-state.js';
 export { type Scopes, scopesOf } from './pumping/scopes.js';

@@ -5,6 +5,7 @@ import {
   GuessPolicyService,
   type Requester,
   SendPolicyService,
+  type VerifiedMessages,
 } from '#abuse';
 import { BackgroundService } from '#background';
 import type { Channel, Route } from '#config';
@@ -66,6 +67,8 @@ export interface ProvenCode {
   readonly proven: ProvenVerification;
   readonly requester: Requester;
   readonly admitted: AdmittedGuess;
+  /** The messages that brought the code. */
+  readonly messages: VerifiedMessages;
 }
 
 /** Sends codes and compares them, under the abuse policy. Gives nothing for a right code: its callers do. */
@@ -145,14 +148,16 @@ export class CodesService {
    */
   async prove(guess: Guess, isUsable: (() => Promise<boolean>) | null = null): Promise<ProvenCode> {
     const { pending, client, code, requester } = guess;
-    const alsoSeen = this.sendPolicy.keysOfSuccess(pending.phoneNumber, pending.tickets);
+    const messages = this.messagesOf(pending, requester);
     const guessed = this.guessedAt(pending);
     const admitted =
-      (await this.guessPolicy.admit(guessed, client, requester, alsoSeen)) ??
+      (await this.guessPolicy.admit(guessed, client, requester, messages.keys)) ??
       (await this.verifications.exhaust(pending.id));
     // Without a pause: a guess beyond the budget closes the verification, and must not overtake those that are admitted.
     const proven = await this.verifications.attempt(admitted, code, isUsable === null || (await isUsable()));
-    return { proven, requester, admitted };
+    // A message may have been added since.
+    const all = proven.tickets === pending.tickets ? messages : this.messagesOf(proven, requester);
+    return { proven, requester, admitted, messages: all };
   }
 
   /**
@@ -162,17 +167,14 @@ export class CodesService {
    * @param devicesSince the result of `forgetDevices`, if the number was recycled.
    * @returns the device token.
    */
-  recordSuccess({ proven, requester, admitted }: ProvenCode, devicesSince: Date | null = null): string {
-    const { phoneNumber, tickets, purpose } = proven;
+  recordSuccess({ proven, admitted, messages }: ProvenCode, devicesSince: Date | null = null): string {
     const guess = devicesSince === null ? admitted : { ...admitted, device: null };
-    // Anyone who knows the number can request messages of a sign-up, so only the messages of this address count.
-    const address = purpose === 'sign_up' ? requester.address : null;
     this.background.run('typos were not forgiven', () => this.guessPolicy.recordSuccess(guess));
     this.background.run('a verified message was not recorded', () =>
-      this.sendPolicy.recordSuccess(phoneNumber, tickets, address, guess.seen),
+      this.sendPolicy.recordSuccess(messages, guess.seen),
     );
     this.confirmCode.start(proven);
-    return this.guessPolicy.issueDeviceToken(phoneNumber, guess.device, devicesSince);
+    return this.guessPolicy.issueDeviceToken(proven.phoneNumber, guess.device, devicesSince);
   }
 
   /**
@@ -186,6 +188,14 @@ export class CodesService {
       this.logger.warn(`the devices of a recycled number were not revoked: ${failure.message}`);
       return null;
     });
+  }
+
+  private messagesOf(
+    { phoneNumber, tickets, purpose }: Verification,
+    { address }: Requester,
+  ): VerifiedMessages {
+    // Anyone who knows the number can request messages of a sign-up, so only the messages of this address count.
+    return this.sendPolicy.findSuccess(phoneNumber, tickets, purpose === 'sign_up' ? address : null);
   }
 
   /** Returns the verification as the guess policy needs it. */

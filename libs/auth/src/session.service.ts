@@ -54,8 +54,8 @@ export class SessionService {
     name: string | null,
     { address, userAgent }: SessionClient,
   ): Promise<CreatedSession> {
-    const { id: verificationId, purpose, phoneNumber, provenBy, route, device } = proven;
-    const user = this.users.draft(phoneNumber, name);
+    const { id: verificationId, purpose, phoneNumber, phoneSealed, provenBy, route, device } = proven;
+    const user = this.users.draft(phoneNumber, name, phoneSealed);
     const signIn = {
       user,
       phoneMasked: maskPhoneNumber(phoneNumber),

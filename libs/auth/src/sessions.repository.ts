@@ -366,7 +366,7 @@ export class SessionsRepository {
     return {
       expiresAt: row.expires_at,
       refreshExpiresAt: row.refresh_expires_at,
-      user: this.users.fromRow(row),
+      user: this.users.fromRow(row, user.phoneNumber),
       isNewUser: row.id === user.id,
       ...secrets,
     };

@@ -15,10 +15,7 @@ export const KEPT_AFTER_EXPIRY_MS = 3_600_000;
 export const MAX_FOUND_BY_NUMBER = 20;
 
 /** A verification as stored: the phone number is sealed, and found by its keyed index. */
-export type StoredVerification = Omit<Verification, 'phoneNumber'> & {
-  readonly phoneSealed: string;
-  readonly phoneIndex: string;
-};
+export type StoredVerification = Omit<Verification, 'phoneNumber'>;
 
 /** A client to add to a verification, or to replace there, by the keyed hash of its cookie. */
 export interface NewClient extends SignUpClient {

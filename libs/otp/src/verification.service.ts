@@ -192,10 +192,10 @@ export class VerificationService {
     const { id } = before;
     const isUsedUp = (found: Verification) => by !== null && attemptsLeft(found, by) <= 0;
     const attempt = await this.whilePending(id, () => this.store.attempt(id, by), isUsedUp);
-    addToLog({ verification: referenceOf(id), number_hash: this.keys.phoneIndexOf(before.phoneNumber) });
+    addToLog({ verification: referenceOf(id), number_hash: before.phoneIndex });
     const isRight = isSameCode(this.codeOf(before), readCode(code, before.codeLength));
     if (!isRight || !isUsable) throw new CodeRejected(by ? attemptsLeft(attempt, by) : attempt.attemptsLeft);
-    return this.afterAttempt({ ...before, provenBy: by }, attempt);
+    return this.afterAttempt({ provenBy: by, ...before }, attempt);
   }
 
   /**
@@ -387,9 +387,9 @@ export class VerificationService {
 
   /** @param phoneNumber its number, if the caller knows it. */
   private unsealed(
-    { phoneSealed, phoneIndex: _, ...rest }: StoredVerification,
-    phoneNumber = this.keys.unseal(phoneSealed) as PhoneNumber,
+    stored: StoredVerification,
+    phoneNumber = this.keys.unseal(stored.phoneSealed) as PhoneNumber,
   ): Verification {
-    return { phoneNumber, ...rest };
+    return { phoneNumber, ...stored };
   }
 }

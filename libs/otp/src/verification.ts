@@ -30,6 +30,9 @@ export interface Verification {
   readonly id: VerificationId;
   readonly purpose: Purpose;
   readonly phoneNumber: PhoneNumber;
+  /** The phone number, sealed. */
+  readonly phoneSealed: string;
+  readonly phoneIndex: string;
   /** The session that a change of number is bound to; null for every other purpose. */
   readonly sessionId: string | null;
   /** The client of the API that `verify` is bound to; null for every other purpose. */

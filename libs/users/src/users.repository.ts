@@ -66,7 +66,10 @@ export interface NumberHolder {
 }
 
 /** The values of a user that may have to be created. */
-export type NewUser = Pick<UserEntity, 'id' | 'name' | 'phoneSealed'> & { readonly phoneIndex: string };
+export type NewUser = Pick<UserEntity, 'id' | 'name' | 'phoneSealed'> & {
+  readonly phoneNumber: PhoneNumber;
+  readonly phoneIndex: string;
+};
 
 const ADOPT_EARLIER_FORM = {
   name: 'user-adopt-earlier-form',
@@ -134,10 +137,13 @@ export class UsersRepository {
     return found && this.toUser(found);
   }
 
-  /** Returns the user to insert if the phone number has none. */
-  draft(phoneNumber: PhoneNumber, name: string | null): NewUser {
-    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
-    return { id: uuidv7(), name, phoneIndex, phoneSealed: this.keys.seal(phoneNumber) };
+  /**
+   * Returns the user to insert if the phone number has none.
+   *
+   * @param phoneSealed the number as `Keys.seal` returned it, if the caller has it.
+   */
+  draft(phoneNumber: PhoneNumber, name: string | null, phoneSealed = this.keys.seal(phoneNumber)): NewUser {
+    return { id: uuidv7(), name, phoneNumber, phoneIndex: this.keys.phoneIndexOf(phoneNumber), phoneSealed };
   }
 
   /**
@@ -158,8 +164,12 @@ export class UsersRepository {
     return changed?.id ?? null;
   }
 
-  /** Reads a row of `USER_COLUMNS`. */
-  fromRow(row: UserRow): User {
+  /**
+   * Reads a row of `USER_COLUMNS`.
+   *
+   * @param phoneNumber the number of the user, if the caller knows it.
+   */
+  fromRow(row: UserRow, phoneNumber = this.keys.unseal(row.phone_sealed) as PhoneNumber): User {
     const { avatar_large: large, avatar_small: small } = row;
     return {
       id: row.id,
@@ -167,7 +177,7 @@ export class UsersRepository {
       createdAt: row.created_at,
       name: row.name,
       locale: row.locale ?? null,
-      phoneNumber: this.keys.unseal(row.phone_sealed) as PhoneNumber,
+      phoneNumber,
       avatar: large && small ? { large, small } : null,
       version: row.version,
     };

@@ -76,6 +76,10 @@ class Limits extends LimitsService {
   async refund(key: string): Promise<void> {
     await this.states.decide(this.keysOf(key, ''), (draft) => this.returnMessage(draft, key));
   }
+
+  async endContest(key: string): Promise<void> {
+    await this.states.decide([this.keyOfContest(key)], (draft) => this.clearContest(draft, key));
+  }
 }
 
 describe('coolDownMs', () => {
@@ -323,7 +327,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     };
     expect([await isContested(), await isContested(), await isContested()]).toEqual([false, false, false]);
     expect(await isContested()).toBe(true);
-    await limits.clearContest(number);
+    await limits.endContest(number);
     expect(await isContested()).toBe(false);
   });
 
@@ -392,7 +396,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     expect(await rejection(limits, someNumber())).toBeInstanceOf(Unavailable);
     const others = [
       limits.admitAddress('sends_per_address', 'client'),
-      limits.clearContest(number),
+      limits.endContest(number),
       limits.usedBy(number),
     ];
     for (const answer of others) await expect(answer).rejects.toThrow(Unavailable);

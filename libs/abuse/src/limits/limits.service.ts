@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { LimitName, Rate } from '#config';
 import { RateLimited } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
-import { BreakerState, type Draft, type LedgerState, type Snapshot } from '../state/shared-state.js';
+import { BreakerState, type Draft, type LedgerState } from '../state/shared-state.js';
 import { apiClientKey } from './client-address.js';
 import { countIn, dropEnded, returnPoint, takePoint, type Windows } from './windows.js';
 
@@ -214,21 +214,13 @@ export class LimitsService {
     return coolDownMs(this.policy, 0);
   }
 
-  /**
-   * Resets the count of unverified messages, because a code was typed in.
-   *
-   * @param seen the state of `keyOfContest`, if this request has just seen it.
-   * @throws Unavailable
-   */
-  async clearContest(phoneIndex: string, seen: Snapshot | null = null): Promise<void> {
+  /** Resets the count of unverified messages, because a code was typed in, inside a decision on `keyOfContest`. */
+  clearContest(draft: Draft, phoneIndex: string): void {
     const key = this.keyOfContest(phoneIndex);
-    const decision = (draft: Draft) => {
-      const windows = windowsIn(draft, key);
-      if (!windows[CONTEST]) return;
-      delete windows[CONTEST];
-      save(draft, key, windows);
-    };
-    await this.state.decide([key], decision, seen);
+    const windows = windowsIn(draft, key);
+    if (!windows[CONTEST]) return;
+    delete windows[CONTEST];
+    save(draft, key, windows);
   }
 
   keyOfContest(phoneIndex: string): string {

@@ -53,6 +53,13 @@ export interface Assessed extends Assessment {
   readonly states: DraftStates;
 }
 
+/** The record that the codes of messages were typed in, prepared for a decision. */
+export interface VerifiedMessages {
+  /** The states that it changes. */
+  readonly keys: readonly string[];
+  record(draft: Draft): BreakerEvent[];
+}
+
 const TICKET = 'ticket of a message';
 
 /** Longer than a verification is kept: a report on a deleted one is ignored. */
@@ -121,28 +128,40 @@ export class BreakerService {
   }
 
   /**
-   * Records that the code of these messages was typed in.
+   * Prepares the record that the code of these messages was typed in.
    *
    * @param creditedAddress the only address to credit, when other clients could have requested the messages; null for all.
-   * @param seen the states of `keysOfMessages`, if this request has just seen them.
-   * @throws Unavailable
    */
-  async recordVerified(
-    tickets: readonly string[],
-    creditedAddress: string | null,
-    seen: Snapshot | null = null,
-  ): Promise<void> {
+  findVerified(tickets: readonly string[], creditedAddress: string | null): VerifiedMessages {
     const messages = this.open(tickets);
     const credited =
       creditedAddress === null
         ? messages
         : messages.map((message) => withoutOtherRequesters(message, creditedAddress));
-    await this.record(credited, recordVerified, seen);
+    const keys = [...new Set(credited.flatMap(scopesVerifiedBy))];
+    const record = (draft: Draft): BreakerEvent[] => {
+      if (credited.length === 0) return [];
+      const now = this.clock.now();
+      const states = new DraftStates(draft);
+      const events = credited.flatMap((message) => recordVerified(this.options.policy, states, message, now));
+      states.save(now);
+      return events;
+    };
+    return { keys, record };
   }
 
-  /** Returns the keys of the states that count these messages. */
-  keysOfMessages(tickets: readonly string[]): string[] {
-    return scopesOfAll(this.open(tickets));
+  /**
+   * Makes a decision that can trip or release scopes, and records the trips and releases.
+   *
+   * @param seen the states of the keys, if this request has just seen them.
+   * @throws Unavailable
+   */
+  async decide(
+    keys: readonly string[],
+    decision: (draft: Draft) => BreakerEvent[],
+    seen: Snapshot | null = null,
+  ): Promise<void> {
+    this.report(await this.state.decide(keys, decision, seen));
   }
 
   /**
@@ -226,7 +245,7 @@ export class BreakerService {
     const now = this.clock.now();
     const [message] = this.open([ticket]) as [Admitted];
     const reported = `fraud:${hash('sha256', ticket, 'base64url')}`;
-    const events = await this.state.decide([...message.scopes, reported], (draft) => {
+    await this.decide([...message.scopes, reported], (draft) => {
       if (draft.get(reported)) return [];
       draft.set(reported, {}, { ttlMs: FRAUD_REPORT_KEPT_MS });
       const states = new DraftStates(draft);
@@ -234,24 +253,6 @@ export class BreakerService {
       states.save(now);
       return events;
     });
-    this.report(events);
-  }
-
-  private async record(
-    messages: readonly Admitted[],
-    outcome: typeof recordVerified,
-    seen: Snapshot | null,
-  ): Promise<void> {
-    const now = this.clock.now();
-    const scopes = [...new Set(messages.flatMap(scopesVerifiedBy))];
-    if (scopes.length === 0) return;
-    const decision = (draft: Draft): BreakerEvent[] => {
-      const states = new DraftStates(draft);
-      const events = messages.flatMap((message) => outcome(this.options.policy, states, message, now));
-      states.save(now);
-      return events;
-    };
-    this.report(await this.state.decide(scopes, decision, seen));
   }
 
   /** Records trips and releases. */

@@ -216,7 +216,9 @@ async function play(
     const due = verifying.filter(({ at }) => at <= now);
     for (const typed of due) verifying.splice(verifying.indexOf(typed), 1);
     await Promise.all(
-      due.map((typed) => sendPolicy.recordSuccess(typed.number as PhoneNumber, [typed.ticket])),
+      due.map((typed) =>
+        sendPolicy.recordSuccess(sendPolicy.findSuccess(typed.number as PhoneNumber, [typed.ticket])),
+      ),
     );
     const arrived = waiting.splice(0, waiting.findIndex(({ at }) => at > now) >>> 0);
     await Promise.all(

@@ -10,7 +10,7 @@ import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
 import type { Snapshot } from '../state/shared-state.js';
 import { type Admission, AdmissionService, type AskedMessage } from './admission.service.js';
-import { BreakerService } from './breaker.service.js';
+import { BreakerService, type VerifiedMessages } from './breaker.service.js';
 import { scopesOf } from './scopes.js';
 import { SpendingService } from './spending.service.js';
 
@@ -139,30 +139,34 @@ export class SendPolicyService {
   }
 
   /**
-   * Records that the code was typed in, which shows that its messages were genuine.
+   * Prepares the record that the code of these messages was typed in, which shows that they were genuine.
    *
    * @param creditedAddress the only address to credit, when other clients could have requested the messages; null for all.
-   * @param seen the states of `keysOfSuccess`, if this request has just seen them.
-   * @throws Unavailable
    */
-  async recordSuccess(
+  findSuccess(
     phoneNumber: PhoneNumber,
     tickets: readonly string[],
     creditedAddress: string | null = null,
-    seen: Snapshot | null = null,
-  ): Promise<void> {
-    await Promise.all([
-      this.breaker.recordVerified(tickets, creditedAddress, seen),
-      this.limits.clearContest(this.keys.phoneIndexOf(phoneNumber), seen),
-    ]);
+  ): VerifiedMessages {
+    const phoneIndex = this.keys.phoneIndexOf(phoneNumber);
+    const verified = this.breaker.findVerified(tickets, creditedAddress);
+    return {
+      keys: [...verified.keys, this.limits.keyOfContest(phoneIndex)],
+      record: (draft) => {
+        this.limits.clearContest(draft, phoneIndex);
+        return verified.record(draft);
+      },
+    };
   }
 
-  /** Returns the keys of the states that `recordSuccess` changes. */
-  keysOfSuccess(phoneNumber: PhoneNumber, tickets: readonly string[]): string[] {
-    return [
-      ...this.breaker.keysOfMessages(tickets),
-      this.limits.keyOfContest(this.keys.phoneIndexOf(phoneNumber)),
-    ];
+  /**
+   * Makes the record of `findSuccess`.
+   *
+   * @param seen the states of its keys, if this request has just seen them.
+   * @throws Unavailable
+   */
+  recordSuccess({ keys, record }: VerifiedMessages, seen: Snapshot | null = null): Promise<void> {
+    return this.breaker.decide(keys, record, seen);
   }
 
   /** Deletes expired counts and states. */
