@@ -9,6 +9,7 @@ export interface Draft {
   readonly now: number;
   /** Returns a copy of the current state. Changes to it have an effect only if they are `set`. */
   get<State>(key: string): State | null;
+  /** Sets the state, as it is at the end of the decision. It consists of what JSON can express. */
   set(key: string, state: object, lifetime: Lifetime): void;
 }
 
@@ -29,8 +30,24 @@ interface PendingDecision {
   readonly reject: (error: unknown) => void;
 }
 
+interface SetState extends Lifetime {
+  readonly state: object;
+}
+
 interface NewState extends Lifetime {
   readonly text: string;
+}
+
+/** The states as the decisions of a batch leave them. */
+interface BatchStates {
+  readonly now: number;
+  readonly texts: Map<string, string | null>;
+  /**
+   * Objects of the texts, from the decisions that set them. A decision takes an object out, so that no other sees what it changes
+   * without setting it. States that every request changes are parsed once for a batch.
+   */
+  readonly objects: Map<string, object>;
+  readonly changed: Map<string, NewState>;
 }
 
 const MAX_DECISIONS_PER_WRITE = 200;
@@ -147,9 +164,9 @@ export class SharedState {
       const { now, found } = seen ?? (await this.store.read(keys));
       const before = new Map(keys.map((key, i) => [key, found[i]]));
       const texts = new Map(keys.map((key) => [key, before.get(key)?.text ?? null]));
-      const newStates = new Map<string, NewState>();
-      const settlers = batch.map((decision) => run(decision, now, texts, newStates));
-      const changes: Change[] = [...newStates]
+      const states: BatchStates = { now, texts, objects: new Map(), changed: new Map() };
+      const settlers = batch.map((decision) => run(decision, states));
+      const changes: Change[] = [...states.changed]
         .filter(([key, { text }]) => text !== before.get(key)?.text)
         .map(([key, { text, ttlMs, heldUntil = null }]) => {
           return { key, tag: before.get(key)?.tag ?? null, text, ttlMs, heldUntil };
@@ -178,51 +195,54 @@ export class SharedState {
  *
  * @returns a function that settles the decision's promise.
  */
-function run(
-  decision: PendingDecision,
-  now: number,
-  texts: Map<string, string | null>,
-  newStates: Map<string, NewState>,
-): (after: Snapshot) => void {
-  const draft = new BatchDraft(now, texts);
+function run(decision: PendingDecision, states: BatchStates): (after: Snapshot) => void {
+  const draft = new BatchDraft(states);
   try {
     decision.decide(draft);
   } catch (error) {
     return () => decision.reject(error);
   }
-  for (const [key, state] of draft.own) {
-    texts.set(key, state.text);
-    newStates.set(key, state);
+  for (const [key, { state, ttlMs, heldUntil }] of draft.own) {
+    const text = JSON.stringify(state);
+    states.texts.set(key, text);
+    states.objects.set(key, state);
+    states.changed.set(key, { text, ttlMs, heldUntil });
   }
   return decision.resolve;
 }
 
 /** The view of a decision on the states that the decisions before it in its batch left. */
 class BatchDraft implements Draft {
-  readonly own = new Map<string, NewState>();
+  readonly own = new Map<string, SetState>();
 
-  constructor(
-    readonly now: number,
-    private readonly texts: ReadonlyMap<string, string | null>,
-  ) {}
+  constructor(private readonly states: BatchStates) {}
+
+  get now(): number {
+    return this.states.now;
+  }
 
   get<State>(key: string): State | null {
-    const text = this.textOf(key);
+    this.requireKey(key);
+    const own = this.own.get(key);
+    if (own) return JSON.parse(JSON.stringify(own.state)) as State;
+    const { objects, texts } = this.states;
+    const object = objects.get(key);
+    if (object) {
+      objects.delete(key);
+      return object as State;
+    }
+    const text = texts.get(key) ?? null;
     return text === null ? null : (JSON.parse(text) as State);
   }
 
-  set(key: string, state: object, lifetime: Lifetime): void {
+  set(key: string, state: object, { ttlMs, heldUntil = null }: Lifetime): void {
     this.requireKey(key);
-    this.own.set(key, { text: JSON.stringify(state), ...lifetime });
-  }
-
-  textOf(key: string): string | null {
-    this.requireKey(key);
-    return this.own.get(key)?.text ?? this.texts.get(key) ?? null;
+    this.own.set(key, { state, ttlMs, heldUntil });
   }
 
   private requireKey(key: string): void {
-    if (!this.texts.has(key)) throw new Error(`the state of ${key} is not among the keys of this decision`);
+    if (!this.states.texts.has(key))
+      throw new Error(`the state of ${key} is not among the keys of this decision`);
   }
 }
 

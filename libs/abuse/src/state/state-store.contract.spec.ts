@@ -224,6 +224,57 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
       expect(await textOf(key)).toBe('{"n":5}');
     });
 
+    it('hides what a decision changed without setting it from the others of its batch', async () => {
+      const [key, shared] = [someKey(), new SharedState(store)];
+      interface Counts {
+        n: number;
+        readonly list: number[];
+      }
+      const set = (n: number, changes: (state: Counts) => void = () => {}) =>
+        shared.decide([key], (draft) => {
+          const state = draft.get<Counts>(key) ?? { n: 0, list: [] };
+          state.list.push(n);
+          draft.set(key, state, { ttlMs: HOUR });
+          changes(state);
+          return draft.get<Counts>(key);
+        });
+      const read = (changes: (state: Counts) => void) =>
+        shared.decide([key], (draft) => {
+          const [state, again] = [draft.get<Counts>(key), draft.get<Counts>(key)] as [Counts, Counts];
+          changes(state);
+          return again;
+        });
+      const spoil = (state: Counts) => {
+        state.n = 1_000;
+        state.list.length = 0;
+      };
+      const fail = (state: Counts) => {
+        spoil(state);
+        throw new Error('this decision fails');
+      };
+      const found = await Promise.allSettled([
+        set(1),
+        read(spoil),
+        set(2, fail),
+        read(fail),
+        // Until its end a decision may change what it has set.
+        set(3, (state) => {
+          state.n = 7;
+        }),
+        read(() => {}),
+      ]);
+      const list = [1, 3];
+      expect(found.map((each) => (each.status === 'fulfilled' ? each.value : 'failed'))).toEqual([
+        { n: 0, list: [1] },
+        { n: 0, list: [1] },
+        'failed',
+        'failed',
+        { n: 7, list },
+        { n: 7, list },
+      ]);
+      expect(await textOf(key)).toBe('{"n":7,"list":[1,3]}');
+    });
+
     it('batches the decisions of one turn of the event loop, in one round trip each to read and to write', async () => {
       const shared = new SharedState(store);
       const [reads, writes] = [jest.spyOn(store, 'read'), jest.spyOn(store, 'write')];
