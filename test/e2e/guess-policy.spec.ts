@@ -62,6 +62,12 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
     const verification = await api.open(testNumber);
     for (const code of ['000000', '000001']) expect((await api.check(verification, code)).status).toBe(401);
     expect((await api.check(verification, '246813')).status).toBe(200);
+    await waitFor('the record of the success', async () => {
+      const records = await api.database.query<{ state: string }>(
+        `select state from abuse_states where key like 'number:%'`,
+      );
+      return records.filter(({ state }) => JSON.parse(state).open.length === 0).length === 1;
+    });
     expect(await numbersOnGauge()).toEqual([1]);
   });
 
@@ -374,6 +380,28 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
     later(1_000);
     const { body: fresh } = await api.signIn(number);
     expect(await lengthFor(number, fresh.device_token)).toBe(6);
+  });
+
+  it('revokes the devices of a recycled number, also the one that signs in, which becomes known again', async () => {
+    const api = await start({ ...NO_COOL_DOWN, BREAKER_MODE: 'monitor' });
+    const later = api.travel();
+    const number = someNumber();
+    const { body: former } = await api.signIn(number);
+    await api.database.query(`update users set last_used_at = now() - interval '181 days'`);
+    const { verification, code } = await api.openAndRead(number);
+    const { body: holder } = await api.check(verification, code, { device_token: former.device_token });
+    expect(holder.user.id).not.toBe(former.user.id);
+    for (let i = 0; i < 2; i += 1) await api.guess(number, 5);
+    later(10 * MINUTE);
+    const lengthFor = async ({ device_token }: { device_token?: string }) =>
+      (await api.open(number, { device_token })).code_length;
+    expect(await lengthFor({})).toBe(8);
+    expect(await lengthFor(former)).toBe(8);
+    expect(await lengthFor(holder)).toBe(6);
+    // The guesses of the former device do not count for the new one.
+    const idOf = ({ device_token }: { device_token: string }) =>
+      Buffer.from(device_token, 'base64url').subarray(0, 16);
+    expect(idOf(holder)).not.toEqual(idOf(former));
   });
 
   it('keeps the attempts of a known device at /signup from unknown devices', async () => {

@@ -146,8 +146,9 @@ const holderOf = (source: string) => `
 
 /**
  * Returns the part of a statement that inserts the tokens, their sessions, refresh tokens and events. The unique key of
- * `verification_id` refuses a second token, and without a token no session is inserted. Each join of two of these parts compares
- * all their rows, because Postgres expects one: so a row takes its values along. See docs/decisions/0085.
+ * `verification_id` refuses a second token, and without a token no session is inserted. Postgres expects one row in each
+ * part, so a join of two parts compares all rows of both. To need few joins, each part hands on all values. See
+ * docs/decisions/0085.
  *
  * @param isProven SQL: the sign-in may get a token.
  */

@@ -173,6 +173,8 @@ describe('VerificationService', () => {
       const opened = await open();
       const code = service.codeOf(opened);
       expect(await check(opened.id, code)).toBe(SESSION);
+      // Nothing to release: it is approved, not claimed.
+      await store.release(opened.id);
       await expect(check(opened.id, code)).rejects.toThrow(VerificationClosed);
       expect(await service.get(opened.id)).toMatchObject({ status: 'approved', attemptsLeft: 5 });
     });

@@ -225,14 +225,13 @@ export class VerificationService {
     return proven as Verification as ClaimedVerification;
   }
 
-  /**
-   * Runs the work that the code was given for, then approves the verification. When the work fails, the code stays valid. Does not
-   * wait for the approval: until it is recorded, the claim keeps others out.
-   */
+  /** Runs the work that the code was given for, then approves the verification. When the work fails, the code stays valid. */
   async complete<T>({ id }: ClaimedVerification, work: () => Promise<T>): Promise<T> {
     const result = await this.releasingOnFailure(id, work);
     // The session exists and belongs to the caller, whether or not the store can still record it.
-    this.store.approve(id).catch((failure: Error) => this.logger.warn(`not approved: ${failure.message}`));
+    await this.store
+      .approve(id)
+      .catch((failure: Error) => this.logger.warn(`not approved: ${failure.message}`));
     return result;
   }
 

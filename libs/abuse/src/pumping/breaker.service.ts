@@ -139,9 +139,9 @@ export class BreakerService {
         ? messages
         : messages.map((message) => withoutOtherRequesters(message, creditedAddress));
     const keys = [...new Set(credited.flatMap(scopesVerifiedBy))];
+    const now = this.clock.now();
     const record = (draft: Draft): BreakerEvent[] => {
       if (credited.length === 0) return [];
-      const now = this.clock.now();
       const states = new DraftStates(draft);
       const events = credited.flatMap((message) => recordVerified(this.options.policy, states, message, now));
       states.save(now);

@@ -44,7 +44,7 @@ interface BatchStates {
   readonly texts: Map<string, string | null>;
   /**
    * Objects of the texts, from the decisions that set them. A decision takes an object out, so that no other sees what it changes
-   * without setting it. States that every request changes are parsed once for a batch.
+   * without setting it. States that every request changes are seldom parsed.
    */
   readonly objects: Map<string, object>;
   readonly changed: Map<string, NewState>;
