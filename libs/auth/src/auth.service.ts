@@ -90,7 +90,7 @@ export class AuthService {
     const request = { phoneNumber: pending.phoneNumber, channel: channel ?? pending.route.channel };
     const message = await this.codes.admitMessage(request, requester, device);
     const verification = await this.codes.resend(id, message);
-    await this.delivery.start(verification);
+    this.delivery.start(verification);
     return verification;
   }
 

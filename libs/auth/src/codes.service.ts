@@ -94,7 +94,7 @@ export class CodesService {
   ): Promise<Verification> {
     const message = await this.admitMessage(request, requester);
     const verification = await this.open(subject, request, message);
-    await this.delivery.start(verification);
+    this.delivery.start(verification);
     return verification;
   }
 

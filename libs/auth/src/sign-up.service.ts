@@ -32,7 +32,7 @@ export class SignUpService {
     const message = await this.codes.admitMessage(request, requester);
     const token = this.clients.tokenFor(requester);
     const verification = await this.openOrResend(request, message, requester, token);
-    await this.delivery.start(verification);
+    this.delivery.start(verification);
     return token;
   }
 

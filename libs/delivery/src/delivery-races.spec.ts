@@ -169,7 +169,7 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
 
   it('starts a lost message behind more queued messages than one batch has', async () => {
     const older = await mapInFlight(times(250, Number), () => open(), BURST);
-    for (const { id } of older) await on(0).start({ id, messageCount: 1 });
+    for (const { id } of older) await on(0).addTask({ id, messageCount: 1 });
     const lost = await open();
     const isOldEnough = () =>
       verifications()

@@ -78,12 +78,11 @@ export class DeliveryService {
   }
 
   /**
-   * Starts the task of the newest message, which the verification says is queued. A queue that does not answer is no
-   * failure: the message is durable, and the check for lost messages adds its task.
+   * Starts the task of the newest message, which the verification says is queued. The answer does not wait for the queue: the message
+   * is durable, and the check for lost messages adds its task if the queue does not answer.
    */
-  async start(verification: Pick<Verification, 'id' | 'messageCount'>): Promise<void> {
-    if (this.verifications.addsTasks) this.background.announce();
-    else await this.addTask(verification).catch(ignoreUnavailable);
+  start(verification: Pick<Verification, 'id' | 'messageCount'>): void {
+    this.background.run('a message was not queued', () => this.queue(verification));
   }
 
   /**
@@ -246,12 +245,17 @@ export class DeliveryService {
     else if (isFailure(report)) await this.events.lost(after, route, report);
   }
 
+  private async queue(verification: Pick<Verification, 'id' | 'messageCount'>): Promise<void> {
+    if (this.verifications.addsTasks) this.background.announce();
+    else await this.addTask(verification).catch(ignoreUnavailable);
+  }
+
   private async startReplacement({ before, after }: Change): Promise<void> {
     if (after.delivery.fallback !== before.delivery.fallback) {
       const { providerId } = before.delivery;
       this.events.fellBack(after, before.route, after.route, providerId, after.delivery.updatedAt);
     }
-    await this.start(after);
+    await this.queue(after);
   }
 
   /** Returns the replacement of a failed message, with its budget reserved; null when there is none. */
