@@ -724,6 +724,10 @@ describe('createApproving of SessionsRepository', () => {
     await close(id);
     expect(await approve(id)).toBeNull();
     expect([await count('users'), await count('tokens')]).toEqual([0, 0]);
+    // With an account, which needs no insert, the token alone decides.
+    await server.sessions.create(signInOf(server.users.draft(NUMBER, null)));
+    expect(await approve(id)).toBeNull();
+    expect([await count('users'), await count('tokens')]).toEqual([1, 1]);
   });
 
   it('changes nothing when the token cannot be stored', async () => {
