@@ -424,21 +424,48 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
 
 describe('A success on Postgres alone', () => {
   const { start } = abuseApis(POSTGRES_ALONE);
+  type Server = Awaited<ReturnType<typeof start>>;
+
+  const messagesVerified = ({ database }: Server, expected: number) =>
+    waitFor('the record of the success', async () => {
+      const [row] = await database.query<{ verified: number }>(
+        `select (state::jsonb -> 'verified')::float8 as verified from abuse_states where key = 'system'`,
+      );
+      return row && Math.round(row.verified) === expected;
+    });
 
   it('is answered before it is recorded, and recorded later', async () => {
     const api = await start();
-    const verifiedMessages = async () => {
-      const [row] = await api.database.query<{ verified: number }>(
-        `select (state::jsonb -> 'verified')::float8 as verified from abuse_states where key = 'system'`,
-      );
-      return row?.verified;
-    };
     const { verification, code } = await api.openAndRead(someNumber());
     const answer = await withClient(api.database.url, async (locker) => {
       await locker.query(`begin; select from abuse_states where key = 'system' for update`);
       return api.check(verification, code);
     });
     expect(answer).toMatchObject({ status: 200, body: { device_token: expect.any(String) } });
-    await waitFor('the record of the success', async () => (await verifiedMessages()) === 1);
+    await messagesVerified(api, 1);
+  });
+
+  it('counts for a message that was added after the verification was read', async () => {
+    const api = await start();
+    const { verification, code } = await api.openAndRead(someNumber());
+    const answer = await withClient(api.database.url, async (locker) => {
+      // As a resend does, while the attempt waits for the row.
+      await locker.query('begin');
+      await locker.query(
+        `update verifications set tickets = tickets || tickets, delivery_version = delivery_version + 1 where id = $1`,
+        [verification.id],
+      );
+      const checked = api.check(verification, code);
+      await waitFor('the attempt', async () => {
+        const waiting = await api.database.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return waiting.length > 0;
+      });
+      await locker.query('commit');
+      return checked;
+    });
+    expect(answer.status).toBe(200);
+    await messagesVerified(api, 2);
   });
 });

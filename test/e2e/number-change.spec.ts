@@ -48,6 +48,14 @@ describe.each(modes)('POST /v1/me/phone_number on $name, with two servers', (mod
       ),
     );
 
+  it('is answered with the path of its verification, and its tag', async () => {
+    const first = await session();
+    const { headers, body } = await as(first).post('/v1/me/phone_number', { phone_number: someNumber() });
+    const path = `/v1/verifications/${body.id}`;
+    expect(headers.get('location')).toBe(path);
+    expect(headers.get('etag')).toMatch(/^"[\w-]{22}"$/);
+  });
+
   it('moves the account, ends the other sessions in every process, and tells the number from before', async () => {
     const first = await session({ name: 'Ada' });
     const { phone_number: before, id: userId } = first.user;

@@ -81,6 +81,21 @@ describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
     expect((await ask(another, stale)).status).toBe(403);
   });
 
+  it('contests a number after three messages whose code was not entered, until one is', async () => {
+    const api = await start({ ...NO_COOL_DOWN, BREAKER_MODE: 'monitor' });
+    const number = someNumber();
+    const isContested = async () => {
+      const operator = api.client.as(OPERATOR_TOKEN);
+      return (await operator.post('/v1/operations/numbers/lookup', { phone_number: number })).body.contested;
+    };
+    for (let i = 0; i < 2; i += 1) await api.open(number);
+    expect(await isContested()).toBe(false);
+    const { verification, code } = await api.openAndRead(number);
+    expect(await isContested()).toBe(true);
+    expect((await api.check(verification, code)).status).toBe(200);
+    await waitFor('the end of the contest', async () => !(await isContested()));
+  });
+
   it('steps up known and unknown numbers of one address alike', async () => {
     const api = await start();
     const number = someNumber();

@@ -288,6 +288,8 @@ describe.each(modes)('A server on $name', (mode) => {
       const code = await api.codeFor(phone_number);
       expect(Date.parse(opened.body.resend_at)).toBeLessThanOrEqual(Date.now() + 1_000);
       const resent = await afterCoolDown(() => post(`${path}/resend`, { channel: 'sms' }));
+      expect(resent.headers.get('etag')).toMatch(/^"[\w-]{22}"$/);
+      expect(resent.headers.get('etag')).not.toBe(opened.headers.get('etag'));
       // The second cool-down of the policy is longer.
       const { resend_at, delivery } = resent.body;
       expect(Date.parse(resend_at) - Date.parse(delivery.updated_at)).toBeGreaterThan(1_000);

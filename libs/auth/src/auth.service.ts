@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type GuessingClient, GuessPolicyService, HOLDER_OF_ID, type Requester } from '#abuse';
 import type { Channel } from '#config';
-import { DeliveryService } from '#delivery';
 import { InvalidClient, Unavailable } from '#errors';
 import { type Verification, type VerificationId, VerificationService } from '#otp';
 import { type ApiClient, requirePurpose } from './api-clients.js';
@@ -47,7 +46,6 @@ export class AuthService {
     private readonly codes: CodesService,
     private readonly guessPolicy: GuessPolicyService,
     private readonly verifications: VerificationService,
-    private readonly delivery: DeliveryService,
     private readonly sessions: SessionService,
     private readonly numberChanges: NumberChangeService,
     private readonly clientVerifications: ClientVerificationsService,
@@ -89,9 +87,7 @@ export class AuthService {
     const device = await this.guessPolicy.deviceOf(this.codes.guessedAt(pending), requester);
     const request = { phoneNumber: pending.phoneNumber, channel: channel ?? pending.route.channel };
     const message = await this.codes.admitMessage(request, requester, device);
-    const verification = await this.codes.resend(id, message);
-    this.delivery.start(verification);
-    return verification;
+    return this.codes.resend(id, message);
   }
 
   /** @throws NotFound */

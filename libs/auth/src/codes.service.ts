@@ -92,10 +92,7 @@ export class CodesService {
     request: CodeRequest,
     requester: Requester,
   ): Promise<Verification> {
-    const message = await this.admitMessage(request, requester);
-    const verification = await this.open(subject, request, message);
-    this.delivery.start(verification);
-    return verification;
+    return this.open(subject, request, await this.admitMessage(request, requester));
   }
 
   /**
@@ -118,20 +115,28 @@ export class CodesService {
     return { route, hasFallback, ...(await this.sendPolicy.admit(phoneNumber, requester, asked)) };
   }
 
-  open(subject: VerificationSubject, request: CodeRequest, message: AdmittedMessage): Promise<Verification> {
+  /** Opens a verification, whose message the abuse policy admitted. */
+  async open(
+    subject: VerificationSubject,
+    request: CodeRequest,
+    message: AdmittedMessage,
+  ): Promise<Verification> {
     const { phoneNumber, name, locale, appHash } = request;
     const opened = { phoneNumber, name, locale, appHash, ...message, ...subject };
-    return this.verifications.open(opened, message.resendAfterMs);
+    return this.start(await this.verifications.open(opened, message.resendAfterMs));
   }
 
-  /** Refunds the message when the verification takes no more. After `Unavailable` it may be queued all the same. */
+  /**
+   * Sends the code again. Refunds the message when the verification takes no more. After `Unavailable` it may be queued all the
+   * same.
+   */
   async resend(
     id: VerificationId,
     message: AdmittedMessage &
       Partial<Pick<CodeRequest, 'name' | 'locale' | 'appHash'>> & { client?: NewClient | null },
   ): Promise<Verification> {
     try {
-      return await this.verifications.resend(id, message);
+      return this.start(await this.verifications.resend(id, message));
     } catch (refusal) {
       const isCertain = refusal instanceof AppError && !(refusal instanceof Unavailable);
       if (isCertain) await this.sendPolicy.refund(message.charge);
@@ -188,6 +193,11 @@ export class CodesService {
       this.logger.warn(`the devices of a recycled number were not revoked: ${failure.message}`);
       return null;
     });
+  }
+
+  private start(verification: Verification): Verification {
+    this.delivery.start(verification);
+    return verification;
   }
 
   private messagesOf(

@@ -730,6 +730,14 @@ describe('createApproving of SessionsRepository', () => {
     expect([await count('users'), await count('tokens')]).toEqual([1, 1]);
   });
 
+  it('does not write the time of another use on the same day', async () => {
+    const uses = async () => (await server.query('select xmin::text as written, last_used_at from users'))[0];
+    await approve(await openVerification());
+    const first = await uses();
+    await approve(await openVerification());
+    expect(await uses()).toEqual(first);
+  });
+
   it('changes nothing when the token cannot be stored', async () => {
     const id = await openVerification();
     await server.query('alter table tokens rename to hidden');

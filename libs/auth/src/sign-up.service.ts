@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { GuessPolicyService, type Requester } from '#abuse';
-import { DeliveryService, isWorthSending } from '#delivery';
+import { isWorthSending } from '#delivery';
 import { CodeRejected, NotFound, VerificationClosed } from '#errors';
 import { attemptsLeft, type NewClient, type Verification, VerificationService } from '#otp';
 import type { PhoneNumber } from '#phone';
@@ -20,7 +20,6 @@ export class SignUpService {
     private readonly clients: SignUpClients,
     private readonly guessPolicy: GuessPolicyService,
     private readonly verifications: VerificationService,
-    private readonly delivery: DeliveryService,
   ) {}
 
   /**
@@ -31,8 +30,7 @@ export class SignUpService {
   async requestCode(request: CodeRequest, requester: Requester): Promise<string> {
     const message = await this.codes.admitMessage(request, requester);
     const token = this.clients.tokenFor(requester);
-    const verification = await this.openOrResend(request, message, requester, token);
-    this.delivery.start(verification);
+    await this.openOrResend(request, message, requester, token);
     return token;
   }
 

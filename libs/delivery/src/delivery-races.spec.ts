@@ -167,6 +167,12 @@ describe.each(modes)('DeliveryService of two replicas on $name', ({ redis }) => 
     expect(await delivered('call')).toBe(before.call);
   });
 
+  it('adds the task of a requested message without a check for lost messages', async () => {
+    const opened = await open();
+    on(0).start(opened);
+    await waitFor('the task', async () => (await queuedMessages(opened)).length === 1);
+  });
+
   it('starts a lost message behind more queued messages than one batch has', async () => {
     const older = await mapInFlight(times(250, Number), () => open(), BURST);
     for (const { id } of older) await on(0).addTask({ id, messageCount: 1 });

@@ -235,9 +235,9 @@ class BatchDraft implements Draft {
     return text === null ? null : (JSON.parse(text) as State);
   }
 
-  set(key: string, state: object, { ttlMs, heldUntil = null }: Lifetime): void {
+  set(key: string, state: object, lifetime: Lifetime): void {
     this.requireKey(key);
-    this.own.set(key, { state, ttlMs, heldUntil });
+    this.own.set(key, { state, ...lifetime });
   }
 
   private requireKey(key: string): void {
