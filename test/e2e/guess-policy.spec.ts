@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { abuseApis, NO_COOL_DOWN } from '../support/abuse-api.js';
-import { freshRedis, mainlyOn, POSTGRES_ALONE } from '../support/databases.js';
+import { mainlyOn, POSTGRES_ALONE } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { withClient } from '../support/postgres.js';
 import { times } from '../support/repeat.js';
@@ -97,7 +97,7 @@ describe.each(mainlyOn('redis'))('The guess policy on $name', (mode) => {
     const api = await start(NO_COOL_DOWN);
     const number = someNumber();
     await api.guess(number, 5);
-    if (mode.redis) await freshRedis();
+    await api.loseRedis();
     const restarted = await replica(api);
     const later = restarted.travel();
     later(10 * MINUTE);

@@ -335,6 +335,33 @@ describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
   });
 });
 
+describe.each(mainlyOn('redis'))(
+  'The send policy on $name, after a restart and the loss of Redis',
+  (mode) => {
+    const { start, replica } = abuseApis(mode);
+
+    it('keeps cool-downs and blocks', async () => {
+      const api = await start({ LIMIT_COOL_DOWN: '1h', TRUSTED_PROXIES: '127.0.0.1' });
+      const later = api.travel();
+      const target = (i: number) => `+1212555${1_000 + i}`;
+      const ask = ({ client }: AbuseApi, i: number) =>
+        client.post('/v1/verifications', { phone_number: target(i) }, { 'x-forwarded-for': `203.${i}.0.1` });
+      for (let i = 0; i < 100; i += 1) {
+        await ask(api, i);
+        later(5_000);
+      }
+      const { body } = await api.client.as(OPERATOR_TOKEN).get('/v1/operations/blocks');
+      expect(body.blocks).toMatchObject([{ id: 'numbers_10k:+1212555', action: 'block' }]);
+
+      await api.loseRedis();
+      const restarted = await replica(api);
+      expect((await restarted.client.as(OPERATOR_TOKEN).get('/v1/operations/blocks')).body).toEqual(body);
+      expect((await ask(restarted, 100)).body.code).toBe('sends_suspended');
+      expect((await ask(restarted, 0)).body).toMatchObject({ code: 'rate_limited', limit: 'cool_down' });
+    });
+  },
+);
+
 describe.each(mainlyOn('postgres'))('The list of blocks on $name', (mode) => {
   const { start } = abuseApis(mode);
 

@@ -2,7 +2,7 @@ import { Clock } from '#abuse';
 import { type RunningApi, startApi, startReplica } from './api.js';
 import type { Answer } from './client.js';
 import type { Mode } from './databases.js';
-import { countRedisKeys } from './dumps.js';
+import { countRedisKeys, emptyRedis } from './dumps.js';
 import { BRIEF_COOL_DOWN, OPERATOR_TOKEN } from './settings.js';
 import { inboxMessages, untilCooledDown } from './verifications.js';
 import { waitFor } from './wait.js';
@@ -40,6 +40,12 @@ export class AbuseApi {
   async redisKeys(): Promise<number> {
     const { redisUrl } = this.api.config;
     return redisUrl === null ? 0 : countRedisKeys(redisUrl);
+  }
+
+  /** Deletes the data in the server's Redis, if it has one. */
+  async loseRedis(): Promise<void> {
+    const { redisUrl } = this.api.config;
+    if (redisUrl !== null) await emptyRedis(redisUrl);
   }
 
   codeFor(phoneNumber: string): Promise<string> {

@@ -40,6 +40,13 @@ export async function countRedisKeys(url: string): Promise<number> {
   return keys.length;
 }
 
+/** Deletes all data of a Redis database. */
+export async function emptyRedis(url: string): Promise<void> {
+  const redis = new Redis(url);
+  await redis.flushdb();
+  redis.disconnect();
+}
+
 async function lastingKeys(redis: Redis): Promise<string[]> {
   const keys = await redis.keys('*');
   return keys.filter((key) => key !== PASSING_KEY).toSorted();

@@ -13,17 +13,18 @@ import { ProofOfWork } from './pumping/proof-of-work.js';
 import { SendPolicyService } from './pumping/send-policy.service.js';
 import { SpendingService } from './pumping/spending.service.js';
 import { StepUpService } from './pumping/step-up.service.js';
-import { BreakerState, LedgerState } from './state/shared-state.js';
+import { SharedState } from './state/shared-state.js';
+import { StateStore } from './state/state-store.postgres.js';
 
 /**
  * Decides whether a message may be sent (against SMS pumping) and whether a code may be checked (against guessing). The
- * application provides `BreakerStore`, `LedgerStore`, `LimitPolicy` and `AbuseOptions`.
+ * application provides `LimitPolicy` and `AbuseOptions`.
  */
 @Module({
   providers: [
     AbuseEvents,
-    BreakerState,
-    LedgerState,
+    StateStore,
+    SharedState,
     Clock,
     DeviceTokens,
     ProofOfWork,

@@ -44,6 +44,3 @@ export { type BreakerEvent, newScopeState, type ScopeState } from './pumping/sco
 export { type Scopes, scopesOf } from './pumping/scopes.js';
 export { SendPolicyService } from './pumping/send-policy.service.js';
 export type { Requester } from './requester.js';
-export { BreakerStore, LedgerStore } from './state/state-store.js';
-export { PostgresStateStore } from './state/state-store.postgres.js';
-export { RedisStateStore } from './state/state-store.redis.js';

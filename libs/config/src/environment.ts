@@ -97,8 +97,8 @@ export class Environment {
   DATABASE_TIMEOUT = '1500ms';
 
   /**
-   * The Redis server, version 6.2 or newer, that stores verifications, limits and the task queue:
-   * `redis://host:6379`. Default: all of this is stored in Postgres.
+   * The Redis server, version 6.2 or newer, that stores verifications and the task queue: `redis://host:6379`. Default: both are
+   * stored in Postgres.
    */
   @Address('redis:', 'rediss:')
   REDIS_URL?: string = undefined;

@@ -9,7 +9,7 @@ import { Clock } from '../clock.js';
 import { originOf } from '../limits/client-address.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { describeNumber, type Requester } from '../requester.js';
-import { type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
+import { type Draft, SharedState, type Snapshot } from '../state/shared-state.js';
 import {
   type CountedGuess,
   countOfKnownDevice,
@@ -40,7 +40,7 @@ export interface Standing {
 
 /** The decision on a requester's standing. It changes no state. */
 export interface FoundStanding {
-  /** The states of the ledger that it reads. */
+  /** The states that it reads. */
   readonly keys: readonly string[];
   standing(draft: Pick<Draft, 'get'>): Standing;
 }
@@ -107,7 +107,7 @@ export class GuessPolicyService {
 
   constructor(
     private readonly limits: LimitsService,
-    private readonly ledger: LedgerState,
+    private readonly state: SharedState,
     private readonly devices: KnownDevicesService,
     private readonly events: AbuseEvents,
     private readonly keys: Keys,
@@ -120,7 +120,7 @@ export class GuessPolicyService {
   /** @throws Unavailable */
   standingOf(phoneNumber: PhoneNumber, requester: Pick<Requester, 'deviceToken'>): Promise<Standing> {
     const { keys, standing } = this.findStanding(phoneNumber, requester);
-    return this.ledger.decide(keys, standing);
+    return this.state.decide(keys, standing);
   }
 
   /** Prepares the decision on the requester's standing, for a decision on more than that. */
@@ -152,7 +152,7 @@ export class GuessPolicyService {
   async facedByUnknownDevices(phoneNumber: PhoneNumber): Promise<GuessStatus> {
     const { codeLength } = await this.standingOf(phoneNumber, { deviceToken: null });
     const key = numberKey(this.keys.phoneIndexOf(phoneNumber));
-    return this.ledger.decide([key], (draft) => {
+    return this.state.decide([key], (draft) => {
       const [record, now] = [recordOf(draft, key), this.clock.now()];
       const waitMs = waitBeforeGuessMs(this.options.policy, record, now);
       return { codeLength, guesses: guessesOfYear(record, now), waitMs };
@@ -183,7 +183,7 @@ export class GuessPolicyService {
    * Counts a check for its address, and a guess before the code is compared, as if it were wrong. A check that its address may
    * not make is no guess.
    *
-   * @param alsoSeen the keys of other states that a success changes; ignored if they are on another store than the ledger.
+   * @param alsoSeen the keys of other states that a success changes.
    * @returns null if the verification accepts no more guesses.
    * @throws CodeRejected, RateLimited, Unavailable
    */
@@ -212,7 +212,7 @@ export class GuessPolicyService {
     const now = this.clock.now();
     const number = this.guessedNumber(verification.phoneNumber);
     const keys = [number.key, number.gauge, ...(device === null ? [] : [deviceKey(device)])];
-    await this.ledger.decide(keys, (draft) => forgiveTypos(draft, number, device, guessable, now), seen);
+    await this.state.decide(keys, (draft) => forgiveTypos(draft, number, device, guessable, now), seen);
   }
 
   /**
@@ -238,13 +238,13 @@ export class GuessPolicyService {
   /** Returns the known device that acts on the verification: the one that opened it, or the requester's. */
   async deviceOf(verification: GuessedAt, requester: Requester): Promise<string | null> {
     const { keys, device } = this.devices.findActing(verification, requester);
-    return keys.length === 0 ? null : this.ledger.decide(keys, device);
+    return keys.length === 0 ? null : this.state.decide(keys, device);
   }
 
   /** Records that the verification was cancelled, so the guesses at it were foreign. */
   async recordAbandoned({ id, phoneNumber, device }: GuessedAt): Promise<void> {
     const key = device === null ? numberKey(this.keys.phoneIndexOf(phoneNumber)) : deviceKey(device);
-    await this.ledger.decide([key], (draft) => {
+    await this.state.decide([key], (draft) => {
       const record = recordOf(draft, key);
       abandon(record, id, this.clock.now());
       if (record.foreign.length > 0) saveRecord(draft, key, record);
@@ -271,7 +271,7 @@ export class GuessPolicyService {
   }
 
   /**
-   * Counts the check and the guess in one decision, if the ledger's store has both; else one after the other.
+   * Counts the check and the guess in one decision.
    *
    * @throws RateLimited, Unavailable
    */
@@ -282,15 +282,13 @@ export class GuessPolicyService {
     alsoSeen: readonly string[],
   ): Promise<CountedGuess & Pick<AdmittedGuess, 'device' | 'seen'>> {
     const { client: address } = originOf(requester);
-    const keyOfChecks = this.limits.keyOfChecks(address, this.ledger);
-    if (keyOfChecks === null) await this.admitAddress(requester);
     const found = this.devices.findActing(verification, requester);
     // Under load a success shares its read with other requests, so seeing its states now would save nothing.
-    const forSuccess = this.ledger.hasWaiting ? [] : alsoSeen;
-    const ofSameStore = keyOfChecks === null ? [] : [keyOfChecks, ...forSuccess];
-    const keys = [...ofSameStore, ...found.keys, ...this.keysOfGuess(verification)];
-    const { result, after } = await this.ledger.decideAndSee(keys, (draft) => {
-      const reached = keyOfChecks ? this.limits.takeOfAddress(draft, 'checks_per_address', address) : [];
+    const forSuccess = this.state.hasWaiting ? [] : alsoSeen;
+    const ofGuess = [...found.keys, ...this.keysOfGuess(verification)];
+    const keys = [this.limits.keyOfChecks(address), ...ofGuess, ...forSuccess];
+    const { result, after } = await this.state.decideAndSee(keys, (draft) => {
+      const reached = this.limits.takeOfAddress(draft, 'checks_per_address', address);
       if (this.limits.refusalAmong(reached)) return { reached, counted: null };
       const device = found.device(draft);
       const counted = this.countOn(draft, verification.phoneNumber, device, guessable);

@@ -4,7 +4,7 @@ import type { PhoneNumber } from '#phone';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import type { Requester } from '../requester.js';
-import { type Draft, LedgerState } from '../state/shared-state.js';
+import { type Draft, SharedState } from '../state/shared-state.js';
 import { type Device, DeviceTokens } from './device-tokens.js';
 import { type GuessRecord, isTrusted } from './guess-ledger.js';
 import { deviceKey, numberKey, recordOf, saveRecord } from './guess-states.js';
@@ -19,7 +19,7 @@ interface ActedOn {
   readonly device: string | null;
 }
 
-/** A look at a device, prepared for a decision of the ledger. */
+/** A look at a device, prepared for a decision. */
 export interface DeviceLookup {
   /** The states that it reads. */
   readonly keys: readonly string[];
@@ -31,7 +31,7 @@ export interface DeviceLookup {
 @Injectable()
 export class KnownDevicesService {
   constructor(
-    private readonly ledger: LedgerState,
+    private readonly state: SharedState,
     private readonly tokens: DeviceTokens,
     private readonly keys: Keys,
     private readonly clock: Clock,
@@ -70,7 +70,7 @@ export class KnownDevicesService {
    */
   forgetAll(phoneNumber: PhoneNumber): Promise<Date> {
     const key = numberKey(this.keys.phoneIndexOf(phoneNumber));
-    return this.ledger.decide([key], (draft) => {
+    return this.state.decide([key], (draft) => {
       // The extra millisecond also revokes a token that was issued in the same millisecond.
       const devicesSince = this.clock.now() + 1;
       saveRecord(draft, key, { ...recordOf(draft, key), devicesSince });

@@ -7,8 +7,8 @@ import { freshDatabase, type TestDatabase } from '../../../../test/support/datab
 import type { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { DEFAULT_POLICY } from '../policy.js';
-import { LedgerState } from '../state/shared-state.js';
-import { PostgresStateStore } from '../state/state-store.postgres.js';
+import { SharedState } from '../state/shared-state.js';
+import { StateStore } from '../state/state-store.postgres.js';
 import { DeviceTokens } from './device-tokens.js';
 import { KnownDevicesService } from './known-devices.service.js';
 
@@ -18,17 +18,17 @@ const NOW = Date.UTC(2026, 0, 5);
 describe('KnownDevicesService', () => {
   let database: TestDatabase;
   let source: DataSource;
-  let ledger: LedgerState;
+  let state: SharedState;
   let devices: KnownDevicesService;
 
   beforeAll(async () => {
     database = await freshDatabase();
     source = await new DataSource({ type: 'postgres', url: database.url }).initialize();
-    ledger = new LedgerState(new PostgresStateStore(new Database(source)));
+    state = new SharedState(new StateStore(new Database(source)));
     const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
     const clock = Object.assign(new Clock(), { now: () => NOW });
     const options = { policy: DEFAULT_POLICY } as AbuseOptions;
-    devices = new KnownDevicesService(ledger, new DeviceTokens(keys), keys, clock, options);
+    devices = new KnownDevicesService(state, new DeviceTokens(keys), keys, clock, options);
   });
   afterAll(async () => {
     await source.destroy();
@@ -37,7 +37,7 @@ describe('KnownDevicesService', () => {
 
   const isKnown = async (deviceToken: string) => {
     const { keys, device } = devices.findRequesting(NUMBER, { deviceToken });
-    return (await ledger.decide(keys, device)) !== null;
+    return (await state.decide(keys, device)) !== null;
   };
 
   it('revokes the tokens from before, but not one that is issued in the same millisecond as their revocation', async () => {

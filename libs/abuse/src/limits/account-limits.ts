@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { RateLimited } from '#errors';
-import { BreakerState } from '../state/shared-state.js';
+import { SharedState } from '../state/shared-state.js';
 import { countIn, dropEnded, takePoint, type Windows } from './windows.js';
 
 const AVATARS = { name: 'avatars', points: 10, lengthMs: 86_400_000 };
@@ -9,7 +9,7 @@ const AVATARS = { name: 'avatars', points: 10, lengthMs: 86_400_000 };
 /** Limits what one account may do. */
 @Injectable()
 export class AccountLimits {
-  constructor(private readonly state: BreakerState) {}
+  constructor(private readonly state: SharedState) {}
 
   /**
    * Counts one upload of an avatar, valid or not: decoding is what it costs.

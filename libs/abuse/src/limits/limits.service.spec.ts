@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { RateLimited, Unavailable } from '#errors';
 import { Keys, nameSecret } from '#keys';
 import { Database } from '#postgres';
-import { openBreakablePostgres, openBreakableRedis } from '../../../../test/support/breakable-stores.js';
+import { openBreakablePostgres } from '../../../../test/support/breakable-stores.js';
 import { TcpProxy } from '../../../../test/support/proxy.js';
 import { times } from '../../../../test/support/repeat.js';
 import { waitFor } from '../../../../test/support/wait.js';
@@ -13,10 +13,8 @@ import type { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { ProofOfWork } from '../pumping/proof-of-work.js';
 import { StepUpService } from '../pumping/step-up.service.js';
-import { BreakerState } from '../state/shared-state.js';
-import type { StateStore } from '../state/state-store.js';
-import { PostgresStateStore } from '../state/state-store.postgres.js';
-import { RedisStateStore } from '../state/state-store.redis.js';
+import { SharedState } from '../state/shared-state.js';
+import { StateStore } from '../state/state-store.postgres.js';
 import { coolDownMs, type LimitPolicy, LimitsService } from './limits.service.js';
 import type { Windows } from './windows.js';
 
@@ -36,17 +34,12 @@ interface Opened {
   close(): Promise<void>;
 }
 
-const drivers = [
-  { name: 'Postgres', open: openOnPostgres },
-  ...(process.env.TEST_REDIS_URL ? [{ name: 'Redis', open: openOnRedis }] : []),
-];
-
 const someNumber = () => randomBytes(32).toString('base64url');
 
 /** The limits of one process, with decisions on nothing else. */
 class Limits extends LimitsService {
   constructor(
-    private readonly states: BreakerState,
+    private readonly states: SharedState,
     policy: LimitPolicy,
     events: AbuseEvents,
   ) {
@@ -73,10 +66,6 @@ class Limits extends LimitsService {
     return decision;
   }
 
-  async refund(key: string): Promise<void> {
-    await this.states.decide(this.keysOf(key, ''), (draft) => this.returnMessage(draft, key));
-  }
-
   async endContest(key: string): Promise<void> {
     await this.states.decide([this.keyOfContest(key)], (draft) => this.clearContest(draft, key));
   }
@@ -94,7 +83,7 @@ describe('coolDownMs', () => {
   });
 });
 
-describe.each(drivers)('LimitsService on $name', ({ open }) => {
+describe('LimitsService', () => {
   let server: Opened;
 
   beforeAll(async () => {
@@ -120,7 +109,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     ...overrides,
   });
   const limitsWith = (overrides: Partial<LimitPolicy>) =>
-    new Limits(new BreakerState(server.store), policyWith(overrides), events);
+    new Limits(new SharedState(server.store), policyWith(overrides), events);
   const limitsOf = (...coolDownsMs: number[]) => limitsWith({ coolDownsMs });
   const refusalOf = (answer: Promise<unknown>) =>
     answer.then(
@@ -301,23 +290,6 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     expect(recorded).not.toHaveBeenCalledWith('would_refuse', expect.anything());
   });
 
-  it('does not count a refunded message', async () => {
-    const policy = { coolDownsMs: [1_000, HOUR], contestedSends: 0 };
-    const [limits, number] = [
-      limitsWith({ ...policy, sendsPerNumber: [{ points: 1, seconds: 600 }] }),
-      someNumber(),
-    ];
-    for (let i = 0; i < 5; i += 1) {
-      expect(await waitOf(limits.admitMessage(number))).toBeLessThanOrEqual(1_000);
-      await limits.refund(number);
-      await waitFor('the end of the empty state', async () => {
-        return !(await server.counts()).some(([name]) => name.includes(number));
-      });
-    }
-    const calm = limitsWith({ contestedSends: 1 });
-    expect(await calm.admitMessage(number)).toMatchObject({ contested: false });
-  });
-
   it('marks a number as contested after three unverified messages in a day, until a code is typed in', async () => {
     const [limits, number] = [limitsOf(1_000), someNumber()];
     const isContested = async () => {
@@ -331,15 +303,15 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     expect(await isContested()).toBe(false);
   });
 
-  it('lets exactly one of twenty concurrent callers use a proof, until it is returned', async () => {
-    const [one, other] = [new BreakerState(server.store), new BreakerState(server.store)] as const;
+  it('lets exactly one of twenty concurrent callers use a proof', async () => {
+    const [one, other] = [new SharedState(server.store), new SharedState(server.store)] as const;
     const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
     const stepUp = new StepUpService(new ProofOfWork(keys), events, new Clock(), {} as AbuseOptions);
     const proof = { id: someNumber(), expiresAt: Date.now() + 60_000 };
-    const use = (state: BreakerState) =>
+    const use = (state: SharedState) =>
       state.decide(stepUp.keysOf(proof), (draft) => {
         const isFirst = !stepUp.isUsed(draft, proof);
-        stepUp.setUsed(draft, proof, true);
+        stepUp.use(draft, proof);
         return isFirst;
       });
     const first = await Promise.all(times(20, (i) => use(i % 2 ? one : other)));
@@ -347,8 +319,6 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
     const ours = (await server.counts()).filter(([key]) => key.includes(proof.id));
     expect(ours).toHaveLength(1);
     expect(ours[0]?.[1]).toBeLessThanOrEqual(60_000);
-    await one.decide(stepUp.keysOf(proof), (draft) => stepUp.setUsed(draft, proof, false));
-    expect([await use(other), await use(one)]).toEqual([true, false]);
   });
 
   describe('a monitored limit', () => {
@@ -385,7 +355,7 @@ describe.each(drivers)('LimitsService on $name', ({ open }) => {
   it('admits no request while its server is unreachable', async () => {
     const unreachable = await open();
     const limits = new Limits(
-      new BreakerState(unreachable.store),
+      new SharedState(unreachable.store),
       policyWith({ coolDownsMs: [1_000] }),
       events,
     );
@@ -412,7 +382,7 @@ function aged(text: string, ms: number): string {
   return JSON.stringify(Object.fromEntries(windows));
 }
 
-async function openOnPostgres(): Promise<Opened> {
+async function open(): Promise<Opened> {
   const { database, wire, source, close } = await openBreakablePostgres();
   const rows = () =>
     database.query<{ key: string; state: string; life: number }>(
@@ -421,7 +391,7 @@ async function openOnPostgres(): Promise<Opened> {
     );
   return {
     wire,
-    store: new PostgresStateStore(new Database(source)),
+    store: new StateStore(new Database(source)),
     counts: async () => (await rows()).map(({ key, life }) => [key, life]),
     age: async (ms) => {
       for (const { key, state } of await rows())
@@ -430,28 +400,6 @@ async function openOnPostgres(): Promise<Opened> {
             `update abuse_states set state = $2, expires_at = expires_at - $3 * interval '1 ms' where key = $1`,
             [key, aged(state, ms), ms],
           );
-    },
-    close,
-  };
-}
-
-async function openOnRedis(): Promise<Opened> {
-  const { wire, redis, close } = await openBreakableRedis();
-  const counts = async () => {
-    const keys = (await redis.keys('latchkey:abuse:*')) as string[];
-    return Promise.all(keys.map(async (key): Promise<[string, number]> => [key, await redis.pttl(key)]));
-  };
-  return {
-    wire,
-    store: new RedisStateStore(redis),
-    counts,
-    age: async (ms) => {
-      for (const [key, life] of (await counts()).filter(([key]) => key.includes(':limits:'))) {
-        const value = (await redis.get(key)) as string;
-        const text = value.slice(0, 36) + aged(value.slice(36), ms);
-        if (life > ms) await redis.set(key, text, 'PX', Math.ceil(life - ms));
-        else await redis.del(key);
-      }
     },
     close,
   };

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { LimitName, Rate } from '#config';
 import { RateLimited } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
-import { BreakerState, type Draft, type LedgerState } from '../state/shared-state.js';
+import { type Draft, SharedState } from '../state/shared-state.js';
 import { apiClientKey } from './client-address.js';
-import { countIn, dropEnded, returnPoint, takePoint, type Windows } from './windows.js';
+import { countIn, dropEnded, takePoint, type Windows } from './windows.js';
 
 export abstract class LimitPolicy {
   /** The cool-downs between messages to one number, in order; the last one repeats. */
@@ -86,7 +86,7 @@ export class LimitsService {
   private readonly perClient: ReadonlyMap<string, readonly LimitWindow<OriginLimit>[]>;
 
   constructor(
-    private readonly state: BreakerState,
+    private readonly state: SharedState,
     private readonly policy: LimitPolicy,
     private readonly events: AbuseEvents,
   ) {
@@ -156,14 +156,6 @@ export class LimitsService {
     return msLeft;
   }
 
-  /** Takes a counted message back, which was not sent. */
-  returnMessage(draft: Draft, key: string): void {
-    const windows = windowsIn(draft, numberKey(key));
-    delete windows[COOL_DOWN];
-    for (const [name] of this.messageCounts()) returnPoint(windows, name, draft.now);
-    save(draft, numberKey(key), windows);
-  }
-
   /**
    * Returns the limits that a number has used, and its messages of today without a code typed in. Counts nothing.
    *
@@ -193,12 +185,9 @@ export class LimitsService {
     this.enforce(reached, details);
   }
 
-  /**
-   * Returns the key of the checks of an address, for a decision on states of the ledger; null if the ledger is on a store of
-   * its own.
-   */
-  keyOfChecks(client: string, ledger: LedgerState): string | null {
-    return this.state.isOnSameStoreAs(ledger) ? addressKey('checks_per_address', client) : null;
+  /** Returns the key of the checks of an address, for `takeOfAddress`. */
+  keyOfChecks(client: string): string {
+    return addressKey('checks_per_address', client);
   }
 
   /** Counts one request of an address, unless it is refused. Returns the limits that were reached. */

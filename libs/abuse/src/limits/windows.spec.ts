@@ -1,4 +1,4 @@
-import { countIn, dropEnded, returnPoint, takePoint, type Windows } from './windows.js';
+import { countIn, dropEnded, takePoint, type Windows } from './windows.js';
 
 const NOW = Date.UTC(2030, 0, 1);
 
@@ -10,14 +10,6 @@ describe('a fixed window', () => {
     expect(countIn(windows, 'a', NOW + 999)).toEqual({ points: 2, msLeft: 1 });
     expect(countIn(windows, 'a', NOW + 1_000)).toEqual({ points: 0, msLeft: 0 });
     expect(takePoint(windows, 'a', 1_000, NOW + 1_000)).toEqual({ points: 1, msLeft: 1_000 });
-  });
-
-  it('closes when its last point is returned', () => {
-    const windows: Windows = { a: [2, NOW + 500] };
-    returnPoint(windows, 'a', NOW);
-    expect(windows).toEqual({ a: [1, NOW + 500] });
-    returnPoint(windows, 'a', NOW);
-    expect(windows).toEqual({});
   });
 
   it('is dropped when it has ended', () => {

@@ -27,13 +27,6 @@ export function takePoint(windows: Windows, name: string, lengthMs: number, now:
   return window;
 }
 
-/** Gives a point back. The last one closes the window. */
-export function returnPoint(windows: Windows, name: string, now: number): void {
-  const { points, msLeft } = countIn(windows, name, now);
-  if (points > 1) windows[name] = [points - 1, now + msLeft];
-  else delete windows[name];
-}
-
 /** Deletes the windows that have ended. Returns the time until the last of the others ends. */
 export function dropEnded(windows: Windows, now: number): number {
   for (const name of Object.keys(windows)) if (countIn(windows, name, now).points === 0) delete windows[name];

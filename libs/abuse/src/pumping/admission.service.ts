@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { AppError, Unavailable } from '#errors';
 import type { PhoneNumber } from '#phone';
 import type { Details } from '../abuse-events.js';
 import { Clock } from '../clock.js';
 import { type FoundStanding, GuessPolicyService } from '../guessing/guess-policy.service.js';
 import { LimitsService, type ReachedLimit } from '../limits/limits.service.js';
 import type { Requester } from '../requester.js';
-import { BreakerState, type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
+import { type Draft, SharedState } from '../state/shared-state.js';
 import type { Admitted, MessageRequest } from './breaker.js';
 import { type Assessed, BreakerService } from './breaker.service.js';
 import type { Proof } from './proof-of-work.js';
@@ -68,35 +67,25 @@ interface Refused {
   readonly events: readonly BreakerEvent[];
 }
 
-/** A decision that is counted, apart from its price. */
+/** A decision that is counted. */
 interface Counted extends Pick<Admission, 'device' | 'codeLength' | 'resendAfterMs'> {
   readonly refusal: null;
-  readonly limitKey: string;
   readonly reached: readonly ReachedLimit[];
   readonly admitted: Admitted;
   readonly assessed: Assessed;
   readonly needsProof: boolean;
-  /** The proof that the message uses up. */
-  readonly proof: Proof | null;
-  readonly paid: PaidMessage;
   readonly events: readonly BreakerEvent[];
-  /** The caps to warn of. Null: the price is not spent yet, because the ledger is on a store of its own. */
-  readonly warnings: readonly CapName[] | null;
-  /** The states of the ledger that the decision saw, if it is on a store of its own. */
-  readonly ledger: Snapshot | null;
+  /** The caps to warn of. */
+  readonly warnings: readonly CapName[];
 }
 
-/**
- * Admits messages: one decision on all states that matter, read and written in one round trip each. Where the ledger has a
- * store of its own, because the other states are on Redis, the decision reads it first, and the price is spent last.
- */
+/** Admits messages: one decision on all states that matter, read and written in one round trip each. */
 @Injectable()
 export class AdmissionService {
   private readonly recent = new RecentRefusals();
 
   constructor(
-    private readonly breakerState: BreakerState,
-    private readonly ledgerState: LedgerState,
+    private readonly state: SharedState,
     private readonly guesses: GuessPolicyService,
     private readonly limits: LimitsService,
     private readonly stepUp: StepUpService,
@@ -124,37 +113,27 @@ export class AdmissionService {
     if (decision.needsProof) await this.stepUp.requireProofOfContest(phoneIndex, details);
     await this.breaker.enforce(decision.assessed.verdict, phoneIndex, details);
     const { device, codeLength, resendAfterMs, admitted } = decision;
-    const ticket = this.breaker.ticketOf(admitted);
-    return { device, codeLength, resendAfterMs, ticket, charge: await this.pay(decision, message) };
+    this.spending.warn(decision.warnings, message.charge);
+    const [ticket, charge] = [this.breaker.ticketOf(admitted), chargeText(message.charge)];
+    return { device, codeLength, resendAfterMs, ticket, charge };
   }
 
   private async decide(message: PreparedMessage): Promise<Refused | Counted> {
-    const { found, charge } = message;
-    const keys = this.keysOf(message);
-    const ledgerKeys = [...found.keys, ...this.spending.keysOf(message, charge)];
-    if (!this.breakerState.isOnSameStoreAs(this.ledgerState)) {
-      const [ledger, knownNumber] = await Promise.all([
-        this.ledgerState.snapshot(ledgerKeys),
-        message.isKnownNumber(),
-      ]);
-      const decision = await this.breakerState.decide(keys, (draft) =>
-        this.decideOn(ledger.over(draft), { knownNumber, ...message }),
-      );
-      return decision.refusal ? decision : { ...decision, ledger };
-    }
     const knownNumber = await message.isKnownNumber();
-    return this.breakerState.decide([...keys, ...ledgerKeys], (draft) => {
-      const decision = this.decideOn(draft, { knownNumber, ...message });
-      return decision.refusal ? decision : { ...decision, warnings: this.spending.charge(charge, draft) };
-    });
+    return this.state.decide(this.keysOf(message), (draft) =>
+      this.decideOn(draft, { knownNumber, ...message }),
+    );
   }
 
-  private keysOf({ phoneIndex, client, scopes, proof }: PreparedMessage): string[] {
+  private keysOf(message: PreparedMessage): string[] {
+    const { phoneIndex, client, scopes, proof, found, charge } = message;
     return [
       ...this.limits.keysOf(limitKeyOf({ phoneIndex, knownDevice: false }), client),
       ...this.limits.keysOf(limitKeyOf({ phoneIndex, knownDevice: true }), client),
       ...this.breaker.keysOf(scopes, phoneIndex),
       ...this.stepUp.keysOf(proof),
+      ...found.keys,
+      ...this.spending.keysOf(message, charge),
     ];
   }
 
@@ -182,9 +161,10 @@ export class AdmissionService {
     const needsProof = mayNeedProof && this.limits.isContested(draft, limitKey);
     const refusal = this.refusalOf(assessed, reached, needsProof);
     if (refusal) return this.refused(refusal, draft, client, assessed, reached);
-    if (proof) this.stepUp.setUsed(draft, proof, true);
+    if (proof) this.stepUp.use(draft, proof);
+    const warnings = this.spending.charge(charge, draft);
     const counts = this.count(draft, client, limitKey, request, assessed);
-    return { refusal, device, codeLength, limitKey, reached, assessed, needsProof, proof, paid, ...counts };
+    return { refusal, device, codeLength, reached, assessed, needsProof, warnings, ...counts };
   }
 
   private refusalOf(
@@ -221,11 +201,11 @@ export class AdmissionService {
     limitKey: string,
     request: MessageRequest,
     assessed: Assessed,
-  ): Pick<Counted, 'resendAfterMs' | 'admitted' | 'events' | 'warnings' | 'ledger'> {
+  ): Pick<Counted, 'resendAfterMs' | 'admitted' | 'events'> {
     this.limits.countAddress(draft, client);
     const resendAfterMs = this.limits.countMessage(draft, limitKey);
     const admitted = this.breaker.count(request, assessed);
-    return { resendAfterMs, admitted, events: assessed.events, warnings: null, ledger: null };
+    return { resendAfterMs, admitted, events: assessed.events };
   }
 
   private async refuse(refusal: Refusal, message: PreparedMessage): Promise<never> {
@@ -237,35 +217,6 @@ export class AdmissionService {
     if (refusal.by === 'contest') await this.stepUp.requireProofOfContest(phoneIndex, details);
     if (refusal.by === 'breaker') await this.breaker.enforce(refusal.verdict, phoneIndex, details);
     throw new Error(`a refusal by the ${refusal.by} was not enforced`);
-  }
-
-  /** @returns the charge, once it is spent. */
-  private async pay(counted: Counted, { charge, details }: PreparedMessage): Promise<string> {
-    if (counted.warnings) {
-      this.spending.warn(counted.warnings, charge);
-      return chargeText(charge);
-    }
-    try {
-      return await this.spending.spend(counted.paid, details, counted.ledger);
-    } catch (refusal) {
-      await this.takeBack(counted, refusal instanceof AppError && !(refusal instanceof Unavailable));
-      throw refusal;
-    }
-  }
-
-  /**
-   * Takes a message back that could not be paid for after all, so that it is no evidence.
-   *
-   * @param isRefused false: the ledger cannot answer, and the limits keep the message.
-   */
-  private async takeBack({ limitKey, admitted, proof }: Counted, isRefused: boolean): Promise<void> {
-    const keys = [...admitted.scopes, ...this.limits.keysOf(limitKey, ''), ...this.stepUp.keysOf(proof)];
-    const events = await this.breakerState.decide(keys, (draft) => {
-      if (isRefused) this.limits.returnMessage(draft, limitKey);
-      if (isRefused && proof) this.stepUp.setUsed(draft, proof, false);
-      return this.breaker.withdraw(draft, admitted);
-    });
-    this.breaker.report(events);
   }
 }
 

@@ -6,7 +6,7 @@ import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { clientAddressOf } from '../limits/client-address.js';
-import { BreakerState, type Draft, type Snapshot } from '../state/shared-state.js';
+import { type Draft, SharedState, type Snapshot } from '../state/shared-state.js';
 import {
   type Admitted,
   type Assessment,
@@ -17,7 +17,6 @@ import {
   recordVerified,
   type ScopeStates,
   type Verdict,
-  withdraw,
 } from './breaker.js';
 import {
   type BreakerEvent,
@@ -71,7 +70,7 @@ const MAX_BLOCKS = 1_000;
 @Injectable()
 export class BreakerService {
   constructor(
-    private readonly state: BreakerState,
+    private readonly state: SharedState,
     private readonly stepUp: StepUpService,
     private readonly events: AbuseEvents,
     private readonly keys: Keys,
@@ -111,15 +110,6 @@ export class BreakerService {
     const admitted = countAssessed(this.options.policy, assessed.states, request, assessed, now);
     assessed.states.save(now);
     return admitted;
-  }
-
-  /** Takes back a counted message that was not sent, so that it is no evidence. */
-  withdraw(draft: Draft, message: Admitted): BreakerEvent[] {
-    const now = this.clock.now();
-    const states = new DraftStates(draft);
-    const events = withdraw(this.options.policy, states, message, now);
-    states.save(now);
-    return events;
   }
 
   /** Returns the message's entry in the breaker, sealed, for the other methods. */

@@ -19,7 +19,7 @@ import {
 } from '../../../../test/support/breaker-traffic.js';
 import { times } from '../../../../test/support/repeat.js';
 import { DEFAULT_POLICY } from '../policy.js';
-import { type Admitted, recordFraud, withdraw } from './breaker.js';
+import { type Admitted, recordFraud } from './breaker.js';
 import { release, unverifiedWeight } from './scope-state.js';
 import type { Scopes } from './scopes.js';
 
@@ -340,24 +340,6 @@ describe('a fraud report of the provider', () => {
     recordFraud(traffic.policy, traffic, admitted, traffic.now);
     for (let i = 0; i < 3; i += 1) traffic.verify(traffic.send(requestIn(only(COUNTRY))).admitted);
     expect(traffic.of(COUNTRY).evidence).toBe(0);
-  });
-});
-
-describe('a withdrawn message', () => {
-  const request = requestIn({ requester: [ADDRESS, NETWORK], numbers: [RANGE_10K, RANGE_100K, COUNTRY] });
-
-  it.each([
-    ['at once', 0],
-    ['after a minute', SETTLED],
-  ])('is no evidence, %s', (_, waitMs) => {
-    const traffic = new Traffic();
-    traffic.send(request);
-    const { admitted } = traffic.send(request);
-    traffic.pass(waitMs);
-    withdraw(traffic.policy, traffic, admitted, traffic.now);
-    for (const scope of admitted.scopes)
-      expect(traffic.unsettledIn(scope) + traffic.of(scope).evidence / u).toBeCloseTo(1, 9);
-    expect(traffic.of(COUNTRY).crowd?.messages).toBeCloseTo(0, 9);
   });
 });
 

@@ -157,22 +157,6 @@ function countIfVain(
   return isVain;
 }
 
-/** Takes back a message that was admitted but not sent. */
-export function withdraw(
-  policy: Policy,
-  states: ScopeStates,
-  message: Admitted,
-  now: number,
-): BreakerEvent[] {
-  countWalk(policy, states, message, -1, now);
-  return message.scopes.flatMap((scope) => {
-    const state = states.of(scope);
-    const events = settle(policy, scope, state, now);
-    takeBack(policy, state, message.at);
-    return events;
-  });
-}
-
 /** Records that the code of a message was typed in, in time or late. A verified probe releases its scope. */
 export function recordVerified(
   policy: Policy,

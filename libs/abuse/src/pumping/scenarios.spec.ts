@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { Logger } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
@@ -7,9 +6,8 @@ import { AppError, ProofOfWorkRequired } from '#errors';
 import { Keys, nameSecret } from '#keys';
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
-import { connectRedis, quickOptions } from '#redis';
 import { policyWith } from '../../../../test/support/breaker-traffic.js';
-import { freshDatabase, freshRedis, type Mode, mainlyOn } from '../../../../test/support/databases.js';
+import { freshDatabase } from '../../../../test/support/databases.js';
 import { solve } from '../../../../test/support/proof.js';
 import { times } from '../../../../test/support/repeat.js';
 import { isFullScale } from '../../../../test/support/scale.js';
@@ -21,9 +19,8 @@ import { GuessPolicyService } from '../guessing/guess-policy.service.js';
 import { KnownDevicesService } from '../guessing/known-devices.service.js';
 import { LimitsService } from '../limits/limits.service.js';
 import { DEFAULT_POLICY } from '../policy.js';
-import { BreakerState, LedgerState } from '../state/shared-state.js';
-import { PostgresStateStore } from '../state/state-store.postgres.js';
-import { RedisStateStore } from '../state/state-store.redis.js';
+import { SharedState } from '../state/shared-state.js';
+import { StateStore } from '../state/state-store.postgres.js';
 import { AdmissionService } from './admission.service.js';
 import { BreakerService } from './breaker.service.js';
 import { readPrices } from './prices.js';
@@ -60,11 +57,11 @@ interface Tally {
   readonly attack: { offered: number; paid: number };
 }
 
-/** Runs the scenarios of docs/abuse.md on real stores, at a small scale. `npm run simulate` runs them at full scale. */
-describe.each(mainlyOn('redis'))('SendPolicyService on $name', (mode) => {
+/** Runs the scenarios of docs/abuse.md on a real store, at a small scale. `npm run simulate` runs them at full scale. */
+describe('SendPolicyService', () => {
   let server: Opened;
   beforeAll(async () => {
-    server = await openStores(mode);
+    server = await openStore();
   });
   afterAll(() => server.close());
   beforeEach(() => server.clear());
@@ -289,23 +286,20 @@ interface Opened {
   close(): Promise<void>;
 }
 
-async function openStores(mode: Mode): Promise<Opened> {
+async function openStore(): Promise<Opened> {
   const server = await freshDatabase();
   const source = await new DataSource({ type: 'postgres', url: server.url, poolSize: 20 }).initialize();
   const database = new Database(source);
-  const redis = mode.redis ? connectRedis(await freshRedis(), quickOptions) : null;
-  if (redis) await once(redis, 'ready');
-  const ledgerStore = new PostgresStateStore(database);
+  const store = new StateStore(database);
   const generous = [{ points: 1_000_000, seconds: 3_600 }];
   const keys = new Keys(randomBytes(32), nameSecret('a secret that is long enough for a test'));
   return {
     sendPolicy: (overrides = {}, coolDownMs = SECOND) => {
       const events = new AbuseEvents(new Registry(), { trial: false });
       const clock = new TravelClock();
-      const breakerState = new BreakerState(redis ? new RedisStateStore(redis) : ledgerStore);
-      const ledgerState = new LedgerState(ledgerStore);
+      const state = new SharedState(store);
       const limits = new LimitsService(
-        breakerState,
+        state,
         {
           coolDownsMs: [coolDownMs],
           sendsPerNumber: generous,
@@ -329,27 +323,22 @@ async function openStores(mode: Mode): Promise<Opened> {
         ...overrides,
       };
       const stepUp = new StepUpService(new ProofOfWork(keys), events, clock, options);
-      const breaker = new BreakerService(breakerState, stepUp, events, keys, clock, options);
-      const spending = new SpendingService(ledgerState, events, clock, options);
-      const devices = new KnownDevicesService(ledgerState, new DeviceTokens(keys), keys, clock, options);
-      const guesses = new GuessPolicyService(limits, ledgerState, devices, events, keys, clock, options);
-      const states = [breakerState, ledgerState] as const;
-      const admission = new AdmissionService(...states, guesses, limits, stepUp, breaker, spending, clock);
+      const breaker = new BreakerService(state, stepUp, events, keys, clock, options);
+      const spending = new SpendingService(state, events, clock, options);
+      const devices = new KnownDevicesService(state, new DeviceTokens(keys), keys, clock, options);
+      const guesses = new GuessPolicyService(limits, state, devices, events, keys, clock, options);
+      const admission = new AdmissionService(state, guesses, limits, stepUp, breaker, spending, clock);
       const sendPolicy = new SendPolicyService(admission, limits, breaker, spending, events, keys, options);
       return { sendPolicy, clock };
     },
     unsettled: async (scope) => {
-      const { found } = await (redis ? new RedisStateStore(redis) : ledgerStore).read([scope]);
+      const { found } = await store.read([scope]);
       if (!found[0]?.text) return null;
       const { unsettled } = JSON.parse(found[0].text) as ScopeState;
       return unsettled.reduce((sum, [, messages]) => sum + messages, 0);
     },
-    clear: async () => {
-      await server.query('truncate abuse_states');
-      await redis?.flushdb();
-    },
+    clear: () => server.query('truncate abuse_states'),
     close: async () => {
-      redis?.disconnect();
       await source.destroy();
       await server.drop();
     },

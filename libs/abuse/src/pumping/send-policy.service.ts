@@ -169,10 +169,9 @@ export class SendPolicyService {
     return this.breaker.decide(keys, record, seen);
   }
 
-  /** Deletes expired counts and states. */
+  /** Deletes expired states of the abuse policy, which include those of guesses. */
   async purge(): Promise<void> {
     await this.breaker.purge();
-    await this.spending.purge();
   }
 
   /** @returns the country that the price of a message depends on. */

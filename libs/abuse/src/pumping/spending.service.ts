@@ -4,7 +4,7 @@ import { PhoneNumberNotAllowed, SendsSuspended } from '#errors';
 import { AbuseEvents, type Details } from '../abuse-events.js';
 import { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
-import { type Draft, LedgerState, type Snapshot } from '../state/shared-state.js';
+import { type Draft, SharedState } from '../state/shared-state.js';
 import { afterRefusal, afterSent, type CountryRecord, isRefused, keyOfCountry } from './served-countries.js';
 import {
   type CapName,
@@ -56,7 +56,7 @@ export class SpendingService {
   private readonly recordedSentAt = new Map<string, number>();
 
   constructor(
-    private readonly ledger: LedgerState,
+    private readonly state: SharedState,
     private readonly events: AbuseEvents,
     private readonly clock: Clock,
     private readonly options: AbuseOptions,
@@ -102,17 +102,16 @@ export class SpendingService {
   /**
    * Spends the price of a message.
    *
-   * @param seen the states of `keysOf` as this request has just seen them, if it has.
    * @returns the charge, which `refund` needs.
    * @throws PhoneNumberNotAllowed, SendsSuspended, Unavailable
    */
-  async spend(message: PaidMessage, details: Details, seen: Snapshot | null = null): Promise<string> {
+  async spend(message: PaidMessage, details: Details): Promise<string> {
     const charge = this.chargeFor(message);
     const decide = (draft: Draft) => {
       const obstacle = this.obstacleTo(message, charge, draft);
       return { obstacle, warnings: obstacle ? [] : this.charge(charge, draft) };
     };
-    const { obstacle, warnings } = await this.ledger.decide(this.keysOf(message, charge), decide, seen);
+    const { obstacle, warnings } = await this.state.decide(this.keysOf(message, charge), decide);
     this.warn(warnings, charge);
     if (obstacle) this.refuse(obstacle, charge, details);
     return chargeText(charge);
@@ -126,7 +125,7 @@ export class SpendingService {
    */
   async spendAnyway(message: PricedMessage): Promise<string> {
     const charge = this.chargeFor(message);
-    const warnings = await this.ledger.decide([keyOf(charge)], (draft) => this.charge(charge, draft));
+    const warnings = await this.state.decide([keyOf(charge)], (draft) => this.charge(charge, draft));
     this.warn(warnings, charge);
     return chargeText(charge);
   }
@@ -140,7 +139,7 @@ export class SpendingService {
     const charge = readCharge(text);
     if (!charge) return;
     const refunded = `refund:${charge.id}`;
-    await this.ledger.decide([keyOf(charge), refunded], (draft) => {
+    await this.state.decide([keyOf(charge), refunded], (draft) => {
       const spending = draft.get<Spending>(keyOf(charge));
       if (!spending || draft.get(refunded)) return;
       refund(spending, charge);
@@ -158,7 +157,7 @@ export class SpendingService {
     const key = keyOfCountry(route, country);
     const now = this.clock.now();
     const rules = this.options.policy.spending;
-    const isNew = await this.ledger.decide([key], (draft) => {
+    const isNew = await this.state.decide([key], (draft) => {
       const before = draft.get<CountryRecord>(key) ?? {};
       const after = afterRefusal(before, now, rules);
       draft.set(key, after, { ttlMs: DAY_MS });
@@ -173,7 +172,7 @@ export class SpendingService {
     const now = this.clock.now();
     if (now - (this.recordedSentAt.get(key) ?? 0) < RECORD_SENT_EVERY_MS) return;
     this.recordedSentAt.set(key, now);
-    await this.ledger
+    await this.state
       .decide([key], (draft) => {
         draft.set(key, afterSent(now), { ttlMs: DAY_MS });
       })
@@ -192,7 +191,7 @@ export class SpendingService {
     const now = this.clock.now();
     const routes = CHANNELS.flatMap((channel) => PROVIDERS.map((provider) => ({ channel, provider })));
     const day = dayOf(now);
-    return this.ledger.decide([keyOf({ day }), ...routes.map((r) => keyOfCountry(r, country))], (draft) => {
+    return this.state.decide([keyOf({ day }), ...routes.map((r) => keyOfCountry(r, country))], (draft) => {
       const { total, countries } = draft.get<Spending>(keyOf({ day })) ?? newSpending();
       const isUnserved = (route: Route) => {
         const record = draft.get<CountryRecord>(keyOfCountry(route, country)) ?? {};
@@ -201,11 +200,6 @@ export class SpendingService {
       const spent = { total, country: countries[country] ?? 0 };
       return { day, spent, notServedBy: routes.filter(isUnserved) };
     });
-  }
-
-  /** Deletes expired records of the ledger, including those of guesses. */
-  async purge(): Promise<void> {
-    await this.ledger.purge();
   }
 
   /** A share of each cap is reserved for known devices, so that unknown devices cannot lock them out. */

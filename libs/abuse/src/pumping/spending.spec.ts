@@ -3,16 +3,14 @@ import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { CHANNELS, type Route } from '#config';
 import { Database } from '#postgres';
-import { connectRedis, quickOptions } from '#redis';
-import { freshDatabase, freshRedis, modes } from '../../../../test/support/databases.js';
+import { freshDatabase } from '../../../../test/support/databases.js';
 import { times } from '../../../../test/support/repeat.js';
 import { AbuseEvents } from '../abuse-events.js';
 import type { AbuseOptions } from '../abuse-options.js';
 import { Clock } from '../clock.js';
 import { DEFAULT_POLICY } from '../policy.js';
-import { LedgerState } from '../state/shared-state.js';
-import { PostgresStateStore } from '../state/state-store.postgres.js';
-import { RedisStateStore } from '../state/state-store.redis.js';
+import { SharedState } from '../state/shared-state.js';
+import { StateStore } from '../state/state-store.postgres.js';
 import type { PriceTable } from './prices.js';
 import {
   type Caps,
@@ -132,12 +130,11 @@ describe('readCharge', () => {
   });
 });
 
-/** The ledger is in Postgres in both modes. Its contract holds on both stores all the same. */
-describe.each(modes)('SpendingService on $name', (mode) => {
+describe('SpendingService', () => {
   let database: Awaited<ReturnType<typeof freshDatabase>>;
   let source: DataSource;
-  let redis: ReturnType<typeof connectRedis> | null;
-  let ledgers: LedgerState[];
+  let store: StateStore;
+  let states: SharedState[];
   let services: SpendingService[];
   let now: number;
 
@@ -150,22 +147,19 @@ describe.each(modes)('SpendingService on $name', (mode) => {
   beforeAll(async () => {
     database = await freshDatabase();
     source = await new DataSource({ type: 'postgres', url: database.url, poolSize: 20 }).initialize();
-    redis = mode.redis ? connectRedis(await freshRedis(), quickOptions) : null;
-    const store = redis ? new RedisStateStore(redis) : new PostgresStateStore(new Database(source));
+    store = new StateStore(new Database(source));
     const clock = Object.assign(new Clock(), { now: () => now });
     // Two processes.
-    ledgers = times(2, () => new LedgerState(store));
-    services = ledgers.map((ledger) => {
-      return new SpendingService(ledger, new AbuseEvents(new Registry(), { trial: false }), clock, options);
+    states = times(2, () => new SharedState(store));
+    services = states.map((state) => {
+      return new SpendingService(state, new AbuseEvents(new Registry(), { trial: false }), clock, options);
     });
   });
   beforeEach(async () => {
     now = NOON;
     await database.query('truncate abuse_states');
-    await redis?.flushdb();
   });
   afterAll(async () => {
-    redis?.disconnect();
     await source.destroy();
     await database.drop();
   });
@@ -177,7 +171,6 @@ describe.each(modes)('SpendingService on $name', (mode) => {
   };
 
   async function spendingOf(day: string): Promise<Spending> {
-    const store = redis ? new RedisStateStore(redis) : new PostgresStateStore(new Database(source));
     const { found } = await store.read([`spending:${day}`]);
     return found[0]?.text ? JSON.parse(found[0].text) : newSpending();
   }
@@ -186,7 +179,7 @@ describe.each(modes)('SpendingService on $name', (mode) => {
   function obstacleTo(paid: PaidMessage) {
     const charge = service(1).chargeFor(paid);
     const keys = service(1).keysOf(paid, charge);
-    return ledgers[1]?.decide(keys, (draft) => service(1).obstacleTo(paid, charge, draft));
+    return states[1]?.decide(keys, (draft) => service(1).obstacleTo(paid, charge, draft));
   }
 
   it.each([1, 2, 3])(

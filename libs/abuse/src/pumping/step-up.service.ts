@@ -35,9 +35,9 @@ export class StepUpService {
     return draft.get<UsedProof>(proofKey(proof))?.isUsed ?? false;
   }
 
-  /** Uses a proof up, or makes it usable again because its message was not sent. */
-  setUsed(draft: Draft, proof: Proof, isUsed: boolean): void {
-    const state: UsedProof = { isUsed };
+  /** Uses a proof up. */
+  use(draft: Draft, proof: Proof): void {
+    const state: UsedProof = { isUsed: true };
     draft.set(proofKey(proof), state, { ttlMs: Math.max(1, proof.expiresAt - this.clock.now()) });
   }
 

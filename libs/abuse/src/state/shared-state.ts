@@ -1,7 +1,7 @@
 import { setImmediate as otherRequests, setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Unavailable } from '#errors';
-import { BreakerStore, type Change, LedgerStore, type Reading, type StateStore } from './state-store.js';
+import { type Change, type Reading, StateStore } from './state-store.postgres.js';
 
 /** The view that one decision has of the shared state. */
 export interface Draft {
@@ -66,11 +66,12 @@ const LONGEST_PAUSE_MS = 50;
  * country, the whole system) do not queue up round trips. If another process has changed a state in the meantime, the
  * batch reads the states and decides again (optimistic locking).
  */
+@Injectable()
 export class SharedState {
   private pending: PendingDecision[] = [];
   private isWriting = false;
 
-  constructor(protected readonly store: StateStore) {}
+  constructor(private readonly store: StateStore) {}
 
   /**
    * Decides on the states of these keys. Resolves when the changes are written.
@@ -97,23 +98,14 @@ export class SharedState {
     return this.enqueue(keys, decision, null);
   }
 
-  /**
-   * Reads states for a later decision.
-   *
-   * @throws Unavailable
-   */
-  async snapshot(keys: readonly string[]): Promise<Snapshot> {
-    return (await this.enqueue(keys, () => null, null)).after;
-  }
-
   /** True if the next decision shares its read with others that wait. */
   get hasWaiting(): boolean {
     return this.pending.length > 0;
   }
 
-  /** Returns true if one decision can be on states of both. */
-  isOnSameStoreAs(other: SharedState): boolean {
-    return this.store === other.store;
+  /** Returns up to `limit` states of scopes that are blocked at this time. */
+  held(now: number, limit: number): Promise<{ key: string; text: string }[]> {
+    return this.store.held(now, limit);
   }
 
   /** Deletes expired states. */
@@ -279,49 +271,5 @@ export class Snapshot {
       tag: this.tags.get(key) ?? null,
     }));
     return { now: this.now + Math.floor(age), found };
-  }
-
-  /** Returns a view of these states and of those of a draft. Only those of the draft can be changed. */
-  over(draft: Draft): Draft {
-    const get = <State>(key: string): State | null => {
-      const text = this.texts.get(key);
-      if (text === undefined) return draft.get<State>(key);
-      return text === null ? null : (JSON.parse(text) as State);
-    };
-    return { now: draft.now, get, set: (key, state, lifetime) => draft.set(key, state, lifetime) };
-  }
-}
-
-/** The ledger: counts of guesses at codes, and of money spent on messages. */
-@Injectable()
-export class LedgerState extends SharedState {
-  constructor(store: LedgerStore) {
-    super(store);
-  }
-}
-
-/** The counts of rate limits, and the states of the breaker's scopes. */
-@Injectable()
-export class BreakerState extends SharedState {
-  constructor(
-    store: BreakerStore,
-    private readonly ledger?: LedgerState,
-  ) {
-    super(store);
-  }
-
-  /** Decisions on one store share a read and a write, whichever states they are on. */
-  override decide<T>(
-    keys: readonly string[],
-    decision: (draft: Draft) => T,
-    seen: Snapshot | null = null,
-  ): Promise<T> {
-    if (this.ledger && this.isOnSameStoreAs(this.ledger)) return this.ledger.decide(keys, decision, seen);
-    return super.decide(keys, decision, seen);
-  }
-
-  /** Returns up to `limit` states of scopes that are blocked at this time. */
-  async held(now: number, limit: number): Promise<{ key: string; text: string }[]> {
-    return this.store.held(now, limit);
   }
 }

@@ -1,6 +1,31 @@
 import { Injectable } from '@nestjs/common';
 import { Database, deleteExpired } from '#postgres';
-import { type Change, type Reading, StateStore } from './state-store.js';
+
+/** A state and its version. */
+interface Found {
+  /** Null: there is no state, or it has expired. */
+  readonly text: string | null;
+  /** The version that `write` compares (optimistic locking). */
+  readonly tag: string | null;
+}
+
+/** States, and the time at which they were read. */
+export interface Reading {
+  /** By the clock of the store, in milliseconds since 1970. */
+  readonly now: number;
+  /** In the order of the keys. */
+  readonly found: readonly Found[];
+}
+
+export interface Change {
+  readonly key: string;
+  /** The tag with which the state was read. */
+  readonly tag: string | null;
+  readonly text: string;
+  readonly ttlMs: number;
+  /** Until this time (milliseconds since 1970) `held` lists the state. Null: it does not list it. */
+  readonly heldUntil: number | null;
+}
 
 interface Row {
   now: number;
@@ -10,12 +35,16 @@ interface Row {
   text: string | null;
 }
 
+/**
+ * Stores the states of the abuse policy for all processes. The store makes no decisions: callers read states, decide
+ * and write them back. A write is atomic, and fails if another process has changed one of the states since it was read.
+ * A store that cannot answer throws Unavailable and never says "absent".
+ */
 @Injectable()
-export class PostgresStateStore extends StateStore {
-  constructor(private readonly database: Database) {
-    super();
-  }
+export class StateStore {
+  constructor(private readonly database: Database) {}
 
+  /** Reads states in one round trip. */
   async read(keys: readonly string[]): Promise<Reading> {
     const rows = await this.database.run<Row>(
       {
@@ -36,11 +65,15 @@ export class PostgresStateStore extends StateStore {
     };
   }
 
+  /** Returns the tag that a state has after a change of it was written. */
   tagAfter({ tag }: Change): string {
     return String(BigInt(tag ?? 0) + 1n);
   }
 
-  // The function raises and catches an exception internally, which undoes the writes before an outdated tag.
+  /**
+   * Writes all changes in one round trip and returns true, or writes none and returns false if a tag is outdated. The function
+   * raises and catches an exception internally, which undoes the writes before an outdated tag.
+   */
   async write(changes: readonly Change[]): Promise<boolean> {
     const [row] = await this.database.run<{ written: boolean }>(
       {
@@ -58,6 +91,7 @@ export class PostgresStateStore extends StateStore {
     return row?.written === true;
   }
 
+  /** Returns up to `limit` states whose `heldUntil` is after `now`. */
   held(now: number, limit: number): Promise<{ key: string; text: string }[]> {
     return this.database.run(
       {
@@ -69,6 +103,7 @@ export class PostgresStateStore extends StateStore {
     );
   }
 
+  /** Deletes what has expired. */
   async purge(): Promise<void> {
     await deleteExpired(this.database, 'abuse_states');
   }

@@ -2,18 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { Unavailable } from '#errors';
 import { Database } from '#postgres';
-import { openBreakablePostgres, openBreakableRedis } from '../../../../test/support/breakable-stores.js';
+import { openBreakablePostgres } from '../../../../test/support/breakable-stores.js';
 import { TcpProxy } from '../../../../test/support/proxy.js';
 import { times } from '../../../../test/support/repeat.js';
 import { waitFor } from '../../../../test/support/wait.js';
 import { type Draft, SharedState, type Snapshot } from './shared-state.js';
-import type { Change, StateStore } from './state-store.js';
-import { PostgresStateStore } from './state-store.postgres.js';
-import { RedisStateStore } from './state-store.redis.js';
+import { type Change, StateStore } from './state-store.postgres.js';
 
 Logger.overrideLogger(false);
 
-/** A driver on its server, with direct access to the server. */
+/** A store on its server, with direct access to the server. */
 interface Opened {
   readonly store: StateStore;
   readonly wire: TcpProxy;
@@ -26,18 +24,13 @@ interface Opened {
   close(): Promise<unknown>;
 }
 
-const drivers = [
-  { name: 'Postgres', open: openOnPostgres },
-  ...(process.env.TEST_REDIS_URL ? [{ name: 'Redis', open: openOnRedis }] : []),
-];
-
 const HOUR = 3_600_000;
 const someKey = () => `key:${randomBytes(8).toString('hex')}`;
 const change = (overrides: Partial<Change> = {}): Change => {
   return { key: someKey(), tag: null, text: '{"n":1}', ttlMs: HOUR, heldUntil: null, ...overrides };
 };
 
-describe.each(drivers)('StateStore on $name', ({ open }) => {
+describe('StateStore', () => {
   let server: Opened;
   let store: StateStore;
 
@@ -198,6 +191,8 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
     };
     const add = (state: SharedState, key: string, seen: Snapshot | null = null) =>
       state.decide([key], increment(key), seen);
+    const look = async (state: SharedState, keys: readonly string[]) =>
+      (await state.decideAndSee(keys, () => null)).after;
 
     it('loses no update of two concurrent processes', async () => {
       const key = someKey();
@@ -284,21 +279,12 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
       expect(await textOf('key:0')).toBe('{"n":10}');
     });
 
-    it('shows a snapshot and a draft as one, of which only the draft can be changed', async () => {
-      const [mine, theirs] = [someKey(), someKey()];
-      const shared = new SharedState(store);
-      await add(shared, theirs);
-      const snapshot = await shared.snapshot([theirs, 'absent']);
-      const read = await shared.decide([mine], (draft) => {
-        const view = snapshot.over(draft);
-        Object.assign(view.get<Count>(theirs) as Count, { n: 1_000 });
-        view.set(mine, { n: 2 }, { ttlMs: HOUR });
-        return [view.get(mine), view.get(theirs), view.get('absent')];
-      });
-      expect(read).toEqual([{ n: 2 }, { n: 1 }, null]);
-      const write = shared.decide([mine], (draft) => snapshot.over(draft).set(theirs, {}, { ttlMs: HOUR }));
-      await expect(write).rejects.toThrow('not among the keys');
-      expect(await textOf(theirs)).toBe('{"n":1}');
+    it('rejects a decision on a state that is not among its keys', async () => {
+      const [key, other, shared] = [someKey(), someKey(), new SharedState(store)];
+      await expect(shared.decide([key], increment(other))).rejects.toThrow('not among the keys');
+      const set = shared.decide([key], (draft) => draft.set(other, {}, { ttlMs: HOUR }));
+      await expect(set).rejects.toThrow('not among the keys');
+      expect(await textOf(other)).toBeNull();
     });
 
     describe('on states that were seen before', () => {
@@ -308,7 +294,7 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
         const [key, shared] = [someKey(), new SharedState(store)];
         await add(shared, key);
         jest.spyOn(performance, 'now').mockReturnValue(performance.now());
-        const seen = await shared.snapshot([key, 'absent']);
+        const seen = await look(shared, [key, 'absent']);
         const reads = jest.spyOn(store, 'read');
         await add(shared, key, seen);
         expect(reads).not.toHaveBeenCalled();
@@ -332,7 +318,7 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
         const [key, shared] = [someKey(), new SharedState(store)];
         await add(shared, key);
         const keys = [key, `${key}:absent`];
-        const seen = await shared.snapshot(keys);
+        const seen = await look(shared, keys);
         await change(key);
         await shared.decide(keys, (draft) => keys.map((each) => increment(each)(draft)), seen);
         const counts = (await store.read(keys)).found.map(({ text }) => JSON.parse(text as string).n);
@@ -341,19 +327,19 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
 
       it('reads them again before it decides to change nothing', async () => {
         const [key, shared] = [someKey(), new SharedState(store)];
-        const seen = await shared.snapshot([key]);
+        const seen = await look(shared, [key]);
         await add(new SharedState(store), key);
         expect(await shared.decide([key], (draft) => draft.get(key), seen)).toEqual({ n: 1 });
       });
 
       it('reads them again after a second, for a decision on more of them, and for several looks', async () => {
         const [key, other, shared] = [someKey(), someKey(), new SharedState(store)];
-        const [seen, another] = [await shared.snapshot([key]), await shared.snapshot([key])];
+        const [seen, another] = [await look(shared, [key]), await look(shared, [key])];
         const reads = jest.spyOn(store, 'read');
         await shared.decide([key, other], increment(key), seen);
         await Promise.all([add(shared, key, seen), add(shared, key, another)]);
         expect(reads).toHaveBeenCalledTimes(2);
-        const late = await shared.snapshot([key]);
+        const late = await look(shared, [key]);
         const now = performance.now() + 1_001;
         jest.spyOn(performance, 'now').mockReturnValue(now);
         await add(shared, key, late);
@@ -384,11 +370,11 @@ describe.each(drivers)('StateStore on $name', ({ open }) => {
   });
 });
 
-async function openOnPostgres(): Promise<Opened> {
+async function open(): Promise<Opened> {
   const { database, wire, source, close } = await openBreakablePostgres();
   return {
     wire,
-    store: new PostgresStateStore(new Database(source)),
+    store: new StateStore(new Database(source)),
     lives: async () => {
       const rows = await database.query<{ life: string }>(
         'select extract(epoch from expires_at - clock_timestamp()) * 1000 as life from abuse_states',
@@ -402,24 +388,6 @@ async function openOnPostgres(): Promise<Opened> {
       return row?.now as number;
     },
     size: async () => (await database.query('select from abuse_states')).length,
-    close,
-  };
-}
-
-async function openOnRedis(): Promise<Opened> {
-  const { wire, redis, close } = await openBreakableRedis();
-  return {
-    wire,
-    store: new RedisStateStore(redis),
-    lives: async () => {
-      const keys = await redis.keys('latchkey:abuse:*');
-      return Promise.all(keys.map((key) => redis.pttl(key)));
-    },
-    clock: async () => {
-      const [seconds, microseconds] = await redis.time();
-      return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
-    },
-    size: () => redis.dbsize(),
     close,
   };
 }
