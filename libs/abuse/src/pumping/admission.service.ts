@@ -118,9 +118,8 @@ export class AdmissionService {
     return { device, codeLength, resendAfterMs, ticket, charge };
   }
 
-  private async decide(message: PreparedMessage): Promise<Refused | Counted> {
-    const knownNumber = await message.isKnownNumber();
-    return this.state.decide(this.keysOf(message), (draft) =>
+  private decide(message: PreparedMessage): Promise<Refused | Counted> {
+    return this.state.decideWith(message.isKnownNumber(), this.keysOf(message), (draft, knownNumber) =>
       this.decideOn(draft, { knownNumber, ...message }),
     );
   }

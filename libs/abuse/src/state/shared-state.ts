@@ -23,6 +23,8 @@ interface PendingDecision {
   readonly keys: readonly string[];
   /** States that the caller has seen a moment ago. */
   readonly seen: Snapshot | null;
+  /** Resolves, also after a failure, when what the decision needs beside the states is there. */
+  readonly lookup: Promise<unknown> | null;
   /** Runs the decision, again if a write failed. */
   readonly decide: (draft: BatchDraft) => void;
   /** Resolves the caller's promise, once the decision is written. */
@@ -90,6 +92,28 @@ export class SharedState {
   }
 
   /**
+   * Decides on the states of these keys, and on what the caller looks up while they are read. A look-up that fails rejects its own
+   * decision only; one that takes long delays the decisions that share its batch.
+   *
+   * @throws Unavailable
+   */
+  async decideWith<Found, T>(
+    lookup: Promise<Found>,
+    keys: readonly string[],
+    decision: (draft: Draft, found: Found) => T,
+  ): Promise<T> {
+    let outcome: PromiseSettledResult<Found>;
+    const settled = Promise.allSettled([lookup]).then(([result]) => {
+      outcome = result;
+    });
+    const decide = (draft: Draft) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return decision(draft, outcome.value);
+    };
+    return (await this.enqueue(keys, decide, null, settled)).result;
+  }
+
+  /**
    * Decides, and returns the states as well that the decision left.
    *
    * @throws Unavailable
@@ -117,12 +141,14 @@ export class SharedState {
     keys: readonly string[],
     decision: (draft: Draft) => T,
     seen: Snapshot | null,
+    lookup: Promise<unknown> | null = null,
   ): Promise<Decided<T>> {
     return new Promise((resolve, reject) => {
       let result: T;
       this.pending.push({
         keys,
         seen,
+        lookup,
         decide: (draft) => {
           result = decision(draft);
         },
@@ -154,6 +180,7 @@ export class SharedState {
     let seen = readingSeenBy(batch, keys);
     for (let tries = 1; tries <= TRIES; tries += 1) {
       const { now, found } = seen ?? (await this.store.read(keys));
+      for (const { lookup } of batch) if (lookup) await lookup;
       const before = new Map(keys.map((key, i) => [key, found[i]]));
       const texts = new Map(keys.map((key) => [key, before.get(key)?.text ?? null]));
       const states: BatchStates = { now, texts, objects: new Map(), changed: new Map() };

@@ -279,6 +279,29 @@ describe('StateStore', () => {
       expect(await textOf('key:0')).toBe('{"n":10}');
     });
 
+    it('decides on what was looked up while the states were read', async () => {
+      const [key, shared] = [someKey(), new SharedState(store)];
+      let find = (_found: number) => {};
+      const lookup = new Promise<number>((resolve) => {
+        find = resolve;
+      });
+      const reads = jest.spyOn(store, 'read');
+      const decided = shared.decideWith(lookup, [key], (draft, found) => increment(key)(draft) + found);
+      await waitFor('the read', () => reads.mock.results.length === 1);
+      await reads.mock.results[0]?.value;
+      find(40);
+      expect(await decided).toBe(41);
+      expect(reads).toHaveBeenCalledTimes(1);
+    });
+
+    it('rejects a decision whose look-up fails, and no other of its batch', async () => {
+      const [key, shared] = [someKey(), new SharedState(store)];
+      const failing = shared.decideWith(Promise.reject(new Error('no answer')), [key], increment(key));
+      const [failed, added] = await Promise.allSettled([failing, add(shared, key)]);
+      expect(failed).toMatchObject({ status: 'rejected', reason: new Error('no answer') });
+      expect(added).toEqual({ status: 'fulfilled', value: 1 });
+    });
+
     it('rejects a decision on a state that is not among its keys', async () => {
       const [key, other, shared] = [someKey(), someKey(), new SharedState(store)];
       await expect(shared.decide([key], increment(other))).rejects.toThrow('not among the keys');
