@@ -57,9 +57,9 @@ const INVISIBLE = /\p{Cf}/gu;
 /** At most 15 digits (ITU-T E.164), at least the 7 of the shortest numbers in use. Some numbering plans describe others. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 
-/** A request needs the kind of its number several times. */
+/** A request needs the kind of its number several times, and the check of its code needs it again. */
 const KINDS = new LRUCache<PhoneNumber, NumberKind, ParsedNumber | undefined>({
-  max: 1_000,
+  max: 5_000,
   memoMethod: (phoneNumber, _, { context }) =>
     classify(phoneNumber, context ?? parsePhoneNumberFromString(phoneNumber)),
 });
