@@ -16,7 +16,8 @@ async function measure(atOnce) {
   let busyMs = 0;
   let rounds = 0;
   const store = {
-    read: async (keys) => keys.map((key) => values.get(key) ?? { text: null, tag: null }),
+    read: async (keys) => ({ now: Date.now(), found: keys.map((key) => values.get(key) ?? { text: null, tag: null }) }),
+    tagAfter: () => '',
     write: async (changes) => {
       for (const { key, text } of changes) values.set(key, { text, tag: '' });
       return true;

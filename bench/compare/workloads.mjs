@@ -9,7 +9,7 @@ const SESSIONS = 100;
 /** Requests that autocannon may prepare and not send: one for each connection. */
 const SPARE = 64;
 
-/** The checks before the measured ones: the load has a lead of its own only where it has a duration. */
+/** Checks before the measured ones. `measure` has a lead only for a load with a duration. */
 const LEAD_CHECKS = 600;
 
 /** A worker that has just started needs several times as much CPU time. */

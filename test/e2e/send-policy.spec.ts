@@ -319,7 +319,7 @@ describe.each(mainlyOn('postgres'))('The send policy on $name', (mode) => {
     expect((await ask(two)).body.limit).toBe('sends_per_number');
   });
 
-  it('answers 503 to everyone while the ledger is down', async () => {
+  it('answers 503 to everyone while the states of the abuse policy cannot be read', async () => {
     const api = await start(USUAL_DATABASE_TIMEOUT);
     const number = someNumber();
     const verification = await api.open(number);

@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TaskQueue } from '#background';
+import { DeliveryService } from '#delivery';
 import { startApiOn } from '../support/api.js';
 import type { Answer } from '../support/client.js';
 import { freshDatabase, freshRedis, type Mode, modes, type TestDatabase } from '../support/databases.js';
@@ -93,6 +94,18 @@ describe.each(modes)('A server on $name', (mode) => {
       await waitFor('the end of the late tasks', async () => (await queue.ids()).length === 0);
       expect((await messages()).map((sent) => sent.length)).toEqual([1, 1]);
     });
+
+    it('starts the message of each request and of a resend', async () => {
+      const starts = jest.spyOn(api.nest.get(DeliveryService), 'start');
+      const { body } = await api.client.post('/v1/verifications', { phone_number: someNumber() });
+      await waitFor('the end of the cool-down', async () => {
+        return (await api.client.post(`/v1/verifications/${body.id}/resend`)).status === 202;
+      });
+      expect(starts.mock.calls.map(([{ id, messageCount }]) => [id, messageCount])).toEqual([
+        [body.id, 1],
+        [body.id, 2],
+      ]);
+    });
   }
 
   const faults = dependencies.flatMap((name) => [
@@ -127,6 +140,34 @@ describe.each(modes)('A server on $name', (mode) => {
       proxy().heal();
       await untilReady();
     });
+
+    if (isStore)
+      it('counts and charges no request that it could not accept', async () => {
+        const { path } = await openVerification(api);
+        const [opened, signedUp] = [someNumber(), someNumber()];
+        const ask = async () => [
+          await api.client.post('/v1/verifications', { phone_number: opened }),
+          await api.client.post('/signup', { phone_number: signedUp }),
+        ];
+        const policy = () =>
+          api.database.query<{ key: string; state: string }>(
+            'select key, state from abuse_states order by key',
+          );
+        await waitFor('the end of the cool-down', async () => {
+          return (await api.client.post(`${path}/resend`)).status === 202;
+        });
+        const before = await policy();
+        proxy()[fault]();
+        await waitFor('the failed readiness check', async () => {
+          return (await api.client.get('/health/ready')).status === 503;
+        });
+        for (const answer of [...(await ask()), await api.client.post(`${path}/resend`)])
+          expect([answer.status, answer.body.code]).toEqual([503, 'unavailable']);
+        expect(await policy()).toEqual(before);
+        proxy().heal();
+        await untilReady();
+        expect((await ask()).map(({ status }) => status)).toEqual([202, 200]);
+      });
 
     it('answers 503 in time, and finishes the sign-in after the recovery', async () => {
       const { path, code } = await openVerification(api);
@@ -166,6 +207,7 @@ async function startBreakable(mode: Mode): Promise<BreakableApi> {
     DATABASE_URL: postgres.url,
     REDIS_URL: redis?.url,
     LIMIT_COOL_DOWN: '1s',
+    BREAKER_MODE: 'monitor',
   });
   const proxies = { postgres, ...(redis && { redis }) };
   return {

@@ -105,17 +105,22 @@ export class CodesService {
   ): Promise<AdmittedMessage> {
     const { route, hasFallback, routes } = this.delivery.routeFor(channel, phoneNumber);
     if (this.verifications.isTestNumber(phoneNumber)) {
+      await this.verifications.ready();
       const { device, codeLength } = await this.guessPolicy.standingOf(phoneNumber, requester);
       const { resendAfterMs } = await this.sendPolicy.admitTestNumber(requester);
       const message = { device: openedBy ?? device, codeLength, resendAfterMs };
       return { route, hasFallback, ...message, ticket: null, charge: null };
     }
-    const isKnownNumber = () => this.users.isKnown(phoneNumber);
+    const isKnownNumber = async () => {
+      // Fails before the message is counted, if its verification could not be stored.
+      const [isKnown] = await Promise.all([this.users.isKnown(phoneNumber), this.verifications.ready()]);
+      return isKnown;
+    };
     const asked = { device: openedBy, isKnownNumber, routes };
     return { route, hasFallback, ...(await this.sendPolicy.admit(phoneNumber, requester, asked)) };
   }
 
-  /** Opens a verification, whose message the abuse policy admitted. */
+  /** Opens a verification and starts its message, which the abuse policy has admitted. */
   async open(
     subject: VerificationSubject,
     request: CodeRequest,
@@ -127,7 +132,7 @@ export class CodesService {
   }
 
   /**
-   * Sends the code again. Refunds the message when the verification takes no more. After `Unavailable` it may be queued all the
+   * Starts one more message with the same code. Refunds the message when the verification takes no more. After `Unavailable` it may be queued all the
    * same.
    */
   async resend(

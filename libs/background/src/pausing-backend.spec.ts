@@ -11,6 +11,20 @@ const PAUSE_MS = 120_000;
 const describeOnRedis = process.env.TEST_REDIS_URL ? describe : describe.skip;
 
 describeOnRedis('pausingAfterFailures', () => {
+  it('ends the pause of a worker that is stopped', async () => {
+    const connection = connectRedis(await freshRedis(), patientOptions);
+    const redis = createRedisBackend('tasks', { connection }, { withBlockingConnection: true });
+    const failing = jest.spyOn(redis, 'moveToActive').mockRejectedValue(new Error('no right'));
+    const backend = pausingAfterFailures(redis, PAUSE_MS);
+    await backend.waitUntilReady();
+    const taken = backend.moveToActive('token').catch((error: Error) => error);
+    await expect(failing.mock.results[0]?.value).rejects.toThrow('no right');
+    await backend.disconnectBlocking();
+    expect(await taken).toEqual(new Error('no right'));
+    await backend.close(true);
+    connection.disconnect();
+  });
+
   it('does not pause a worker that is stopped while it waits for a task', async () => {
     const connection = connectRedis(await freshRedis(), patientOptions);
     const redis = createRedisBackend('tasks', { connection }, { withBlockingConnection: true });

@@ -4,7 +4,7 @@ import type { IQueueBackend } from 'bullmq';
 /**
  * Makes the worker's loop pause after a failure. BullMQ pauses only after a lost connection: any other failure that
  * persists, such as a missing right or a full Redis, would make it try again without a pause and starve the process.
- * BullMQ stops a worker by an interrupt, which ends the pause.
+ * BullMQ stops a worker with `disconnectBlocking`, which ends the pause.
  */
 export function pausingAfterFailures<Backend extends IQueueBackend>(
   backend: Backend,

@@ -4,6 +4,7 @@ import { Unavailable } from '#errors';
 import { Keys, nameSecret } from '#keys';
 import type { PhoneNumber } from '#phone';
 import { Database } from '#postgres';
+import { RedisHealth } from '#redis';
 import { openBreakablePostgres, openBreakableRedis } from '../../../test/support/breakable-stores.js';
 import { TcpProxy } from '../../../test/support/proxy.js';
 import { times } from '../../../test/support/repeat.js';
@@ -907,11 +908,12 @@ async function openOnPostgres() {
 
 async function openOnRedis() {
   const { wire, redis, close } = await openBreakableRedis();
+  const newStore = () => new RedisVerificationStore(redis, new RedisHealth(redis, { url: wire.url }));
   return {
     redis,
     wire,
-    store: new RedisVerificationStore(redis),
-    other: new RedisVerificationStore(redis),
+    store: newStore(),
+    other: newStore(),
     dump: async () => {
       const keys = await redis.keys('*');
       const values = keys.map(async (key) => {

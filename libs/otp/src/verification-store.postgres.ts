@@ -161,6 +161,9 @@ export class PostgresVerificationStore extends VerificationStore {
     super();
   }
 
+  /** The abuse policy, which counts the message, writes to the same server. */
+  async ready(): Promise<void> {}
+
   async open(given: NewVerification): Promise<StoredVerification> {
     const { createdAt } = (await this.insert(valuesOf(given))) as Opened;
     return created(given, createdAt);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { InjectRedis } from '@nestjs-modules/ioredis';
 import type { Redis } from 'ioredis';
-import { asking, defineScripts, type ScriptArgument } from '#redis';
+import { asking, defineScripts, RedisHealth, type ScriptArgument } from '#redis';
 import type { Delivery, DeliveryChange } from './delivery.js';
 import {
   NO_CHARGE,
@@ -43,6 +43,9 @@ const key = {
 const CLIENT = 'client:';
 const ATTEMPTS_BY = 'attempts:';
 
+/** Requests within this time share a look at the server, while it is connected and unless it fails. */
+const LOOK_SHARED_MS = 100;
+
 const SCRIPTS = [
   'open',
   'find',
@@ -71,11 +74,27 @@ export class RedisVerificationStore extends VerificationStore {
   readonly addsTasks = false;
   readonly joinsSessions = false;
   private readonly run;
+  private look: { readonly at: number; readonly answer: Promise<void> } | null = null;
 
-  constructor(@InjectRedis() private readonly redis: Redis) {
+  constructor(
+    @InjectRedis() private readonly redis: Redis,
+    private readonly health: RedisHealth,
+  ) {
     super();
     const folder = join(import.meta.dirname, 'redis-scripts');
     this.run = defineScripts(redis, { folder, prefix: 'verification', names: SCRIPTS, prelude: 'prelude' });
+  }
+
+  ready(): Promise<void> {
+    const now = performance.now();
+    const isRecent = this.look !== null && now - this.look.at <= LOOK_SHARED_MS;
+    if (this.look && isRecent && this.redis.status === 'ready') return this.look.answer;
+    const look = { at: now, answer: this.health.ping() };
+    look.answer.catch(() => {
+      if (this.look === look) this.look = null;
+    });
+    this.look = look;
+    return look.answer;
   }
 
   async open(v: NewVerification): Promise<StoredVerification> {

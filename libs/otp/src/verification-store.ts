@@ -157,6 +157,14 @@ export abstract class VerificationStore {
   /** True if the statement that creates a session can approve its verification: see approval.postgres.ts. */
   abstract readonly joinsSessions: boolean;
 
+  /**
+   * Resolves if the store takes verifications now. Asked before a message is counted, so that a request which cannot be accepted
+   * uses nothing up.
+   *
+   * @throws Unavailable
+   */
+  abstract ready(): Promise<void>;
+
   abstract open(verification: NewVerification): Promise<StoredVerification>;
 
   abstract find(id: VerificationId): Promise<StoredVerification | null>;

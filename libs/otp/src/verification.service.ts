@@ -119,6 +119,15 @@ export class VerificationService {
     return this.named(opened, phoneNumber);
   }
 
+  /**
+   * Resolves if verifications can be stored now.
+   *
+   * @throws Unavailable
+   */
+  ready(): Promise<void> {
+    return this.store.ready();
+  }
+
   /** @throws NotFound */
   async get(id: VerificationId): Promise<Verification> {
     const found = await this.store.find(id);

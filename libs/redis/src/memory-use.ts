@@ -28,13 +28,13 @@ export function isNearlyFull({ usedBytes, maxBytes }: MemoryUse, wasNearlyFull: 
   return maxBytes > 0 && usedBytes >= maxBytes * (wasNearlyFull ? RELAXED : NEARLY_FULL);
 }
 
-/** Any other policy deletes verifications, limits and queued messages when memory runs out. */
+/** Any other policy deletes verifications and queued messages when memory runs out. */
 export function mayEvict({ evictionPolicy }: MemoryUse): boolean {
   return evictionPolicy !== '' && evictionPolicy !== 'noeviction';
 }
 
 export function policyFault({ evictionPolicy }: MemoryUse): string {
-  return `Redis evicts keys when its memory is full (maxmemory-policy ${evictionPolicy}), which loses sign-ins, limits and messages: set it to noeviction`;
+  return `Redis evicts keys when its memory is full (maxmemory-policy ${evictionPolicy}), which loses sign-ins and messages: set it to noeviction`;
 }
 
 export function fullnessFault({ usedBytes, maxBytes }: MemoryUse): string {

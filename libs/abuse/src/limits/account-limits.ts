@@ -25,7 +25,7 @@ export class AccountLimits {
       const counted = countIn(windows, name, draft.now);
       if (counted.points >= points) return counted.msLeft;
       takePoint(windows, name, lengthMs, draft.now);
-      draft.set(key, windows, { ttlMs: Math.max(1, dropEnded(windows, draft.now)) });
+      draft.set(key, windows, { ttlMs: dropEnded(windows, draft.now) });
       return null;
     });
     if (waitMs !== null) throw new RateLimited('avatars_per_user', Math.max(1, Math.ceil(waitMs / 1_000)));

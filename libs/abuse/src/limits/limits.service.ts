@@ -63,9 +63,6 @@ const MESSAGES = 'messages';
 /** Messages of today without a code typed in. */
 const CONTEST = 'contest';
 
-/** Long enough that a store which deletes expired states does it at once. */
-const FORGOTTEN_MS = 1;
-
 /** Returns the cool-down after a message to a number that had this many messages in the last hour. */
 export function coolDownMs(
   { coolDownsMs }: Pick<LimitPolicy, 'coolDownsMs'>,
@@ -290,6 +287,5 @@ function windowsIn(draft: Draft, key: string): Windows {
 }
 
 function save(draft: Draft, key: string, windows: Windows): void {
-  const ttlMs = Math.max(FORGOTTEN_MS, dropEnded(windows, draft.now));
-  draft.set(key, windows, { ttlMs });
+  draft.set(key, windows, { ttlMs: dropEnded(windows, draft.now) });
 }

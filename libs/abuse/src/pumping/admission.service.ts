@@ -119,7 +119,8 @@ export class AdmissionService {
   }
 
   private decide(message: PreparedMessage): Promise<Refused | Counted> {
-    return this.state.decideWith(message.isKnownNumber(), this.keysOf(message), (draft, knownNumber) =>
+    const keys = this.keysOf(message);
+    return this.state.decideWith(message.isKnownNumber(), keys, (draft, knownNumber) =>
       this.decideOn(draft, { knownNumber, ...message }),
     );
   }

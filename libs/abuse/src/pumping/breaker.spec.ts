@@ -20,7 +20,7 @@ import {
 import { times } from '../../../../test/support/repeat.js';
 import { DEFAULT_POLICY } from '../policy.js';
 import { type Admitted, recordFraud } from './breaker.js';
-import { release, unverifiedWeight } from './scope-state.js';
+import { release, unverifiedWeight, verifiedWeight } from './scope-state.js';
 import type { Scopes } from './scopes.js';
 
 const u = unverifiedWeight(DEFAULT_POLICY);
@@ -340,6 +340,19 @@ describe('a fraud report of the provider', () => {
     recordFraud(traffic.policy, traffic, admitted, traffic.now);
     for (let i = 0; i < 3; i += 1) traffic.verify(traffic.send(requestIn(only(COUNTRY))).admitted);
     expect(traffic.of(COUNTRY).evidence).toBe(0);
+  });
+});
+
+describe('a crowded message', () => {
+  it('whose code is typed in makes its country less crowded', () => {
+    const traffic = new Traffic();
+    const request = requestIn({ requester: [], numbers: [RANGE_10K, RANGE_100K, COUNTRY] });
+    const sent = times(6, () => traffic.send(request).admitted);
+    expect(sent.map(({ crowding }) => crowding)).toEqual([0, 0.25, 0.5, 0.75, 1, 1]);
+    expect(traffic.of(COUNTRY).crowd?.messages).toBe(3.5);
+    traffic.verify(sent[1] as Admitted);
+    const taken = 0.25 * (1 + verifiedWeight(traffic.policy) / u);
+    expect(traffic.of(COUNTRY).crowd?.messages).toBeCloseTo(3.5 - taken, 9);
   });
 });
 

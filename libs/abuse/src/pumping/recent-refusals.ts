@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ReachedLimit } from '../limits/limits.service.js';
 
-/** Another process may return a counted message meanwhile, so a refusal is not repeated for longer. */
+/** Long enough for a flood of equal requests. A state that changes meanwhile is seen soon. */
 const REPEATED_FOR_MS = 1_000;
 
 const MOST_REMEMBERED = 10_000;
@@ -12,7 +12,7 @@ interface Asked {
   readonly client: string;
 }
 
-/** Refusals by limits that this process has just made, so that a flood of equal requests asks no store. */
+/** Refusals by limits that this process has just made, so that a flood of equal requests asks no database. */
 export class RecentRefusals {
   private readonly refusals = new LRUCache<string, { limit: ReachedLimit; at: number }>({
     max: MOST_REMEMBERED,
@@ -22,7 +22,7 @@ export class RecentRefusals {
     this.refusals.set(keyOf(asked), { limit, at: now });
   }
 
-  /** Returns the limit that refuses the request, with the time that is left of it; null if the stores have to be asked. */
+  /** Returns the limit that refuses the request, with the time that is left of it; null if the database has to be asked. */
   find(asked: Asked, now: number): ReachedLimit | null {
     const found = this.refusals.get(keyOf(asked));
     const age = found ? now - found.at : REPEATED_FOR_MS;

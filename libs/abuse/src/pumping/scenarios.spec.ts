@@ -74,7 +74,7 @@ describe('SendPolicyService', () => {
     expect(await server.unsettled('country:US')).toBe(sent.length);
   });
 
-  it('repeats a refusal by a limit for a second without asking the stores', async () => {
+  it('repeats a refusal by a limit for a second without asking the database', async () => {
     const { sendPolicy, clock } = server.sendPolicy({}, 60 * MINUTE);
     const isKnownNumber = jest.fn(async () => false);
     const ask = (address = '192.0.2.1', deviceToken: string | null = null) =>

@@ -6,11 +6,6 @@ import { Clock } from '../clock.js';
 import type { Draft } from '../state/shared-state.js';
 import { type Proof, ProofOfWork } from './proof-of-work.js';
 
-/** The state of a proof, kept until the proof expires. */
-interface UsedProof {
-  readonly isUsed: boolean;
-}
-
 /** Steps requests up: a suspicious request has to bring a proof of work, and each proof counts once. */
 @Injectable()
 export class StepUpService {
@@ -32,13 +27,12 @@ export class StepUpService {
   }
 
   isUsed(draft: Draft, proof: Proof): boolean {
-    return draft.get<UsedProof>(proofKey(proof))?.isUsed ?? false;
+    return draft.get(proofKey(proof)) !== null;
   }
 
-  /** Uses a proof up. */
+  /** Uses a proof up. Its state is kept until the proof expires. */
   use(draft: Draft, proof: Proof): void {
-    const state: UsedProof = { isUsed: true };
-    draft.set(proofKey(proof), state, { ttlMs: Math.max(1, proof.expiresAt - this.clock.now()) });
+    draft.set(proofKey(proof), {}, { ttlMs: Math.max(1, proof.expiresAt - this.clock.now()) });
   }
 
   /**

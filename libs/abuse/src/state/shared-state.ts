@@ -23,8 +23,7 @@ interface PendingDecision {
   readonly keys: readonly string[];
   /** States that the caller has seen a moment ago. */
   readonly seen: Snapshot | null;
-  /** Resolves, also after a failure, when what the decision needs beside the states is there. */
-  readonly lookup: Promise<unknown> | null;
+  readonly lookup: Lookup<unknown> | null;
   /** Runs the decision, again if a write failed. */
   readonly decide: (draft: BatchDraft) => void;
   /** Resolves the caller's promise, once the decision is written. */
@@ -56,6 +55,9 @@ const MAX_DECISIONS_PER_WRITE = 200;
 
 /** Seen states that are older than this are read again. */
 const SEEN_FOR_MS = 1_000;
+
+/** The time for which a batch waits for the look-ups of its decisions after its states were read. */
+const LATE_AFTER_MS = 50;
 
 /** Back-off after a conflict with another process. All retries together take no longer than a client waits. */
 const TRIES = 40;
@@ -93,24 +95,18 @@ export class SharedState {
 
   /**
    * Decides on the states of these keys, and on what the caller looks up while they are read. A look-up that fails rejects its own
-   * decision only; one that takes long delays the decisions that share its batch.
+   * decision only. One that is late delays no others: its decision joins another batch.
    *
    * @throws Unavailable
    */
   async decideWith<Found, T>(
-    lookup: Promise<Found>,
+    found: Promise<Found>,
     keys: readonly string[],
     decision: (draft: Draft, found: Found) => T,
   ): Promise<T> {
-    let outcome: PromiseSettledResult<Found>;
-    const settled = Promise.allSettled([lookup]).then(([result]) => {
-      outcome = result;
-    });
-    const decide = (draft: Draft) => {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      return decision(draft, outcome.value);
-    };
-    return (await this.enqueue(keys, decide, null, settled)).result;
+    const lookup = new Lookup(found);
+    const decide = (draft: Draft) => decision(draft, lookup.result());
+    return (await this.enqueue(keys, decide, null, lookup)).result;
   }
 
   /**
@@ -141,11 +137,11 @@ export class SharedState {
     keys: readonly string[],
     decision: (draft: Draft) => T,
     seen: Snapshot | null,
-    lookup: Promise<unknown> | null = null,
+    lookup: Lookup<unknown> | null = null,
   ): Promise<Decided<T>> {
     return new Promise((resolve, reject) => {
       let result: T;
-      this.pending.push({
+      this.add({
         keys,
         seen,
         lookup,
@@ -155,8 +151,12 @@ export class SharedState {
         resolve: (after) => resolve({ result, after }),
         reject,
       });
-      if (!this.isWriting) void this.writePending();
     });
+  }
+
+  private add(decision: PendingDecision): void {
+    this.pending.push(decision);
+    if (!this.isWriting) void this.writePending();
   }
 
   private async writePending(): Promise<void> {
@@ -180,7 +180,7 @@ export class SharedState {
     let seen = readingSeenBy(batch, keys);
     for (let tries = 1; tries <= TRIES; tries += 1) {
       const { now, found } = seen ?? (await this.store.read(keys));
-      for (const { lookup } of batch) if (lookup) await lookup;
+      await this.postponeLate(batch);
       const before = new Map(keys.map((key, i) => [key, found[i]]));
       const texts = new Map(keys.map((key) => [key, before.get(key)?.text ?? null]));
       const states: BatchStates = { now, texts, objects: new Map(), changed: new Map() };
@@ -192,7 +192,7 @@ export class SharedState {
         });
       const isWritten = changes.length > 0 && (await this.store.write(changes));
       if (isWritten || (changes.length === 0 && !seen)) {
-        const tags = new Map(keys.map((key) => [key, before.get(key)?.tag]));
+        const tags = new Map(keys.map((key) => [key, before.get(key)?.tag ?? null]));
         for (const change of changes) tags.set(change.key, this.store.tagAfter(change));
         const after = new Snapshot(now, texts, tags);
         return settlers.map((settle) => () => settle(after));
@@ -205,6 +205,42 @@ export class SharedState {
       await sleep(Math.random() * Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** tries));
     }
     throw new Unavailable('the abuse policy');
+  }
+
+  /** Takes the decisions whose look-ups are late out of the batch. They join another one later. */
+  private async postponeLate(batch: PendingDecision[]): Promise<void> {
+    if (!batch.some(isLate)) return;
+    const lookups = batch.map(({ lookup }) => lookup?.ended);
+    await Promise.race([Promise.all(lookups), sleep(LATE_AFTER_MS, undefined, { ref: false })]);
+    for (const decision of batch.filter(isLate)) void decision.lookup?.ended.then(() => this.add(decision));
+    batch.splice(0, batch.length, ...batch.filter((decision) => !isLate(decision)));
+  }
+}
+
+function isLate({ lookup }: PendingDecision): boolean {
+  return lookup !== null && !lookup.hasEnded;
+}
+
+/** What a decision needs beside the states. */
+class Lookup<Found> {
+  private outcome: PromiseSettledResult<Found> | null = null;
+  /** Resolves when the look-up has ended, successfully or not. */
+  readonly ended: Promise<void>;
+
+  constructor(found: Promise<Found>) {
+    this.ended = Promise.allSettled([found]).then(([outcome]) => {
+      this.outcome = outcome;
+    });
+  }
+
+  get hasEnded(): boolean {
+    return this.outcome !== null;
+  }
+
+  /** Returns what was found, or throws the error of the look-up. */
+  result(): Found {
+    if (this.outcome?.status !== 'fulfilled') throw this.outcome?.reason;
+    return this.outcome.value;
   }
 }
 
@@ -282,17 +318,16 @@ export interface Decided<T> {
 export class Snapshot {
   private readonly at = performance.now();
 
-  /** @param tags undefined for a state whose tag is unknown. */
   constructor(
     private readonly now: number,
     private readonly texts: ReadonlyMap<string, string | null>,
-    private readonly tags: ReadonlyMap<string, string | null | undefined>,
+    private readonly tags: ReadonlyMap<string, string | null>,
   ) {}
 
   /** Returns the states as a reading; null if one of them is not known, or they are too old to decide on. */
   readingOf(keys: readonly string[]): Reading | null {
     const age = performance.now() - this.at;
-    if (age > SEEN_FOR_MS || keys.some((key) => this.tags.get(key) === undefined)) return null;
+    if (age > SEEN_FOR_MS || keys.some((key) => !this.tags.has(key))) return null;
     const found = keys.map((key) => ({
       text: this.texts.get(key) ?? null,
       tag: this.tags.get(key) ?? null,

@@ -19,7 +19,7 @@ interface Opened {
   lives(): Promise<number[]>;
   /** Returns the time of the server in milliseconds since 1970. */
   clock(): Promise<number>;
-  /** Counts the states and held entries on the server, including expired ones. */
+  /** Counts the states on the server, including expired ones. */
   size(): Promise<number>;
   close(): Promise<unknown>;
 }
@@ -292,6 +292,19 @@ describe('StateStore', () => {
       find(40);
       expect(await decided).toBe(41);
       expect(reads).toHaveBeenCalledTimes(1);
+    });
+
+    it('makes no other decision wait for a look-up that is late', async () => {
+      const [key, shared] = [someKey(), new SharedState(store)];
+      let find = (_found: number) => {};
+      const lookup = new Promise<number>((resolve) => {
+        find = resolve;
+      });
+      const late = shared.decideWith(lookup, [key], (draft, found) => increment(key)(draft) + found);
+      expect(await Promise.all([add(shared, key), add(shared, key)])).toEqual([1, 2]);
+      expect(await add(shared, key)).toBe(3);
+      find(40);
+      expect(await late).toBe(44);
     });
 
     it('rejects a decision whose look-up fails, and no other of its batch', async () => {
