@@ -188,6 +188,7 @@ const DOCUMENTED_ACL = /^ACL SETUSER latchkey on >PASSWORD (.+)$/m.exec(
         REDIS_URL: as('latchkey:pw', redisProxy.url),
         DATABASE_URL: postgresProxy.url,
         LOG_LEVEL: 'info',
+        LIMIT_COOL_DOWN: '1s',
       };
       api = spawn('api', { ...variables, BACKGROUND: 'off' });
       worker = spawn('worker', variables);
@@ -214,6 +215,8 @@ const DOCUMENTED_ACL = /^ACL SETUSER latchkey on >PASSWORD (.+)$/m.exec(
       const { status } = await api.client.post(`/v1/verifications/${opened.body.id}/check`, { code });
       return status === 200 ? null : `check: ${status}`;
     }
+
+    const policyStates = () => database.query('select key, state from abuse_states order by key');
 
     async function expectHealing(since: number): Promise<void> {
       const faults: string[] = [];
@@ -263,12 +266,16 @@ const DOCUMENTED_ACL = /^ACL SETUSER latchkey on >PASSWORD (.+)$/m.exec(
     });
 
     it('is not ready while Redis is full, and warns before', async () => {
+      const { body: opened } = await api.client.post('/v1/verifications', { phone_number: someNumber() });
       const used = Number(/used_memory:(\d+)/.exec(await first.admin.info('memory'))?.[1]);
       await first.admin.config('SET', 'maxmemory', String(Math.round(used / 0.9)));
       await waitFor('the warning', () => /MiB \(maxmemory\): a full Redis/.test(worker.output), 15_000);
       await first.admin.config('SET', 'maxmemory', '1');
       await untilReadinessIs(503);
+      const before = await policyStates();
       expect(await faultOfSignIn()).toBe('open: 503');
+      expect((await api.client.post(`/v1/verifications/${opened.id}/resend`)).status).toBe(503);
+      expect(await policyStates()).toEqual(before);
       await first.admin.config('SET', 'maxmemory', '0');
       await untilReadinessIs(200);
       expect(await faultOfSignIn()).toBeNull();
@@ -277,7 +284,9 @@ const DOCUMENTED_ACL = /^ACL SETUSER latchkey on >PASSWORD (.+)$/m.exec(
     it('neither fails with 500 nor spins while a right is missing, and recovers', async () => {
       await grant(first.admin, `${DOCUMENTED_ACL} -evalsha -bzpopmin`);
       await untilReadinessIs(503);
+      const before = await policyStates();
       expect(await faultOfSignIn()).toBe('open: 503');
+      expect(await policyStates()).toEqual(before);
       expect(await cpuShareOf(worker)).toBeLessThan(0.2);
       await grant(first.admin, DOCUMENTED_ACL);
       await expectHealing(Date.now());

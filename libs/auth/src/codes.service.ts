@@ -132,8 +132,8 @@ export class CodesService {
   }
 
   /**
-   * Starts one more message with the same code. Refunds the message when the verification takes no more. After `Unavailable` it may be queued all the
-   * same.
+   * Starts one more message with the same code. Refunds the message when the verification takes no more. After `Unavailable` it
+   * may be queued all the same.
    */
   async resend(
     id: VerificationId,

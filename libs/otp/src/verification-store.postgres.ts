@@ -161,7 +161,7 @@ export class PostgresVerificationStore extends VerificationStore {
     super();
   }
 
-  /** The abuse policy, which counts the message, writes to the same server. */
+  /** Always, because the abuse policy counts messages on the same server: without it nothing is counted. */
   async ready(): Promise<void> {}
 
   async open(given: NewVerification): Promise<StoredVerification> {

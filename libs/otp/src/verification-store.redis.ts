@@ -43,9 +43,6 @@ const key = {
 const CLIENT = 'client:';
 const ATTEMPTS_BY = 'attempts:';
 
-/** Requests within this time share a look at the server, while it is connected and unless it fails. */
-const LOOK_SHARED_MS = 100;
-
 const SCRIPTS = [
   'open',
   'find',
@@ -74,7 +71,6 @@ export class RedisVerificationStore extends VerificationStore {
   readonly addsTasks = false;
   readonly joinsSessions = false;
   private readonly run;
-  private look: { readonly at: number; readonly answer: Promise<void> } | null = null;
 
   constructor(
     @InjectRedis() private readonly redis: Redis,
@@ -86,15 +82,7 @@ export class RedisVerificationStore extends VerificationStore {
   }
 
   ready(): Promise<void> {
-    const now = performance.now();
-    const isRecent = this.look !== null && now - this.look.at <= LOOK_SHARED_MS;
-    if (this.look && isRecent && this.redis.status === 'ready') return this.look.answer;
-    const look = { at: now, answer: this.health.ping() };
-    look.answer.catch(() => {
-      if (this.look === look) this.look = null;
-    });
-    this.look = look;
-    return look.answer;
+    return this.health.requireWrites();
   }
 
   async open(v: NewVerification): Promise<StoredVerification> {

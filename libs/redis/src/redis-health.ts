@@ -14,6 +14,9 @@ import { CLUSTER_FAULT, type ServerFault } from './server-fault.js';
 /** Two keys that a Redis Cluster keeps in different slots. */
 const KEYS = ['latchkey:ready:1', 'latchkey:ready:2'];
 
+/** The time for which requests rely on a write that succeeded, while the connection lasts. */
+const RELIED_ON_MS = 100;
+
 /** Tells whether Redis does what requests need, and logs why not. */
 @Injectable()
 export class RedisHealth {
@@ -21,6 +24,8 @@ export class RedisHealth {
   private readonly run;
   private fault: ServerFault | null = null;
   private lastRefusal: string | null = null;
+  private sharedPing: Promise<void> | null = null;
+  private reliedOnUntil = 0;
 
   constructor(
     @InjectRedis() private readonly redis: Redis,
@@ -36,6 +41,8 @@ export class RedisHealth {
    * @throws Unavailable
    */
   async ping(): Promise<void> {
+    const now = performance.now();
+    this.reliedOnUntil = 0;
     if (this.fault !== null) await this.inspect();
     if (this.fault !== null) throw new Unavailable('redis', { cause: new Error(this.fault) });
     try {
@@ -44,7 +51,21 @@ export class RedisHealth {
       this.logOnce(refusalIn(error as Error));
       throw error;
     }
+    this.reliedOnUntil = now + RELIED_ON_MS;
     this.logOnce(null);
+  }
+
+  /**
+   * As `ping`, for requests. They share a ping that has not ended, and rely on one that succeeded for 100 ms.
+   *
+   * @throws Unavailable
+   */
+  async requireWrites(): Promise<void> {
+    if (performance.now() < this.reliedOnUntil && this.redis.status === 'ready') return;
+    this.sharedPing ??= this.ping().finally(() => {
+      this.sharedPing = null;
+    });
+    await this.sharedPing;
   }
 
   /**

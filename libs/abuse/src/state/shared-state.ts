@@ -95,7 +95,7 @@ export class SharedState {
 
   /**
    * Decides on the states of these keys, and on what the caller looks up while they are read. A look-up that fails rejects its own
-   * decision only. One that is late delays no others: its decision joins another batch.
+   * decision only. One that is late delays the other decisions of its batch by 50 ms at most, and its own joins a later one.
    *
    * @throws Unavailable
    */
@@ -221,7 +221,7 @@ function isLate({ lookup }: PendingDecision): boolean {
   return lookup !== null && !lookup.hasEnded;
 }
 
-/** What a decision needs beside the states. */
+/** A look-up whose result a decision needs. */
 class Lookup<Found> {
   private outcome: PromiseSettledResult<Found> | null = null;
   /** Resolves when the look-up has ended, successfully or not. */

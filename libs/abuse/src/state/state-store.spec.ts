@@ -294,7 +294,7 @@ describe('StateStore', () => {
       expect(reads).toHaveBeenCalledTimes(1);
     });
 
-    it('makes no other decision wait for a look-up that is late', async () => {
+    it('decides without a decision whose look-up is late', async () => {
       const [key, shared] = [someKey(), new SharedState(store)];
       let find = (_found: number) => {};
       const lookup = new Promise<number>((resolve) => {
