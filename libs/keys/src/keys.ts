@@ -46,7 +46,7 @@ export function unseal(key: Buffer, sealed: Buffer, context: string): Buffer {
  */
 export class Keys {
   private readonly sealingKey: Buffer;
-  /** A request needs the index of its number ten times, and the check of its code needs it again. */
+  /** A request needs the index of its number ten times. Forgotten after a second, as the kinds of numbers are. */
   private readonly indexes: LRUCache<string, string>;
 
   constructor(
@@ -58,7 +58,7 @@ export class Keys {
     const indexKey = derive(dataKey, 'phone number index');
     const indexOf = (phoneNumber: string) =>
       createHmac('sha256', indexKey).update(phoneNumber).digest('base64url');
-    this.indexes = new LRUCache({ max: 5_000, memoMethod: indexOf });
+    this.indexes = new LRUCache({ max: 1_000, ttl: 1_000, memoMethod: indexOf });
   }
 
   /** The id of the secret that new codes are derived from. */

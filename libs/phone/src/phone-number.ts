@@ -57,9 +57,13 @@ const INVISIBLE = /\p{Cf}/gu;
 /** At most 15 digits (ITU-T E.164), at least the 7 of the shortest numbers in use. Some numbering plans describe others. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 
-/** A request needs the kind of its number several times, and the check of its code needs it again. */
+/**
+ * A request needs the kind of its number several times. Forgotten after a second, so that later requests do not tell by their time
+ * that the number was in use.
+ */
 const KINDS = new LRUCache<PhoneNumber, NumberKind, ParsedNumber | undefined>({
-  max: 5_000,
+  max: 1_000,
+  ttl: 1_000,
   memoMethod: (phoneNumber, _, { context }) =>
     classify(phoneNumber, context ?? parsePhoneNumberFromString(phoneNumber)),
 });

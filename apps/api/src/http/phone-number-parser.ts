@@ -7,7 +7,7 @@ import { type PhoneNumber, parsePhoneNumber, type Region } from '#phone';
 /** Parses the `phone_number` of a request, and names it in the log by its keyed hash. */
 export class PhoneNumberParser {
   /** The results of texts that name a number. A flood repeats the same few. Routes limit the length of the texts. */
-  private readonly known = new LRUCache<string, PhoneNumber>({ max: 1_000 });
+  private readonly known = new LRUCache<string, PhoneNumber>({ max: 1_000, ttl: 1_000 });
 
   /**
    * @param region the region of national numbers; null: only international numbers are valid.
