@@ -126,7 +126,9 @@ describe.each(mainlyOn('postgres'))('An accepted message on $name', (mode) => {
     const worker = deployment.startWorker({ METRICS_PORT: '0', LOG_LEVEL: 'info' });
     await twilio.received(1);
     expect(twilio.messages[0]?.to).toBe(number);
-    const [, metrics = ''] = /metrics at (\S+)\/metrics/.exec(worker.output) ?? [];
+    const metrics = await waitFor('the address of the metrics', () => {
+      return /metrics at (\S+)\/metrics/.exec(worker.output)?.[1];
+    });
     await waitFor('the metrics', async () => {
       const { body } = await new Client(metrics).get('/metrics');
       return /latchkey_messages_total\{.*status="sent".*\} 1/.test(body);
