@@ -55,6 +55,17 @@ describe.each(mainlyOn('redis'))('The request limits on $name', (mode) => {
     expect((await api.client.post('/signup', otp)).body.limit).toBe('checks_per_address');
   });
 
+  it('record no guess for a check that they refuse', async () => {
+    const api = await start({ LIMIT_CHECKS_PER_ADDRESS: '2/10m' });
+    const opened = await api.open(someNumber());
+    const guesses = () => api.database.query(`select state from abuse_states where key like 'number:%'`);
+    for (let i = 0; i < 2; i += 1) expect((await api.check(opened, 'wrong')).status).toBe(401);
+    const before = await guesses();
+    expect((await api.check(opened, 'wrong')).body.limit).toBe('checks_per_address');
+    expect(before).toHaveLength(1);
+    expect(await guesses()).toEqual(before);
+  });
+
   it('only count refusals in monitor mode', async () => {
     const monitored = { LIMIT_MODE: 'sends_per_address,cool_down', BREAKER_MODE: 'monitor' };
     const api = await start({ LIMIT_SENDS_PER_ADDRESS: '1/10m', LIMIT_COOL_DOWN: '1h', ...monitored });

@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import crypto, { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { Unavailable } from '#errors';
 import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
 import { times } from '../../../test/support/repeat.js';
+import { waitFor } from '../../../test/support/wait.js';
 import { DataKeyEntity } from './data-key.entity.js';
 import { DataKeyRepository, WrongSecret } from './data-key.repository.js';
 import { developmentSecret } from './development-secret.js';
@@ -69,6 +70,20 @@ describe('Keys', () => {
   it('returns the same phone index after the secret was replaced', () => {
     expect(keys.phoneIndexOf(NUMBER)).toBe(keys.phoneIndexOf(NUMBER));
     expect(new Keys(dataKey, old).phoneIndexOf(NUMBER)).toBe(keys.phoneIndexOf(NUMBER));
+  });
+
+  it('computes a phone index again after a second, so that times do not tell which numbers were in use', async () => {
+    const hashes = jest.spyOn(crypto, 'createHmac');
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(1_000);
+    const fresh = new Keys(randomBytes(32), current);
+    for (let i = 0; i < 3; i += 1) fresh.phoneIndexOf(NUMBER);
+    expect(hashes).toHaveBeenCalledTimes(1);
+    clock.mockReturnValue(2_001);
+    await waitFor('another hash', () => {
+      fresh.phoneIndexOf(NUMBER);
+      return hashes.mock.calls.length === 2;
+    });
+    jest.restoreAllMocks();
   });
 
   it('returns different phone indexes for different numbers and different data keys', () => {

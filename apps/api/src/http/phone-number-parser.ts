@@ -6,7 +6,7 @@ import { type PhoneNumber, parsePhoneNumber, type Region } from '#phone';
 
 /** Parses the `phone_number` of a request, and names it in the log by its keyed hash. */
 export class PhoneNumberParser {
-  /** The results of texts that name a number. A flood repeats the same few. Routes limit the length of the texts. */
+  /** The results of texts that name a number. A flood repeats the same few. Forgotten after a second, as in `#phone`. */
   private readonly known = new LRUCache<string, PhoneNumber>({ max: 1_000, ttl: 1_000 });
 
   /**

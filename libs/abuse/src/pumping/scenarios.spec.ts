@@ -95,6 +95,15 @@ describe('SendPolicyService', () => {
     expect(isKnownNumber).toHaveBeenCalledTimes(4);
   });
 
+  it('deletes expired states only', async () => {
+    const { sendPolicy } = server.sendPolicy();
+    await admitted(sendPolicy, '+12125550123', '192.0.2.1', false);
+    await server.expire('country:US');
+    await sendPolicy.purge();
+    expect([await server.unsettled('country:US'), await server.unsettled('system')]).toEqual([null, 1]);
+    expect(await server.isStored('country:US')).toBe(false);
+  });
+
   it('stores no scope state for a message that is refused', async () => {
     const policy = policyWith({ country: { pending: 0 } });
     const { sendPolicy } = server.sendPolicy({ policy });
@@ -282,6 +291,9 @@ interface Opened {
   };
   /** Returns the unsettled messages of a scope; null if it has no state. */
   unsettled(scope: string): Promise<number | null>;
+  expire(key: string): Promise<unknown>;
+  /** Returns true for an expired state too. */
+  isStored(key: string): Promise<boolean>;
   clear(): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -337,6 +349,9 @@ async function openStore(): Promise<Opened> {
       const { unsettled } = JSON.parse(found[0].text) as ScopeState;
       return unsettled.reduce((sum, [, messages]) => sum + messages, 0);
     },
+    expire: (key) => server.query(`update abuse_states set expires_at = '2000-01-01' where key = $1`, [key]),
+    isStored: async (key) =>
+      (await server.query('select from abuse_states where key = $1', [key])).length > 0,
     clear: () => server.query('truncate abuse_states'),
     close: async () => {
       await source.destroy();
