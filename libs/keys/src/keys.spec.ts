@@ -10,8 +10,8 @@ import { DataSource } from 'typeorm';
 import { Unavailable } from '#errors';
 import { Database } from '#postgres';
 import { freshDatabase, type TestDatabase } from '../../../test/support/databases.js';
+import { expectForgottenAfterASecond } from '../../../test/support/forgetting.js';
 import { times } from '../../../test/support/repeat.js';
-import { waitFor } from '../../../test/support/wait.js';
 import { DataKeyEntity } from './data-key.entity.js';
 import { DataKeyRepository, WrongSecret } from './data-key.repository.js';
 import { developmentSecret } from './development-secret.js';
@@ -74,16 +74,8 @@ describe('Keys', () => {
 
   it('computes a phone index again after a second, so that times do not tell which numbers were in use', async () => {
     const hashes = jest.spyOn(crypto, 'createHmac');
-    const clock = jest.spyOn(performance, 'now').mockReturnValue(1_000);
     const fresh = new Keys(randomBytes(32), current);
-    for (let i = 0; i < 3; i += 1) fresh.phoneIndexOf(NUMBER);
-    expect(hashes).toHaveBeenCalledTimes(1);
-    clock.mockReturnValue(2_001);
-    await waitFor('another hash', () => {
-      fresh.phoneIndexOf(NUMBER);
-      return hashes.mock.calls.length === 2;
-    });
-    jest.restoreAllMocks();
+    await expectForgottenAfterASecond(hashes, () => fresh.phoneIndexOf(NUMBER));
   });
 
   it('returns different phone indexes for different numbers and different data keys', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { getCountries, getCountryCallingCode } from 'libphonenumber-js';
-import { waitFor } from '../../../test/support/wait.js';
+import { expectForgottenAfterASecond } from '../../../test/support/forgetting.js';
 import { earlierFormsOf } from './line-forms.js';
 import {
   blockOf,
@@ -245,16 +245,7 @@ describe('A number', () => {
   it('is parsed again after a second, so that times do not tell which numbers were in use', async () => {
     const library = jest.requireActual<typeof import('libphonenumber-js/max')>('libphonenumber-js/max');
     const parses = jest.spyOn(library, 'parsePhoneNumberFromString');
-    const clock = jest.spyOn(performance, 'now').mockReturnValue(1_000);
-    const number = '+14155559876' as PhoneNumber;
-    for (let i = 0; i < 3; i += 1) kindOfNumber(number);
-    expect(parses).toHaveBeenCalledTimes(1);
-    clock.mockReturnValue(2_001);
-    await waitFor('another parse', () => {
-      kindOfNumber(number);
-      return parses.mock.calls.length === 2;
-    });
-    jest.restoreAllMocks();
+    await expectForgottenAfterASecond(parses, () => kindOfNumber('+14155559876' as PhoneNumber));
   });
 });
 

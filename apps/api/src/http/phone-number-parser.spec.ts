@@ -1,6 +1,6 @@
 import { InvalidRequest } from '#errors';
 import { logMembers, newLogContext, runInLogContext } from '#logging';
-import { waitFor } from '../../../../test/support/wait.js';
+import { expectForgottenAfterASecond } from '../../../../test/support/forgetting.js';
 import { PhoneNumberParser } from './phone-number-parser.js';
 
 describe('PhoneNumberParser', () => {
@@ -23,16 +23,7 @@ describe('PhoneNumberParser', () => {
   it('reads a text again after a second, so that times do not tell which numbers were in use', async () => {
     // Every reading folds the characters of the text.
     const readings = jest.spyOn(String.prototype, 'normalize');
-    const clock = jest.spyOn(performance, 'now').mockReturnValue(1_000);
-    const text = '+14155559876';
-    for (let i = 0; i < 3; i += 1) parser.parse(text);
-    expect(readings).toHaveBeenCalledTimes(1);
-    clock.mockReturnValue(2_001);
-    await waitFor('another reading', () => {
-      parser.parse(text);
-      return readings.mock.calls.length === 2;
-    });
-    jest.restoreAllMocks();
+    await expectForgottenAfterASecond(readings, () => parser.parse('+14155559876'));
   });
 
   it('refuses a text that names no number the first time and later', () => {
