@@ -8,6 +8,7 @@ import { build } from 'esbuild';
 
 /** Packages that Nest looks for and that are not installed, and packages that are loaded in development only. */
 const OPTIONAL = [
+  '@fastify/multipart',
   '@fastify/view',
   '@mikro-orm/core',
   '@nestjs/microservices',

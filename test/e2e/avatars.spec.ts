@@ -249,9 +249,16 @@ describe.each(modes)('PUT /v1/me/avatar on $name, with two servers', (mode) => {
     expect(status).toBe(401);
   });
 
-  it('is not kept busy by clients that go away during an upload', async () => {
-    const tokens = await Promise.all(times(5, () => signIn(api)));
+  it.each([
+    ['a form', 'while the store of their session is awaited', whileLocked],
+    ['an image', 'while the store of their session is awaited', whileLocked],
+    ['a form', 'while it is read', null],
+    ['an image', 'while it is read', null],
+  ])('is not kept busy by clients that send %s and go away %s', async (body, _, during) => {
+    // A user may upload once in a few seconds, and a server reads 32 images at once.
+    const tokens = await Promise.all(times(40, () => signIn(api)));
     const { hostname, port } = new URL(api.client.url);
+    const part = '--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nx';
     const abandon = async (bearer: string, type: string) => {
       const socket = connect(Number(port), hostname);
       await once(socket, 'connect');
@@ -264,23 +271,25 @@ describe.each(modes)('PUT /v1/me/avatar on $name, with two servers', (mode) => {
           'Content-Length: 100000',
         ],
       ];
-      socket.write(`${head.join('\r\n')}\r\n\r\n--b\r\n`);
+      socket.write(`${head.join('\r\n')}\r\n\r\n${part}`);
       return socket;
     };
     const requests: IncomingMessage[] = [];
     const collect = (request: IncomingMessage) => requests.push(request);
     api.nest.getHttpServer().on('request', collect);
-    // The clients go away while their requests wait for the store of their session.
-    await whileLocked(api.database, 'users', async () => {
+    const goAway = async () => {
       const sockets = await Promise.all(
-        tokens.flatMap((bearer) =>
-          times(10, (n) => abandon(bearer, n % 5 ? 'multipart/form-data; boundary=b' : 'image/png')),
+        tokens.map((bearer) =>
+          abandon(bearer, body === 'a form' ? 'multipart/form-data; boundary=b' : 'image/png'),
         ),
       );
       await waitFor('the requests', () => requests.length === sockets.length);
+      const areRead = () => requests.every(({ readableFlowing }) => readableFlowing !== null);
+      if (during === null) await waitFor('uploads that are read', areRead);
       for (const socket of sockets) socket.resetAndDestroy();
-      await waitFor('the end of the connections', () => requests.every(({ destroyed }) => destroyed));
-    });
+      await waitFor('the end of the connections', () => requests.every(({ socket }) => socket.destroyed));
+    };
+    await (during?.(api.database, 'users', goAway) ?? goAway());
     api.nest.getHttpServer().off('request', collect);
     const image = await picture().png().toBuffer();
     // The first ones may find all places taken by requests that are just ending. Each counts as an upload of the user.

@@ -1,8 +1,9 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import fastifyMultipart from '@fastify/multipart';
+import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { UnsupportedMediaTypeException } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import type { FastifyError, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import { AppError, ImageTooLarge, InvalidRequest, Unavailable } from '#errors';
 
 /** The largest image, in bytes. */
@@ -10,9 +11,11 @@ const LARGEST_IMAGE = 5 * 1_024 * 1_024;
 
 /** The part of a form that holds the image. */
 const PART = 'file';
-const MOST_PARTS = 10;
+const LIMITS = { fileSize: LARGEST_IMAGE, files: 1, parts: 10, fieldSize: 1_024 };
 
 const INCOMPLETE = 'the image did not arrive completely';
+const MALFORMED = 'the form is malformed, or has too many parts';
+const NO_PART = 'send the image as the part `file` of the form, with a file name';
 
 /** Uploads that a process holds in memory at the same time. */
 const MOST_AT_ONCE = 32;
@@ -32,21 +35,11 @@ export const AcceptsImage = () => RouteConfig({ image: true });
 
 /** Call after the other content types are added. */
 export function acceptImages(fastify: FastifyInstance<RawServerDefault>): void {
-  fastify.register(fastifyMultipart, {
-    limits: { fileSize: LARGEST_IMAGE, files: 1, parts: MOST_PARTS, fieldSize: 1_024 },
-  });
   // What the content type says does not matter: the image is judged by decoding.
   fastify.addContentTypeParser('*', (request, payload, done) => {
     if (request.routeOptions.config.image) done(null, payload);
     else done(new UnsupportedMediaTypeException());
   });
-}
-
-/** Refuses a form on a route that takes no image. For a hook that runs for every request: a hook of its own would cost more. */
-export function refuseForms({ headers, routeOptions }: FastifyRequest): void {
-  const type = headers['content-type'];
-  if (type === undefined || routeOptions.config.image) return;
-  if (type.trim().toLowerCase().startsWith('multipart/')) throw new UnsupportedMediaTypeException();
 }
 
 /** Reads uploaded images, a limited number at once. */
@@ -58,25 +51,45 @@ export class ImageUploads {
     if (this.running >= MOST_AT_ONCE) throw new Unavailable('image uploads');
     this.running += 1;
     try {
-      return await (request.isMultipart() ? readPart(request) : readBody(request));
+      return await (isForm(request) ? readPart(request) : readBody(request));
     } finally {
       this.running -= 1;
     }
   }
 }
 
-async function readPart(request: FastifyRequest): Promise<Buffer> {
+function isForm({ headers }: FastifyRequest): boolean {
+  return /^multipart\/form-data/i.test(headers['content-type'] ?? '');
+}
+
+/** Reads the part `file` of a form, and leaves what follows it. */
+async function readPart({ headers, raw }: FastifyRequest): Promise<Buffer> {
   // The parser waits indefinitely for a stream that has ended before.
-  if (request.raw.destroyed) throw new InvalidRequest(INCOMPLETE);
+  if (raw.destroyed) throw new InvalidRequest(INCOMPLETE);
+  const form = parserOf(headers);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const refuse = (why: string) => () => reject(new InvalidRequest(why));
+    form.on('file', (name, file) => {
+      if (name !== PART) refuse(NO_PART)();
+      file.on('data', (chunk: Buffer) => chunks.push(chunk));
+      file.on('limit', () => reject(new ImageTooLarge()));
+      file.on('error', refuse(MALFORMED));
+      file.on('end', () => resolve(Buffer.concat(chunks)));
+    });
+    form.on('partsLimit', refuse(MALFORMED));
+    form.on('error', refuse(MALFORMED));
+    form.on('finish', refuse(NO_PART));
+    raw.on('error', refuse(INCOMPLETE));
+    raw.pipe(form);
+  });
+}
+
+function parserOf(headers: IncomingHttpHeaders): BusboyInstance {
   try {
-    const part = await request.file();
-    if (part?.fieldname !== PART)
-      throw new InvalidRequest('send the image as the part `file` of the form, with a file name');
-    return await part.toBuffer();
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    if ((error as FastifyError).code === 'FST_REQ_FILE_TOO_LARGE') throw new ImageTooLarge();
-    throw new InvalidRequest('the form is malformed, or has too many parts');
+    return new Busboy({ headers: headers as BusboyHeaders, limits: LIMITS });
+  } catch {
+    throw new InvalidRequest(MALFORMED);
   }
 }
 

@@ -20,7 +20,7 @@ import type { Handler } from './connection.js';
 import { CrossOrigin } from './cross-origin.js';
 import { HandlerTimeout } from './handler-timeout.js';
 import { createHttpServer, type HttpServerConfig } from './http-server.js';
-import { acceptImages, refuseForms } from './image-upload.js';
+import { acceptImages } from './image-upload.js';
 import { inheritedNamesIn } from './inherited-names.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemBody, problemHeaders, problemOf } from './problem.js';
@@ -107,14 +107,17 @@ export function prepareFastify(
   });
   // Before any request is refused: a page could not read why.
   new CrossOrigin(allowedOrigins).register(fastify);
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     // Before a body is read: it could be refused for its form, which says nothing about the missing route.
     if (request.is404) throw new NotFoundException();
     // CORS has a route for OPTIONS at any URL, which answers preflight requests only.
-    if (request.method === 'OPTIONS') return reply.callNotFound();
-    refuseForms(request);
+    if (request.method === 'OPTIONS') {
+      reply.callNotFound();
+      return;
+    }
     refuseFaultyHost(request);
     refuseInheritedNames(request);
+    done();
   });
   fastify.register(fastifyCookie);
   ignoreUnknownExpectations(fastify);
