@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ValidationPipe } from '@nestjs/common';
+import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
+import { ModulesContainer } from '@nestjs/core';
 import fc from 'fast-check';
 import { PROBLEMS } from '#errors';
 import { type RunningApi, startApi } from '../support/api.js';
@@ -10,6 +14,7 @@ import { POSTGRES_ALONE } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { BURST, mapInFlight, times } from '../support/repeat.js';
 import { scaled } from '../support/scale.js';
+import { OPERATOR_TOKEN } from '../support/settings.js';
 import { afterCoolDown, inboxMessages, signIn } from '../support/verifications.js';
 import { waitFor } from '../support/wait.js';
 
@@ -156,6 +161,7 @@ describe('Invalid input', () => {
     api = await startApi(POSTGRES_ALONE, {
       LIMIT_COOL_DOWN: '1h',
       CLIENTS_FILE: join(folder, 'clients.json'),
+      OPERATOR_TOKEN,
     });
     bearer = { authorization: `Bearer ${await signIn(api)}` };
     id = (await api.client.post('/v1/verifications', { phone_number: someNumber() })).body.id;
@@ -281,6 +287,25 @@ describe('Invalid input', () => {
     },
     180_000,
   );
+
+  it('is looked for in every body whose parameter has a class', () => {
+    const controllers = [...api.nest.get(ModulesContainer).values()].flatMap((module) => [
+      ...module.controllers.values(),
+    ]);
+    const bodies = controllers.flatMap(({ metatype }) =>
+      Object.getOwnPropertyNames(metatype?.prototype ?? {}).flatMap((method) => {
+        const parameters: Record<string, { index: number; pipes: unknown[] }> =
+          Reflect.getMetadata(ROUTE_ARGS_METADATA, metatype as object, method) ?? {};
+        const types = Reflect.getMetadata('design:paramtypes', metatype?.prototype, method);
+        return Object.entries(parameters)
+          .filter(([key, { index }]) => key.startsWith(`${RouteParamtypes.BODY}:`) && types[index] !== Object)
+          .map(([, { pipes }]) => ({ method, pipes }));
+      }),
+    );
+    expect(bodies).toHaveLength(10);
+    for (const { method, pipes } of bodies)
+      expect([method, pipes]).toEqual([method, [expect.any(ValidationPipe)]]);
+  });
 
   it('creates no other users and leaves sign-ins working', async () => {
     expect(await api.database.query('select from users')).toHaveLength(1);

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { AppModule } from '#app';
 import { AuthGuard } from '#auth';
@@ -23,7 +23,6 @@ import { ProblemsController } from './http/problems.controller.js';
 import { PublicPath } from './http/public-path.js';
 import { RequestMetrics } from './http/request-metrics.js';
 import { SessionCookie } from './http/session-cookie.js';
-import { createValidationPipe } from './http/validation.js';
 import { InboxController } from './inbox/inbox.controller.js';
 import { DiscoveryController } from './oauth/discovery.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
@@ -60,7 +59,6 @@ import { TwilioController } from './webhooks/twilio.controller.js';
   ],
   providers: [
     { provide: APP_GUARD, useClass: AuthGuard },
-    { provide: APP_PIPE, useFactory: createValidationPipe },
     {
       provide: APP_FILTER,
       useFactory: ({ publicUrl }: AppConfig) => new ProblemFilter(publicUrl),

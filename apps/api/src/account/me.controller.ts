@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Patch, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Headers, HttpCode, Patch, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -12,6 +12,7 @@ import { AccountService, type Bearer, CurrentBearer, CurrentUser } from '#auth';
 import type { User } from '#users';
 import { Problems } from '../http/problems.decorator.js';
 import { SessionCookie } from '../http/session-cookie.js';
+import { ValidBody } from '../http/validation.js';
 import { AccountExportDto } from './account-export.dto.js';
 import { ChangeMeDto } from './me.dto.js';
 import { UserDto } from './user.dto.js';
@@ -66,7 +67,7 @@ export class MeController {
   @Patch()
   async changeMe(
     @CurrentUser() { id }: User,
-    @Body() { name, locale, version }: ChangeMeDto,
+    @ValidBody() { name, locale, version }: ChangeMeDto,
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserDto> {

@@ -1,4 +1,4 @@
-import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
+import { Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Requester } from '#abuse';
@@ -10,6 +10,7 @@ import { ETAG_HEADER } from '../http/entity-tag.js';
 import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { Problems } from '../http/problems.decorator.js';
 import { FromRequester } from '../http/requester.js';
+import { ValidBody } from '../http/validation.js';
 import { ChangePhoneNumberDto, VerificationDto } from '../verifications/verification.dto.js';
 
 const EXAMPLES = { number: { summary: 'Another number', value: { phone_number: '+14155550111' } } };
@@ -53,7 +54,7 @@ export class PhoneNumberController {
   @HttpCode(202)
   async changePhoneNumber(
     @CurrentBearer() bearer: Bearer,
-    @Body() body: ChangePhoneNumberDto,
+    @ValidBody() body: ChangePhoneNumberDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
     @Idempotent() idempotent: IdempotentRequest | null,

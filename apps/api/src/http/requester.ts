@@ -23,7 +23,7 @@ interface Credentials {
  * The requester: IP address, device token and proof of work. A device token in the body takes precedence over the cookie. A client
  * of the API states the address of its user; else the request counts for the client.
  *
- * For routes whose `@Body()` validates these members: the body is read here before it is validated, but an invalid one
+ * For routes whose `@ValidBody()` validates these members: the body is read here before it is validated, but an invalid one
  * never reaches the handler.
  */
 export const FromRequester = createParamDecorator((_: unknown, context: ExecutionContext): Requester => {

@@ -1,5 +1,4 @@
 import {
-  Body,
   Controller,
   Delete,
   Get,
@@ -25,6 +24,7 @@ import { InvalidRequest, NotFound } from '#errors';
 import { InboxProvider } from '#messaging';
 import { type PhoneNumber, parsePhoneNumber } from '#phone';
 import { Problems } from '../http/problems.decorator.js';
+import { ValidBody } from '../http/validation.js';
 import { INBOX_PAGE, InboxPageHeaders } from './inbox.page.js';
 import { InboxHostGuard } from './inbox-host.guard.js';
 import { InboxMessageDto, PlanDto } from './inbox-message.dto.js';
@@ -138,7 +138,7 @@ export class InboxController {
   @ApiOkResponse({ type: PlanDto, description: 'The outcome.' })
   @Problems('misdirected_request')
   @Put('plan')
-  setPlan(@Body() { outcome }: PlanDto): PlanDto {
+  setPlan(@ValidBody() { outcome }: PlanDto): PlanDto {
     this.inbox.plan = outcome;
     return { outcome };
   }

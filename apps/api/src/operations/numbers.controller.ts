@@ -1,8 +1,9 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { NumberLookupService, OperatorsOnly } from '#auth';
 import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
+import { ValidBody } from '../http/validation.js';
 import { LookUpNumberDto, NumberReportDto } from './numbers.dto.js';
 
 /** Mounted only if `OPERATOR_TOKEN` is set. */
@@ -31,7 +32,7 @@ export class NumbersController {
   @Problems('unauthenticated')
   @Post('lookup')
   @HttpCode(200)
-  lookUpNumber(@Body() { phone_number }: LookUpNumberDto): Promise<NumberReportDto> {
+  lookUpNumber(@ValidBody() { phone_number }: LookUpNumberDto): Promise<NumberReportDto> {
     return this.numbers.lookUp(this.phoneNumbers.parse(phone_number));
   }
 }

@@ -28,7 +28,7 @@ export const asPageSize: PipeTransform<unknown, number> = {
   },
 };
 
-/** The sessions to end. Not a boolean, which the validation of all routes would read as `true` or `false` first. */
+/** The sessions to end. */
 export type SessionsToEnd = 'others' | 'all';
 
 export const asSessionsToEnd: PipeTransform<unknown, SessionsToEnd> = {

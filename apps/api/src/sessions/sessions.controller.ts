@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -16,6 +16,7 @@ import { SignedTokensService } from '#tokens';
 import { Problems } from '../http/problems.decorator.js';
 import { publicUrlFor } from '../http/public-url.js';
 import { SessionCookie } from '../http/session-cookie.js';
+import { ValidBody } from '../http/validation.js';
 import {
   RefreshDto,
   RefreshedSessionDto,
@@ -79,7 +80,7 @@ export class SessionsController {
   @Post('session/refresh')
   @HttpCode(200)
   async refreshSession(
-    @Body() { refresh_token }: RefreshDto,
+    @ValidBody() { refresh_token }: RefreshDto,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RefreshedSessionDto> {
@@ -122,7 +123,7 @@ export class SessionsController {
   @HttpCode(200)
   async signToken(
     @CurrentBearer() { user, sessionId, scope }: Bearer,
-    @Body() { audience }: RequestSignedTokenDto,
+    @ValidBody() { audience }: RequestSignedTokenDto,
     @Req() request: FastifyRequest,
   ): Promise<SignedTokenDto> {
     const issuer = publicUrlFor(this.config.publicUrl, request);

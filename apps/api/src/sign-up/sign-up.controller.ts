@@ -1,4 +1,4 @@
-import { Body, Controller, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Controller, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Requester } from '#abuse';
@@ -11,6 +11,7 @@ import { AcceptsIdempotencyKey, Idempotent } from '../http/idempotency.js';
 import { PhoneNumberParser } from '../http/phone-number-parser.js';
 import { Problems } from '../http/problems.decorator.js';
 import { FromRequester } from '../http/requester.js';
+import { ValidBody } from '../http/validation.js';
 import { CodeSentDto, SignedUpDto, SignUpDto } from './sign-up.dto.js';
 import { SignUpAnswers } from './sign-up-answers.js';
 
@@ -62,7 +63,7 @@ export class SignUpController {
   @Post('signup')
   @HttpCode(200)
   async signUp(
-    @Body() { phone_number, name, app_hash, otp, locale: chosen }: SignUpDto,
+    @ValidBody() { phone_number, name, app_hash, otp, locale: chosen }: SignUpDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
     @Idempotent() idempotent: IdempotentRequest | null,

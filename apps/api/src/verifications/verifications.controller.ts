@@ -1,16 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Headers,
-  HttpCode,
-  Param,
-  Post,
-  Query,
-  Req,
-  Res,
-} from '@nestjs/common';
+import { Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBody,
@@ -46,6 +34,7 @@ import { Problems } from '../http/problems.decorator.js';
 import { publicUrlFor } from '../http/public-url.js';
 import { RequestSignal } from '../http/request-signal.js';
 import { FromRequester } from '../http/requester.js';
+import { ValidBody } from '../http/validation.js';
 import { SessionDto } from '../sessions/session.dto.js';
 import {
   CheckVerificationDto,
@@ -95,7 +84,7 @@ export class VerificationsController {
   @Post()
   @HttpCode(202)
   async requestCode(
-    @Body() body: OpenVerificationDto,
+    @ValidBody() body: OpenVerificationDto,
     @Headers('accept-language') acceptLanguage: string | undefined,
     @FromRequester() requester: Requester,
     @CurrentClient() apiClient: ApiClient | null,
@@ -178,7 +167,7 @@ export class VerificationsController {
   @HttpCode(202)
   async resendCode(
     @Param('id', asVerificationId) id: VerificationId,
-    @Body() body: ResendVerificationDto,
+    @ValidBody() body: ResendVerificationDto,
     @FromRequester() requester: Requester,
     @CurrentClient() apiClient: ApiClient | null,
     @Idempotent() idempotent: IdempotentRequest | null,
@@ -225,7 +214,7 @@ export class VerificationsController {
   @HttpCode(200)
   async checkCode(
     @Param('id', asVerificationId) id: VerificationId,
-    @Body() { code, name }: CheckVerificationDto,
+    @ValidBody() { code, name }: CheckVerificationDto,
     @FromRequester() requester: Requester,
     @BearerOnDemand() authenticate: Authenticate,
     @CurrentClient() apiClient: ApiClient | null,
