@@ -195,6 +195,13 @@ describe.each(modes)('PUT /v1/me/avatar on $name, with two servers', (mode) => {
     expect(elsewhere.status).toBe(415);
   });
 
+  // The parser stops in the middle of such a form, unless its parts may be as large as an image.
+  it.each([17_000, 70_000, 300_000])('rejects a form with a nameless part of %d bytes', async (length) => {
+    const nameless = `\r\n--b\r\n\r\n${'x'.repeat(length)}\r\n--b--\r\n${'y'.repeat(3 * length)}`;
+    const answer = await put(Buffer.from('p'.repeat(1_024) + nameless), 'multipart/form-data; boundary=b');
+    expect(answer.body.code).toBe('invalid_request');
+  });
+
   it('allows ten uploads a day, rejected ones included, to each user', async () => {
     const image = await picture().png().toBuffer();
     for (let n = 0; n < 5; n += 1) {

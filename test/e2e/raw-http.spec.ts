@@ -6,6 +6,7 @@ import { POSTGRES_ALONE } from '../support/databases.js';
 import { someNumber } from '../support/phone-numbers.js';
 import { connectTo, rawGet, rawPost, sendRaw, sendRawOnce } from '../support/raw-http.js';
 import { signIn } from '../support/verifications.js';
+import { waitFor } from '../support/wait.js';
 
 const signUpBody = () => JSON.stringify({ phone_number: someNumber() });
 const chunked = (...chunks: string[]) =>
@@ -112,6 +113,20 @@ describe('The HTTP server', () => {
   ])('accepts a body %s', async (_, bytes) => {
     const answers = await sendRaw(client, bytes());
     expect(answers.at(-1)).toMatchObject({ status: 200, body: { success: true } });
+  });
+
+  it('answers a request once that is refused before the rest of it proves malformed', async () => {
+    const head = 'POST /nowhere HTTP/1.1\r\nHost: latchkey\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const socket = connectTo(client);
+    const received: Buffer[] = [];
+    socket.on('data', (chunk) => received.push(chunk));
+    socket.write(head);
+    await waitFor('the answer', () => Buffer.concat(received).includes('404 Not Found'));
+    socket.write('ZZ\r\n');
+    await once(socket, 'close');
+    expect(String(Buffer.concat(received)).split('HTTP/1.1 ')).toHaveLength(2);
+    // Both at once.
+    await sendRawOnce(client, `${head}ZZ\r\n`);
   });
 
   it('speaks HTTP/1.0', async () => {

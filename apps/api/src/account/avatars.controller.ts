@@ -56,8 +56,12 @@ export class AvatarsController {
   )
   @AcceptsImage()
   @Put('me/avatar')
-  async putAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserDto> {
-    return UserDto.of(await this.avatars.replace(user, () => this.uploads.read(request)));
+  async putAvatar(
+    @CurrentUser() user: User,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UserDto> {
+    return UserDto.of(await this.avatars.replace(user, () => this.uploads.read(request, reply)));
   }
 
   /**

@@ -1,9 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { UnsupportedMediaTypeException } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import { AppError, ImageTooLarge, InvalidRequest, Unavailable } from '#errors';
 
 /** The largest image, in bytes. */
@@ -47,11 +47,11 @@ export class ImageUploads {
   private running = 0;
 
   /** @throws ImageTooLarge, InvalidRequest, Unavailable, UnsupportedMediaTypeException */
-  async read(request: FastifyRequest): Promise<Buffer> {
+  async read(request: FastifyRequest, { raw: response }: FastifyReply): Promise<Buffer> {
     if (this.running >= MOST_AT_ONCE) throw new Unavailable('image uploads');
     this.running += 1;
     try {
-      return await (isForm(request) ? readPart(request) : readBody(request));
+      return await (isForm(request) ? readPart(request.raw, response) : readBody(request));
     } finally {
       this.running -= 1;
     }
@@ -63,31 +63,37 @@ function isForm({ headers }: FastifyRequest): boolean {
 }
 
 /** Reads the part `file` of a form, and leaves what follows it. */
-async function readPart({ headers, raw }: FastifyRequest): Promise<Buffer> {
-  // The parser waits indefinitely for a stream that has ended before.
-  if (raw.destroyed) throw new InvalidRequest(INCOMPLETE);
-  const form = parserOf(headers);
+async function readPart(raw: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+  // Nothing would end the wait for a body that was cut off or drained.
+  if (raw.destroyed || response.writableEnded) throw new InvalidRequest(INCOMPLETE);
+  const form = parserOf(raw.headers);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     const refuse = (why: string) => () => reject(new InvalidRequest(why));
     form.on('file', (name, file) => {
-      if (name !== PART) refuse(NO_PART)();
+      file.on('error', refuse(MALFORMED));
+      if (name !== PART) {
+        refuse(NO_PART)();
+        file.resume();
+        return;
+      }
       file.on('data', (chunk: Buffer) => chunks.push(chunk));
       file.on('limit', () => reject(new ImageTooLarge()));
-      file.on('error', refuse(MALFORMED));
-      file.on('end', () => resolve(Buffer.concat(chunks)));
+      file.on('end', () => resolve(Buffer.concat(chunks.splice(0))));
     });
     form.on('partsLimit', refuse(MALFORMED));
     form.on('error', refuse(MALFORMED));
     form.on('finish', refuse(NO_PART));
-    raw.on('error', refuse(INCOMPLETE));
+    // The parser can wait indefinitely: for a request that was cut off, and at the end of some malformed forms.
+    response.once('close', refuse(INCOMPLETE));
     raw.pipe(form);
   });
 }
 
 function parserOf(headers: IncomingHttpHeaders): BusboyInstance {
   try {
-    return new Busboy({ headers: headers as BusboyHeaders, limits: LIMITS });
+    // Parts do not pause the parser, which does not always go on after a pause.
+    return new Busboy({ headers: headers as BusboyHeaders, limits: LIMITS, fileHwm: LARGEST_IMAGE });
   } catch {
     throw new InvalidRequest(MALFORMED);
   }

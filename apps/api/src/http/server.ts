@@ -16,7 +16,7 @@ import { type LogContext, newLogContext, runInLogContext } from '#logging';
 import { goErrorOf, withoutExtraSlashes } from '../sign-up/go-client.js';
 import { rememberRoutes } from './allowed-methods.js';
 import { acceptBodies } from './bodies.js';
-import type { Handler } from './connection.js';
+import type { Exchange, Handler } from './connection.js';
 import { CrossOrigin } from './cross-origin.js';
 import { HandlerTimeout } from './handler-timeout.js';
 import { createHttpServer, type HttpServerConfig } from './http-server.js';
@@ -58,14 +58,14 @@ const COMMON_HEADERS = {
 export function serverOptions(config: HttpServerConfig & Pick<AppConfig, 'publicUrl' | 'allowedOrigins'>) {
   const { publicUrl } = config;
   const filter = new ProblemFilter(publicUrl);
-  /** The request that a connection has begun, which Fastify may still be reading. */
-  const begun = new WeakMap<Socket, IncomingMessage>();
+  /** The newest request of a connection, which Fastify may still be reading, and its response. */
+  const begun = new WeakMap<Socket, Exchange>();
   const crossOrigin = new CrossOrigin(config.allowedOrigins);
   return {
     bodyLimit: BODY_LIMIT,
     serverFactory: (handler: Handler) => {
       const handleAndRemember: Handler = (request, response) => {
-        begun.set(request.socket, request);
+        begun.set(request.socket, [request, response]);
         handler(request, response);
       };
       return createHttpServer(handleAndRemember, config);
@@ -177,15 +177,17 @@ function ignoreUnknownExpectations({ server }: FastifyInstance<RawServerDefault>
 /**
  * Fastify has not seen this request, or waits for its body, so the response is written to the socket directly.
  *
- * @param begun the last request whose headers have arrived.
+ * @param begun the last request whose headers have arrived, and its response.
  */
 function refuseConnection(
   error: NodeJS.ErrnoException,
   socket: Socket,
   publicUrl: string | null,
-  begun: IncomingMessage | undefined,
+  [begun, response]: Exchange | [] = [],
 ): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  // The rest of a request that was refused already. Another answer would belong to no request.
+  if (begun?.complete === false && response?.headersSent) return void socket.destroySoon();
   const statusCode = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
   const problem = problemOf({ statusCode });
   const requestId = randomUUID();
