@@ -207,11 +207,14 @@ describe.each(mainlyOn('redis'))('A message on $name', (mode) => {
       expect(body.status).toBe('approved');
     });
 
-    it.each(['-1', '21', '1.5', 'x', '%00', '1&wait=2', '٣'])('rejects the wait "%s"', async (wait) => {
-      const { path } = await openAndDeliver(reporting);
-      const { status, body } = await get(`${path}?wait=${wait}`);
-      expect([status, body.code]).toEqual([400, 'invalid_request']);
-    });
+    it.each(['-1', '21', '1.5', 'x', '%00', '1&wait=2', '٣', '', '1e1', '1.0', '%2B1'])(
+      'rejects the wait "%s"',
+      async (wait) => {
+        const { path } = await openAndDeliver(reporting);
+        const { status, body } = await get(`${path}?wait=${wait}`);
+        expect([status, body.code]).toEqual([400, 'invalid_request']);
+      },
+    );
 
     it('serves 100 waiting requests and ends the oldest beyond five for one verification', async () => {
       const all = await Promise.all(times(20, () => openAndDeliver(reporting)));

@@ -96,14 +96,20 @@ describe.each(modes)('Sessions on $name, with two servers', (mode) => {
       expect([last.items[0].id, last.next_cursor]).toEqual([first.session_id, null]);
     });
 
-    it.each(['limit=0', 'limit=201', 'limit=x', 'cursor=x', 'limit=1&limit=2', 'cursor=x&cursor=y'])(
-      'only with a valid query, not with %s',
-      async (query) => {
-        const { token } = await signIn();
-        const { status, body } = await api.client.as(token).get(`/v1/sessions?${query}`);
-        expect([status, body.code]).toEqual([400, 'invalid_request']);
-      },
-    );
+    it.each([
+      'limit=0',
+      'limit=201',
+      'limit=x',
+      'limit=1e1',
+      'limit=1.0',
+      'cursor=x',
+      'limit=1&limit=2',
+      'cursor=x&cursor=y',
+    ])('only with a valid query, not with %s', async (query) => {
+      const { token } = await signIn();
+      const { status, body } = await api.client.as(token).get(`/v1/sessions?${query}`);
+      expect([status, body.code]).toEqual([400, 'invalid_request']);
+    });
   });
 
   describe('end', () => {
